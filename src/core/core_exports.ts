@@ -59,7 +59,7 @@ export interface CoreExports {
   /** The ICMP error's quoted packet lies in Param's scratch, `bytes` long. 0 if it was one of ours and heeded. */
   icmpError(bytes: number, type: number, code: number, mtu: number, now: number): number;
   /** The link works again: backed-off timers are reset, and each synchronized connection owes one ACK. */
-  linkUp(now: number): number;
+  linkUp(now: number): void;
   /** Room for one host frame of `bytes` in the next flush: address of its Ethernet header, or 0. To be filled at once. */
   reserveFrame(bytes: number): number;
   /** Internet checksum of `bytes` at `ptr`, host order. RFC 1071. */

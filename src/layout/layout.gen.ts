@@ -1074,19 +1074,88 @@ export const FLIGHT_RUNS = 64;
 export const FLIGHT_RANGES = 1088;
 
 /** Names of STATE, in order. */
-export const STATE_NAMES: readonly string[] = ["CLOSED", "LISTEN", "SYN_SENT", "SYN_RECEIVED", "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2", "CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT"];
+export const STATE_NAMES: readonly string[] = [
+  "CLOSED",
+  "LISTEN",
+  "SYN_SENT",
+  "SYN_RECEIVED",
+  "ESTABLISHED",
+  "FIN_WAIT_1",
+  "FIN_WAIT_2",
+  "CLOSE_WAIT",
+  "CLOSING",
+  "LAST_ACK",
+  "TIME_WAIT",
+];
 
 /** Names of CAUSE, in order. */
-export const CAUSE_NAMES: readonly string[] = ["ACTIVE_OPEN", "PASSIVE_OPEN", "SYN", "SYN_ACK", "FIN", "ACK_OF_FIN", "CLOSE", "ABORT", "RST", "TIMEOUT", "UNREACHABLE", "REFUSED"];
+export const CAUSE_NAMES: readonly string[] = [
+  "ACTIVE_OPEN",
+  "PASSIVE_OPEN",
+  "SYN",
+  "SYN_ACK",
+  "FIN",
+  "ACK_OF_FIN",
+  "CLOSE",
+  "ABORT",
+  "RST",
+  "TIMEOUT",
+  "UNREACHABLE",
+  "REFUSED",
+];
 
 /** Names of REASON, in order. */
-export const REASON_NAMES: readonly string[] = ["NONE", "NORMAL", "RESET", "REFUSED", "TIMED_OUT", "ABORTED", "HOST_UNREACHABLE", "NET_UNREACHABLE", "PORT_UNREACHABLE", "UNLISTENED"];
+export const REASON_NAMES: readonly string[] = [
+  "NONE",
+  "NORMAL",
+  "RESET",
+  "REFUSED",
+  "TIMED_OUT",
+  "ABORTED",
+  "HOST_UNREACHABLE",
+  "NET_UNREACHABLE",
+  "PORT_UNREACHABLE",
+  "UNLISTENED",
+];
 
 /** Names of EVENT, in order. */
-export const EVENT_NAMES: readonly string[] = ["OPENED", "ACCEPTABLE", "ASKED", "READABLE", "WRITABLE", "END", "CLOSED", "STATE"];
+export const EVENT_NAMES: readonly string[] = [
+  "OPENED",
+  "ACCEPTABLE",
+  "ASKED",
+  "READABLE",
+  "WRITABLE",
+  "END",
+  "CLOSED",
+  "STATE",
+];
 
 /** Names of FLAG, in order. */
-export const FLAG_NAMES: readonly string[] = ["ACTIVE", "TIMESTAMPS", "SACK", "WINDOW_SCALE", "NO_DELAY", "FIN_QUEUED", "FIN_SENT", "FIN_RECEIVED", "RELEASED", "READ_CLOSED", "WANTS_SPACE", "ON_OWED", "ON_EVENTS", "PARKED", "QUEUED", "TIMER_RETRANSMIT", "TIMER_PERSIST", "TIMER_ACK", "TIMER_LIFE", "ON_WHEEL", "SYN_RETRANSMITTED", "USED", "RECENT"];
+export const FLAG_NAMES: readonly string[] = [
+  "ACTIVE",
+  "TIMESTAMPS",
+  "SACK",
+  "WINDOW_SCALE",
+  "NO_DELAY",
+  "FIN_QUEUED",
+  "FIN_SENT",
+  "FIN_RECEIVED",
+  "RELEASED",
+  "READ_CLOSED",
+  "WANTS_SPACE",
+  "ON_OWED",
+  "ON_EVENTS",
+  "PARKED",
+  "QUEUED",
+  "TIMER_RETRANSMIT",
+  "TIMER_PERSIST",
+  "TIMER_ACK",
+  "TIMER_LIFE",
+  "ON_WHEEL",
+  "SYN_RETRANSMITTED",
+  "USED",
+  "RECENT",
+];
 
 /** Names of OWED, in order. */
 export const OWED_NAMES: readonly string[] = ["ACK", "DATA", "RETRANSMIT", "PROBE", "SYN"];
@@ -1098,10 +1167,21 @@ export const RUN_NAMES: readonly string[] = ["SACKED", "RETRANSMITTED", "LOST"];
 export const RECOVERY_NAMES: readonly string[] = ["OPEN", "FAST", "LOSS"];
 
 /** Names of FEATURE, in order. */
-export const FEATURE_NAMES: readonly string[] = ["TIMESTAMPS", "SACK", "WINDOW_SCALE", "ANY_ADDRESS"];
+export const FEATURE_NAMES: readonly string[] = [
+  "TIMESTAMPS",
+  "SACK",
+  "WINDOW_SCALE",
+  "ANY_ADDRESS",
+];
 
 /** Names of SEGMENT_OPTION, in order. */
-export const SEGMENT_OPTION_NAMES: readonly string[] = ["MSS", "WINDOW_SCALE", "SACK_PERMITTED", "SACK", "TIMESTAMPS"];
+export const SEGMENT_OPTION_NAMES: readonly string[] = [
+  "MSS",
+  "WINDOW_SCALE",
+  "SACK_PERMITTED",
+  "SACK",
+  "TIMESTAMPS",
+];
 
 /** Names of ANSWER, in order. */
 export const ANSWER_NAMES: readonly string[] = ["NONE", "ACK", "CHALLENGE", "RST"];
@@ -1113,13 +1193,81 @@ export const LISTEN_FLAG_NAMES: readonly string[] = ["DECIDE_HOST"];
 export const DECISION_NAMES: readonly string[] = ["ACCEPT", "REFUSE", "IGNORE", "UNREACHABLE"];
 
 /** Names of OPTION, in order. */
-export const OPTION_NAMES: readonly string[] = ["NO_DELAY", "NEXT_HOP", "RECEIVE_BUFFER", "CONNECT_TIMEOUT"];
+export const OPTION_NAMES: readonly string[] = [
+  "NO_DELAY",
+  "NEXT_HOP",
+  "RECEIVE_BUFFER",
+  "CONNECT_TIMEOUT",
+];
 
 /** Names of STATUS, in order. */
-export const STATUS_NAMES: readonly string[] = ["OK", "STALE_HANDLE", "IN_USE", "FULL", "WRONG_STATE", "BAD_ARGUMENT", "NO_MEMORY", "UNSUPPORTED", "TIME_WAIT"];
+export const STATUS_NAMES: readonly string[] = [
+  "OK",
+  "STALE_HANDLE",
+  "IN_USE",
+  "FULL",
+  "WRONG_STATE",
+  "BAD_ARGUMENT",
+  "NO_MEMORY",
+  "UNSUPPORTED",
+  "TIME_WAIT",
+];
 
 /** Names of PUNT, in order. */
 export const PUNT_NAMES: readonly string[] = ["ARP", "ICMP", "UDP", "FRAGMENT", "IPV6"];
 
 /** Names of STAT, in order. */
-export const STAT_NAMES: readonly string[] = ["DROP_RECORD", "DROP_OFFLOAD", "DROP_FRAME_SHORT", "DROP_NOT_OUR_MAC", "DROP_ETHERTYPE", "DROP_IP_HEADER", "DROP_IP_CHECKSUM", "DROP_IP_OPTION", "DROP_IP_ADDRESS", "DROP_NOT_OUR_IP", "DROP_IP_PROTOCOL", "DROP_FRAGMENT", "DROP_PUNT_FULL", "DROP_TCP_HEADER", "DROP_TCP_CHECKSUM", "DROP_TCP_OPTION", "DROP_TCP_ADDRESS", "DROP_NO_ACK", "DROP_UNACCEPTABLE", "DROP_PAWS", "DROP_BACKLOG", "DROP_CONNECTIONS", "DROP_PARKED", "DROP_RING", "DROP_RANGES", "DROP_FLIGHT", "DROP_REPLY_FULL", "DROP_ACK_UNSENT", "DROP_AFTER_CLOSE", "CHALLENGE_ACKS", "CHALLENGE_LIMITED", "RESETS_LIMITED", "SEGMENTS_IN", "SEGMENTS_OUT", "RETRANSMITS", "FAST_RETRANSMITS", "TIMEOUTS", "ZERO_WINDOW_PROBES", "RESETS_IN", "RESETS_OUT", "ACTIVE_OPENS", "PASSIVE_OPENS", "ESTABLISHED", "BYTES_IN", "BYTES_OUT", "OUT_OF_ORDER", "DUPLICATES", "TIME_WAIT_EVICTED", "FRAMES_IN", "FRAMES_OUT", "FLUSH_STALLED", "DROP_HOST_FRAME"];
+export const STAT_NAMES: readonly string[] = [
+  "DROP_RECORD",
+  "DROP_OFFLOAD",
+  "DROP_FRAME_SHORT",
+  "DROP_NOT_OUR_MAC",
+  "DROP_ETHERTYPE",
+  "DROP_IP_HEADER",
+  "DROP_IP_CHECKSUM",
+  "DROP_IP_OPTION",
+  "DROP_IP_ADDRESS",
+  "DROP_NOT_OUR_IP",
+  "DROP_IP_PROTOCOL",
+  "DROP_FRAGMENT",
+  "DROP_PUNT_FULL",
+  "DROP_TCP_HEADER",
+  "DROP_TCP_CHECKSUM",
+  "DROP_TCP_OPTION",
+  "DROP_TCP_ADDRESS",
+  "DROP_NO_ACK",
+  "DROP_UNACCEPTABLE",
+  "DROP_PAWS",
+  "DROP_BACKLOG",
+  "DROP_CONNECTIONS",
+  "DROP_PARKED",
+  "DROP_RING",
+  "DROP_RANGES",
+  "DROP_FLIGHT",
+  "DROP_REPLY_FULL",
+  "DROP_ACK_UNSENT",
+  "DROP_AFTER_CLOSE",
+  "CHALLENGE_ACKS",
+  "CHALLENGE_LIMITED",
+  "RESETS_LIMITED",
+  "SEGMENTS_IN",
+  "SEGMENTS_OUT",
+  "RETRANSMITS",
+  "FAST_RETRANSMITS",
+  "TIMEOUTS",
+  "ZERO_WINDOW_PROBES",
+  "RESETS_IN",
+  "RESETS_OUT",
+  "ACTIVE_OPENS",
+  "PASSIVE_OPENS",
+  "ESTABLISHED",
+  "BYTES_IN",
+  "BYTES_OUT",
+  "OUT_OF_ORDER",
+  "DUPLICATES",
+  "TIME_WAIT_EVICTED",
+  "FRAMES_IN",
+  "FRAMES_OUT",
+  "FLUSH_STALLED",
+  "DROP_HOST_FRAME",
+];

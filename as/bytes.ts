@@ -1,0 +1,37 @@
+/** Loads and stores in network order; wasm itself is little-endian. Alignment does not matter. */
+
+/**
+ * Loads 16 bits.
+ *
+ * @returns Them, in host order.
+ */
+export function load16(ptr: usize): u32 {
+  return u32(bswap<u16>(load<u16>(ptr)));
+}
+
+/**
+ * Loads 32 bits.
+ *
+ * @returns Them, in host order.
+ */
+export function load32(ptr: usize): u32 {
+  return bswap<u32>(load<u32>(ptr));
+}
+
+/**
+ * Stores 16 bits.
+ *
+ * @param v Value in host order; bits above 16 are dropped.
+ */
+export function store16(ptr: usize, v: u32): void {
+  store<u16>(ptr, bswap<u16>(u16(v)));
+}
+
+/**
+ * Stores 32 bits.
+ *
+ * @param v Value in host order.
+ */
+export function store32(ptr: usize, v: u32): void {
+  store<u32>(ptr, bswap<u32>(v));
+}

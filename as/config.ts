@@ -1,0 +1,205 @@
+/**
+ * Where everything lies. `init()` checks the configuration, grows memory once and lays out the regions; afterwards no
+ * address changes and nothing is allocated. Addresses are wasm globals because they never change; everything that does
+ * change lies in linear memory, so that two runs can be compared byte for byte.
+ */
+import {
+  ADDRESS_SIZE,
+  ADDRESSES_MAX,
+  BATCH_BYTES,
+  Boot,
+  BOOT_SIZE,
+  Control,
+  CONTROL_SIZE,
+  EVENT_SIZE,
+  EVENTS_MAX,
+  FLIGHT_SIZE,
+  HOP_SIZE,
+  HOPS_MAX,
+  Info,
+  INFO_SIZE,
+  LAYOUT_HASH,
+  LISTENER_SIZE,
+  LISTENERS_MAX,
+  NONE,
+  Param,
+  PARAM_SIZE,
+  PUNT_SIZE,
+  PUNTS_MAX,
+  REPLY_BYTES,
+  RING_MIN_BYTES,
+  SCRATCH_BYTES,
+  Segment,
+  SEGMENT_SIZE,
+  Spans,
+  SPANS_SIZE,
+  STAT_COUNT,
+  STATUS_BAD_ARGUMENT,
+  STATUS_NO_MEMORY,
+  STATUS_OK,
+  TCB_SIZE,
+  TIME_WAIT_SIZE,
+  WHEEL_LEVELS,
+  WHEEL_SLOTS,
+} from "./layout.gen.ts";
+import { faultPtr } from "./assert.ts";
+import { initRings, ringTableBytes } from "./ring_pool.ts";
+
+/** WebAssembly's page, bytes. */
+const PAGE_BYTES: u32 = 65536;
+/** Regions start at multiples of this, bytes: one cache line. */
+const REGION_ALIGN: usize = 64;
+/** Smallest sensible ring pool, pages. */
+const RING_PAGES_MIN: u32 = 256;
+/** Smallest MTU of an IPv4 link that we accept, bytes. RFC 9293 section 3.7.5 speaks of 576. */
+const MTU_MIN: u32 = 576;
+const MTU_MAX: u32 = 65535;
+/** Most connections, so that a slot fits beside a tag bit in a demultiplexer's reference. */
+const CONNECTIONS_MAX: u32 = 1 << 23;
+
+const BOOT: usize = memory.data(BOOT_SIZE, 16);
+
+/** The Boot block: configuration in, addresses out. */
+export const boot: Boot = changetype<Boot>(BOOT);
+export let control: Control = changetype<Control>(0);
+export let segment: Segment = changetype<Segment>(0);
+export let param: Param = changetype<Param>(0);
+export let info: Info = changetype<Info>(0);
+export let spans: Spans = changetype<Spans>(0);
+export let rxBase: usize = 0;
+export let txBase: usize = 0;
+export let replyBase: usize = 0;
+export let eventsBase: usize = 0;
+export let puntsBase: usize = 0;
+export let statsBase: usize = 0;
+export let listenersBase: usize = 0;
+export let addressesBase: usize = 0;
+export let hopsBase: usize = 0;
+export let wheelBase: usize = 0;
+export let bucketsBase: usize = 0;
+/** Buckets of the demultiplexer, less one; their count is a power of two. */
+export let bucketMask: u32 = 0;
+export let tcbBase: usize = 0;
+export let flightBase: usize = 0;
+export let timeWaitBase: usize = 0;
+export let ringTableBase: usize = 0;
+/** First byte after the scratch area of Param. */
+export let scratchBase: usize = 0;
+
+let regionAt: usize = 0;
+
+function region(bytes: usize): usize {
+  const at = regionAt;
+  regionAt = (at + bytes + REGION_ALIGN - 1) & ~(REGION_ALIGN - 1);
+  return at;
+}
+
+function isConfigured(): bool {
+  if (boot.mtu < MTU_MIN || boot.mtu > MTU_MAX) return false;
+  if (boot.maxConnections === 0 || boot.maxConnections > CONNECTIONS_MAX) return false;
+  if (boot.maxTimeWaits === 0 || boot.maxTimeWaits > CONNECTIONS_MAX) return false;
+  if (boot.maxFlights === 0) return false;
+  if (boot.mslMs === 0 || boot.rtoMinMs === 0 || boot.rtoInitialMs === 0) return false;
+  if (boot.rtoMaxMs < boot.rtoMinMs || boot.initialWindowSegments === 0) return false;
+  return boot.ttl !== 0 && boot.ttl < 256;
+}
+
+/** Smallest power of two that is at least `n`. */
+function powerOfTwo(n: u32): u32 {
+  return n <= 1 ? 1 : (1 as u32) << (32 - clz(n - 1));
+}
+
+function layOutBlocks(): void {
+  rxBase = region(BATCH_BYTES);
+  txBase = region(BATCH_BYTES);
+  replyBase = region(REPLY_BYTES);
+  eventsBase = region(EVENTS_MAX * EVENT_SIZE);
+  puntsBase = region(PUNTS_MAX * PUNT_SIZE);
+  spans = changetype<Spans>(region(SPANS_SIZE));
+  param = changetype<Param>(region(PARAM_SIZE + SCRATCH_BYTES));
+  scratchBase = changetype<usize>(param) + PARAM_SIZE;
+  info = changetype<Info>(region(INFO_SIZE));
+  statsBase = region(STAT_COUNT * sizeof<u64>());
+  control = changetype<Control>(region(CONTROL_SIZE));
+  segment = changetype<Segment>(region(SEGMENT_SIZE));
+  listenersBase = region(LISTENERS_MAX * LISTENER_SIZE);
+  addressesBase = region(ADDRESSES_MAX * ADDRESS_SIZE);
+  hopsBase = region(HOPS_MAX * HOP_SIZE);
+  wheelBase = region(WHEEL_LEVELS * WHEEL_SLOTS * sizeof<u32>());
+}
+
+function layOutPools(): void {
+  const buckets = powerOfTwo(boot.maxConnections + boot.maxTimeWaits);
+  bucketMask = buckets - 1;
+  bucketsBase = region(usize(buckets) * sizeof<u32>());
+  tcbBase = region(usize(boot.maxConnections) * TCB_SIZE);
+  flightBase = region(usize(boot.maxFlights) * FLIGHT_SIZE);
+  timeWaitBase = region(usize(boot.maxTimeWaits) * TIME_WAIT_SIZE);
+}
+
+function tellAddresses(): void {
+  boot.rxPtr = u32(rxBase);
+  boot.txPtr = u32(txBase);
+  boot.eventsPtr = u32(eventsBase);
+  boot.puntsPtr = u32(puntsBase);
+  boot.spansPtr = u32(changetype<usize>(spans));
+  boot.paramPtr = u32(changetype<usize>(param));
+  boot.infoPtr = u32(changetype<usize>(info));
+  boot.statsPtr = u32(statsBase);
+  boot.faultPtr = u32(faultPtr());
+  boot.tcbPtr = u32(tcbBase);
+  boot.controlPtr = u32(changetype<usize>(control));
+}
+
+function emptyLists(): void {
+  control.owedHead = NONE;
+  control.owedTail = NONE;
+  control.eventsHead = NONE;
+  control.eventsTail = NONE;
+  control.tcbFree = NONE;
+  control.timeWaitFree = NONE;
+  control.timeWaitHead = NONE;
+  control.timeWaitTail = NONE;
+  control.flightFree = NONE;
+  for (let i: usize = 0; i < WHEEL_LEVELS * WHEEL_SLOTS; i++) store<u32>(wheelBase + (i << 2), NONE);
+}
+
+/** Grows memory to the configured size, once. */
+function growMemory(): bool {
+  const wanted: u32 = boot.memoryBytes === 0 ? 65536 : boot.memoryBytes / PAGE_BYTES;
+  const have = u32(memory.size());
+  if (wanted <= have) return wanted === have;
+  return memory.grow(i32(wanted - have)) >= 0;
+}
+
+/** The address of Boot; also writes the layout's hash, which the host compares first. */
+export function bootAddress(): usize {
+  boot.layoutHash = LAYOUT_HASH;
+  return BOOT;
+}
+
+/**
+ * Checks the configuration, grows memory and lays out the regions.
+ *
+ * @returns 0, or -STATUS.
+ */
+export function initialize(): i32 {
+  if (regionAt !== 0 || !isConfigured()) return -STATUS_BAD_ARGUMENT;
+  regionAt = (__heap_base + REGION_ALIGN - 1) & ~(REGION_ALIGN - 1);
+  layOutBlocks();
+  layOutPools();
+  const ringsMost = boot.memoryBytes / RING_MIN_BYTES;
+  ringTableBase = region(ringTableBytes(boot.memoryBytes === 0 ? 1048576 : ringsMost));
+  const ringBase = (regionAt + RING_MIN_BYTES - 1) & ~(RING_MIN_BYTES - 1);
+  const end: u64 = boot.memoryBytes === 0 ? 1 << 32 : u64(boot.memoryBytes);
+  if (u64(ringBase) + u64(RING_PAGES_MIN) * RING_MIN_BYTES > end) return -STATUS_NO_MEMORY;
+  if (!growMemory()) return -STATUS_NO_MEMORY;
+  const pages = u32((end - u64(ringBase)) / RING_MIN_BYTES);
+  emptyLists();
+  initRings(ringBase, pages, ringTableBase);
+  boot.ringPtr = u32(ringBase);
+  boot.ringPages = pages;
+  boot.endPtr = u32(u64(ringBase) + u64(pages) * RING_MIN_BYTES);
+  tellAddresses();
+  return STATUS_OK;
+}

@@ -1,0 +1,103 @@
+/**
+ * Listeners and local addresses. A fully named listener takes precedence over one for any address, that over one for
+ * any port (seeds S72). Both tables are small and fixed, and searched only for segments of no connection.
+ */
+import { addressesBase, boot, listenersBase } from "../config.ts";
+import {
+  Address,
+  ADDRESS_SIZE,
+  ADDRESSES_MAX,
+  FEATURE_ANY_ADDRESS,
+  FLAG_QUEUED,
+  Listener,
+  LISTENER_SIZE,
+  LISTENERS_MAX,
+  NONE,
+  Segment,
+  Tcb,
+} from "../layout.gen.ts";
+
+/** The listener of an id. */
+export function listenerAt(id: u32): Listener {
+  return changetype<Listener>(listenersBase + (usize(id) * LISTENER_SIZE));
+}
+
+/** The local address of an index. */
+export function addressAt(index: u32): Address {
+  return changetype<Address>(addressesBase + (usize(index) * ADDRESS_SIZE));
+}
+
+/** A destination address is ours. */
+export function isLocalAddress(a: u64, b: u64): bool {
+  if ((boot.features & FEATURE_ANY_ADDRESS) !== 0) return true;
+  for (let i: u32 = 0; i < ADDRESSES_MAX; i++) {
+    const address = addressAt(i);
+    if (address.used !== 0 && address.addrB === b && address.addrA === a) return true;
+  }
+  return false;
+}
+
+/** An IPv4 address, as it lies, is the broadcast address of one of our networks. */
+export function isDirectedBroadcast(ipv4: u32): bool {
+  for (let i: u32 = 0; i < ADDRESSES_MAX; i++) {
+    const address = addressAt(i);
+    if (address.used !== 0 && address.broadcast !== 0 && address.broadcast === ipv4) return true;
+  }
+  return false;
+}
+
+/** The listener with this very address and port, or NONE. */
+export function sameListener(a: u64, b: u64, port: u32): u32 {
+  for (let id: u32 = 0; id < LISTENERS_MAX; id++) {
+    const listener = listenerAt(id);
+    if (listener.used !== 0 && u32(listener.port) === port && listener.addrB === b && listener.addrA === a) return id;
+  }
+  return NONE;
+}
+
+/** A free listener, or NONE. */
+export function freeListener(): u32 {
+  for (let id: u32 = 0; id < LISTENERS_MAX; id++) {
+    if (listenerAt(id).used === 0) return id;
+  }
+  return NONE;
+}
+
+/** How well a listener fits: 0 not at all; address counts 1, port counts 2. */
+function fit(listener: Listener, seg: Segment): u32 {
+  let score: u32 = 1;
+  if (listener.port !== 0) {
+    if (listener.port !== seg.localPort) return 0;
+    score += 2;
+  }
+  if ((listener.addrA | listener.addrB) !== 0) {
+    if (listener.addrB !== seg.localAddrB || listener.addrA !== seg.localAddrA) return 0;
+    score += 1;
+  }
+  return score;
+}
+
+/** The listener that a segment is for, or NONE. */
+export function findListener(seg: Segment): u32 {
+  let best: u32 = NONE;
+  let bestScore: u32 = 0;
+  for (let id: u32 = 0; id < LISTENERS_MAX; id++) {
+    const listener = listenerAt(id);
+    if (listener.used === 0) continue;
+    const score = fit(listener, seg);
+    if (score > bestScore) {
+      best = id;
+      bestScore = score;
+    }
+  }
+  return best;
+}
+
+/** A connection counts against its listener's backlog no longer. */
+export function leaveBacklog(tcb: Tcb): void {
+  if ((tcb.flags & FLAG_QUEUED) === 0) return;
+  tcb.flags &= ~FLAG_QUEUED;
+  const listener = listenerAt(tcb.listener);
+  assert(listener.queued > 0, "a backlog counts less than it holds");
+  listener.queued--;
+}

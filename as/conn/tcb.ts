@@ -1,0 +1,212 @@
+/** What a TCB is made of and how it begins and ends. RFC 9293 section 3.3.1. */
+import { boot, control } from "../config.ts";
+import {
+  EVENT_CLOSED,
+  FEATURE_SACK,
+  FEATURE_TIMESTAMPS,
+  FEATURE_WINDOW_SCALE,
+  FLAG_ACTIVE,
+  FLAG_PARKED,
+  FLAG_RELEASED,
+  FLAG_SACK,
+  FLAG_TIMESTAMPS,
+  FLAG_WINDOW_SCALE,
+  IPV4_HEADER_BYTES,
+  LISTEN_FLAG_DECIDE_HOST,
+  NONE,
+  REASON_NONE,
+  Segment,
+  SEGMENT_OPTION_MSS,
+  SEGMENT_OPTION_SACK_PERMITTED,
+  SEGMENT_OPTION_TIMESTAMPS,
+  SEGMENT_OPTION_WINDOW_SCALE,
+  STATE_CLOSED,
+  STATE_TIME_WAIT,
+  Tcb,
+  TCP_HEADER_BYTES,
+} from "../layout.gen.ts";
+import { disarmAll } from "../deadline/deadline.ts";
+import { sipHash5 } from "../hash.ts";
+import { delist } from "../owed.ts";
+import { raise, silence } from "../events.ts";
+import { flightAt, giveFlight, giveTcb, slotOf } from "../pool.ts";
+import { leaveTcb } from "./demux.ts";
+import { leaveBacklog } from "./listener.ts";
+import { dropReceiveRing, dropSendRing, ringLimit } from "./rings.ts";
+import { transition } from "./state.ts";
+
+/** MSS where the remote's SYN has no option, IPv4. RFC 9293 section 3.7.1 (MUST-15). */
+const MSS_DEFAULT: u32 = 536;
+/** Smallest MSS that we obey, bytes: a peer that asks for less would make us send headers only. */
+const MSS_MIN: u32 = 64;
+/** NOP, NOP, timestamps: what each segment carries once negotiated. RFC 7323 appendix A. */
+export const TIMESTAMPS_BYTES: u32 = 12;
+/** Largest shift. RFC 7323 section 2.3. */
+export const WINDOW_SHIFT_MAX: u32 = 14;
+/** Largest window without scaling. */
+export const WINDOW16_MAX: u32 = 65535;
+/** First ssthresh: arbitrarily high. RFC 5681 section 3.1. */
+const SSTHRESH_INITIAL: u32 = 0x7fffffff;
+
+/** Our MSS option: what one packet of the link can hold. RFC 9293 section 3.7.1 (SHLD-6). */
+export function localMss(): u32 {
+  return boot.mtu - IPV4_HEADER_BYTES - TCP_HEADER_BYTES;
+}
+
+/** Largest receive window that the connection may ever have, bytes. */
+export function receiveBufferMax(): u32 {
+  const limit = ringLimit() - WINDOW16_MAX;
+  return boot.receiveBufferMax < limit ? boot.receiveBufferMax : limit;
+}
+
+/** Snd and Rcv.Wind.Shift are set together. */
+export function receiveShift(): u32 {
+  let shift: u32 = 0;
+  while (shift < WINDOW_SHIFT_MAX && (WINDOW16_MAX << shift) < receiveBufferMax()) shift++;
+  return shift;
+}
+
+/** ISN = M + F(local, remote, secret): the 4 µs clock plus a keyed hash of the tuple. RFC 6528 section 3 (MUST-8, SHLD-1). */
+export function initialSequence(tcb: Tcb): u32 {
+  const ports = (u32(tcb.localPort) << 16) | u32(tcb.remotePort);
+  const f = sipHash5(
+    boot.isnKeyA,
+    boot.isnKeyB,
+    tcb.localAddrA,
+    tcb.localAddrB,
+    tcb.remoteAddrA,
+    tcb.remoteAddrB,
+    u64(ports),
+  );
+  return control.isnClock + u32(f);
+}
+
+/** Gives a new connection its ISS and everything that follows from it. The tuple must be set. */
+export function initializeSend(tcb: Tcb): void {
+  const iss = initialSequence(tcb);
+  tcb.iss = iss;
+  tcb.sndUna = iss;
+  tcb.sndNxt = iss;
+  tcb.sndEnd = iss + 1;
+  tcb.mss = u16(MSS_DEFAULT);
+  tcb.rtoMs = boot.rtoInitialMs;
+  tcb.ssthresh = SSTHRESH_INITIAL;
+  tcb.rcvBuf = boot.receiveBufferInitial < receiveBufferMax() ? boot.receiveBufferInitial : receiveBufferMax();
+}
+
+/** Takes IRS and the options of the remote's SYN. RFC 9293 section 3.10.7.2, third. */
+export function takeSyn(tcb: Tcb, seg: Segment, offered: u32): void {
+  tcb.irs = seg.seq;
+  tcb.rcvNxt = seg.seq + 1;
+  tcb.rcvUser = seg.seq + 1;
+  tcb.rcvAdv = seg.seq + 1;
+  // Our SYN has advertised this already, unscaled; a SYN,ACK will do it when it is built.
+  if ((tcb.flags & FLAG_ACTIVE) !== 0) tcb.rcvAdv += tcb.rcvBuf < WINDOW16_MAX ? tcb.rcvBuf : WINDOW16_MAX;
+  let mss: u32 = (seg.options & SEGMENT_OPTION_MSS) !== 0 ? seg.mss : MSS_DEFAULT;
+  if (mss < MSS_MIN) mss = MSS_MIN;
+  // Eff.snd.MSS is at most what our own path holds. RFC 9293 section 3.7.1 (MUST-16).
+  if (mss > localMss()) mss = localMss();
+  if ((offered & FLAG_TIMESTAMPS) !== 0 && (seg.options & SEGMENT_OPTION_TIMESTAMPS) !== 0) {
+    tcb.flags |= FLAG_TIMESTAMPS;
+    tcb.tsRecent = seg.tsVal;
+    // Option bytes come off the text. RFC 6691, RFC 9293 section 3.7.1.
+    mss -= TIMESTAMPS_BYTES;
+  }
+  tcb.mss = u16(mss);
+  if ((offered & FLAG_SACK) !== 0 && (seg.options & SEGMENT_OPTION_SACK_PERMITTED) !== 0) tcb.flags |= FLAG_SACK;
+  if ((offered & FLAG_WINDOW_SCALE) !== 0 && (seg.options & SEGMENT_OPTION_WINDOW_SCALE) !== 0) {
+    tcb.flags |= FLAG_WINDOW_SCALE;
+    tcb.scales = u8(seg.windowScale | (receiveShift() << 4));
+  }
+  tcb.cwnd = boot.initialWindowSegments * mss;
+}
+
+/** A flight block that serves nothing goes back to its pool. */
+export function releaseFlight(tcb: Tcb): void {
+  if (tcb.flight === NONE) return;
+  const flight = flightAt(tcb.flight);
+  if (flight.runCount !== 0 || flight.rangeCount !== 0) return;
+  giveFlight(tcb.flight);
+  tcb.flight = NONE;
+}
+
+/** The options that we offer, as flags of a connection. */
+export function offeredFlags(): u32 {
+  let flags: u32 = 0;
+  if ((boot.features & FEATURE_TIMESTAMPS) !== 0) flags |= FLAG_TIMESTAMPS;
+  if ((boot.features & FEATURE_SACK) !== 0) flags |= FLAG_SACK;
+  if ((boot.features & FEATURE_WINDOW_SCALE) !== 0) flags |= FLAG_WINDOW_SCALE;
+  return flags;
+}
+
+/** Snd.Wind.Shift. */
+export function sendShift(tcb: Tcb): u32 {
+  return u32(tcb.scales) & 15;
+}
+
+/** Rcv.Wind.Shift. */
+export function ownShift(tcb: Tcb): u32 {
+  return u32(tcb.scales) >> 4;
+}
+
+/** Bytes waiting for the user. The FIN, once processed, counts in RCV.NXT but is no byte. */
+export function unreadBytes(tcb: Tcb, finReceived: u32): u32 {
+  return tcb.rcvNxt - tcb.rcvUser - ((tcb.flags & finReceived) !== 0 ? 1 : 0);
+}
+
+/** A parked SYN of a listener whose host decides. */
+export function isParkedBy(flags: u32): bool {
+  return (flags & LISTEN_FLAG_DECIDE_HOST) !== 0;
+}
+
+/** Gives back what only an unfinished transfer needs; unread text stays for the user. */
+function dropTransfer(tcb: Tcb): void {
+  disarmAll(tcb);
+  delist(tcb);
+  tcb.owed = 0;
+  dropSendRing(tcb);
+  if (tcb.flight !== NONE) {
+    giveFlight(tcb.flight);
+    tcb.flight = NONE;
+  }
+}
+
+/** Frees the slot: it is CLOSED and nobody holds its handle. */
+export function freeConnection(tcb: Tcb): void {
+  assert(tcb.state === STATE_CLOSED, "a connection is freed before it is CLOSED");
+  silence(tcb);
+  dropReceiveRing(tcb);
+  giveTcb(slotOf(tcb));
+}
+
+/** Ends a connection without a state change: TIME-WAIT lives on as a record. */
+export function vacate(tcb: Tcb): void {
+  dropTransfer(tcb);
+  leaveTcb(slotOf(tcb));
+  leaveBacklog(tcb);
+  tcb.state = u8(STATE_CLOSED);
+  freeConnection(tcb);
+}
+
+/**
+ * Ends a connection: "delete the TCB". The user is told with the reason; a slot whose handle nobody holds is free at once,
+ * another when the user releases it.
+ *
+ * @param cause CAUSE of it.
+ * @param reason REASON that the user is told.
+ */
+export function endConnection(tcb: Tcb, cause: u32, reason: u32): void {
+  if (tcb.reason === REASON_NONE) tcb.reason = u8(reason);
+  // Entering TIME-WAIT already told the user: both directions were done.
+  const told = tcb.state === STATE_TIME_WAIT;
+  transition(tcb, STATE_CLOSED, cause);
+  if ((tcb.flags & FLAG_PARKED) !== 0) {
+    tcb.flags &= ~FLAG_PARKED;
+    control.parkedLive--;
+  }
+  dropTransfer(tcb);
+  leaveTcb(slotOf(tcb));
+  leaveBacklog(tcb);
+  if ((tcb.flags & FLAG_RELEASED) !== 0) freeConnection(tcb);
+  else if (!told) raise(tcb, EVENT_CLOSED);
+}

@@ -1,0 +1,207 @@
+/** advance(): what each deadline does when it is due. RFC 9293 section 3.10.8. */
+import { boot, control } from "./config.ts";
+import {
+  CAUSE_TIMEOUT,
+  EVENT_CLOSED,
+  FLAG_ON_WHEEL,
+  FLAG_TIMER_ACK,
+  FLAG_TIMER_LIFE,
+  FLAG_TIMER_PERSIST,
+  FLAG_TIMER_RETRANSMIT,
+  FLAG_USED,
+  MORE,
+  NONE,
+  OWED_ACK,
+  OWED_DATA,
+  OWED_PROBE,
+  OWED_SYN,
+  REASON_NORMAL,
+  REASON_TIMED_OUT,
+  STAT_TIMEOUTS,
+  STATE_CLOSED,
+  STATE_FIN_WAIT_2,
+  STATE_SYN_RECEIVED,
+  STATE_TIME_WAIT,
+  Tcb,
+} from "./layout.gen.ts";
+import { setCurrentSlot } from "./assert.ts";
+import { hostTime } from "./clock.ts";
+import { isOpening } from "./conn/state.ts";
+import { endConnection } from "./conn/tcb.ts";
+import { endTimeWait } from "./conn/time_wait.ts";
+import { armRetransmit, disarmAck, disarmLife, disarmRetransmit, shiftDeadlines } from "./deadline/deadline.ts";
+import { earliestDeadline } from "./deadline/kinds.ts";
+import { earliestConnection, linkDeadline, turnTo, unlinkDeadline } from "./deadline/wheel.ts";
+import { backOff } from "./loss/rtt.ts";
+import { onTimeout } from "./loss/recovery.ts";
+import { owe } from "./owed.ts";
+import { flightAt, tcbAt, timeWaitAt } from "./pool.ts";
+import { atOrBefore, before } from "./seq.ts";
+import { count } from "./stats.ts";
+import { sendReset } from "./tx/reply.ts";
+
+/** Deadlines handled by one call; what is left makes it answer MORE. */
+const EXPIRE_MAX: u32 = 4096;
+/** retries is a u8 and stops here. */
+const RETRIES_MAX: u8 = 255;
+
+function bumpRetries(tcb: Tcb): void {
+  if (tcb.retries < RETRIES_MAX) tcb.retries++;
+}
+
+/** The SYN or SYN,ACK was not answered. RFC 9293 section 3.10.8; R2 of a SYN is lifeAt (MUST-23). */
+function expireSyn(tcb: Tcb): void {
+  if (tcb.state === STATE_SYN_RECEIVED && u32(tcb.retries) >= boot.synAckRetries) {
+    endConnection(tcb, CAUSE_TIMEOUT, REASON_TIMED_OUT);
+    return;
+  }
+  bumpRetries(tcb);
+  backOff(tcb);
+  owe(tcb, OWED_SYN);
+}
+
+/** "For any state if the retransmission timeout expires": send again, back off, give up after R2. MUST-20, MUST-22. */
+function expireRetransmit(tcb: Tcb): void {
+  disarmRetransmit(tcb);
+  count(STAT_TIMEOUTS);
+  if (isOpening(tcb.state)) {
+    expireSyn(tcb);
+    return;
+  }
+  if (tcb.flight === NONE || tcb.sndNxt === tcb.sndUna) return;
+  const flight = flightAt(tcb.flight);
+  if (control.nowMs - flight.firstSentMs >= boot.dataR2Ms) {
+    endConnection(tcb, CAUSE_TIMEOUT, REASON_TIMED_OUT);
+    return;
+  }
+  bumpRetries(tcb);
+  backOff(tcb);
+  if (tcb.sndWnd === 0) {
+    // The window closed over data in flight: a probe, not congestion. RFC 9293 section 3.8.6.1.
+    owe(tcb, OWED_PROBE);
+    return;
+  }
+  onTimeout(tcb, flight);
+  armRetransmit(tcb, tcb.rtoMs);
+}
+
+/** The window stayed closed. RFC 9293 section 3.8.6.1: the interval grows like RTO (MUST-36). */
+function expirePersist(tcb: Tcb): void {
+  disarmRetransmit(tcb);
+  if (tcb.flight !== NONE && tcb.sndNxt !== tcb.sndUna) {
+    // Only silence counts towards R2: each answer to a probe has moved firstSentMs (MUST-37).
+    if (control.nowMs - flightAt(tcb.flight).firstSentMs >= boot.dataR2Ms) {
+      endConnection(tcb, CAUSE_TIMEOUT, REASON_TIMED_OUT);
+      return;
+    }
+  }
+  bumpRetries(tcb);
+  backOff(tcb);
+  owe(tcb, tcb.sndWnd === 0 || tcb.sndNxt !== tcb.sndUna ? OWED_PROBE : OWED_DATA | OWED_PROBE);
+}
+
+function expireAck(tcb: Tcb): void {
+  disarmAck(tcb);
+  owe(tcb, OWED_ACK);
+}
+
+/** The state's own deadline: connect timeout, parking, FIN-WAIT-2 or TIME-WAIT. */
+function expireLife(tcb: Tcb): void {
+  disarmLife(tcb);
+  if (tcb.state === STATE_TIME_WAIT) {
+    // "If the time-wait timeout expires on a connection, delete the TCB, enter the CLOSED state, and return."
+    endConnection(tcb, CAUSE_TIMEOUT, REASON_NORMAL);
+  } else if (tcb.state === STATE_FIN_WAIT_2) {
+    endConnection(tcb, CAUSE_TIMEOUT, REASON_NORMAL);
+  } else {
+    endConnection(tcb, CAUSE_TIMEOUT, REASON_TIMED_OUT);
+  }
+}
+
+function isDue(at: u32): bool {
+  return atOrBefore(at, control.nowMs);
+}
+
+/** Does what is due of one connection; any of it may end it. */
+function expire(tcb: Tcb): void {
+  if ((tcb.flags & FLAG_TIMER_LIFE) !== 0 && isDue(tcb.lifeAt)) {
+    expireLife(tcb);
+    return;
+  }
+  if ((tcb.flags & FLAG_TIMER_ACK) !== 0 && isDue(tcb.ackAt)) expireAck(tcb);
+  if ((tcb.flags & FLAG_TIMER_RETRANSMIT) !== 0 && isDue(tcb.retransmitAt)) expireRetransmit(tcb);
+  else if ((tcb.flags & FLAG_TIMER_PERSIST) !== 0 && isDue(tcb.retransmitAt)) expirePersist(tcb);
+}
+
+function expireTimeWaits(budget: u32): u32 {
+  let left = budget;
+  while (left > 0 && control.timeWaitHead !== NONE && isDue(timeWaitAt(control.timeWaitHead).until)) {
+    endTimeWait(control.timeWaitHead);
+    left--;
+  }
+  return left;
+}
+
+/** The machine slept: every deadline moves on by as much; the timestamp clock does not. */
+function shiftAll(ms: u32): void {
+  for (let slot: u32 = 0; slot < control.tcbHigh; slot++) {
+    const tcb = tcbAt(slot);
+    if ((tcb.flags & FLAG_USED) !== 0) unlinkDeadline(tcb);
+  }
+  assert(control.wheelCount === 0, "a free connection is on the wheel");
+  control.wheelNow = control.nowMs;
+  for (let slot: u32 = 0; slot < control.tcbHigh; slot++) {
+    const tcb = tcbAt(slot);
+    if ((tcb.flags & FLAG_USED) !== 0) shiftDeadlines(tcb, ms);
+  }
+  for (let record = control.timeWaitHead; record !== NONE; record = timeWaitAt(record).fifoNext) {
+    timeWaitAt(record).until += ms;
+  }
+}
+
+/**
+ * Does what is due now.
+ *
+ * @param suspendedMs How long the machine slept beyond the deadline it was to wake at; 0 if it did not.
+ * @returns 0, or MORE.
+ */
+export function expireDue(suspendedMs: f64): u32 {
+  if (suspendedMs >= 1) shiftAll(u32(u64(suspendedMs)));
+  let left = expireTimeWaits(EXPIRE_MAX);
+  while (left > 0) {
+    const slot = earliestConnection();
+    if (slot === NONE) {
+      turnTo(control.nowMs);
+      return 0;
+    }
+    const tcb = tcbAt(slot);
+    const at = earliestDeadline(tcb);
+    if (!isDue(at)) {
+      turnTo(control.nowMs);
+      return 0;
+    }
+    turnTo(at);
+    setCurrentSlot(slot);
+    expire(tcb);
+    setCurrentSlot(NONE);
+    left--;
+  }
+  return MORE;
+}
+
+/** The next deadline, ms as the host counts; Infinity if there is none. */
+export function nextDue(): f64 {
+  let at: u32 = 0;
+  let any = false;
+  const slot = earliestConnection();
+  if (slot !== NONE) {
+    at = earliestDeadline(tcbAt(slot));
+    any = true;
+  }
+  if (control.timeWaitHead !== NONE) {
+    const until = timeWaitAt(control.timeWaitHead).until;
+    if (!any || before(until, at)) at = until;
+    any = true;
+  }
+  return any ? hostTime(at) : Infinity;
+}

@@ -1,0 +1,69 @@
+/**
+ * A second target, never shipped: the small functions that the core is made of, for tests and benchmarks to call one by
+ * one. A class in a signature is an address to them.
+ */
+import { faultPtr, setCurrentSlot } from "./assert.ts";
+import { load16, load32, store16, store32 } from "./bytes.ts";
+import { checksum, copySum, copySumAt, fold, pseudoSum, sum, update16 } from "./checksum.ts";
+import { sipHash, sipHash5 } from "./hash.ts";
+import { allocRing, freeRing, initRings, ringAddress, ringPagesLive, ringTableBytes } from "./ring_pool.ts";
+import { isAcceptable, isAckAcceptable, textBefore, textBeyond } from "./rx/acceptance.ts";
+import { dropRanges, place, placeInOrder, rangeCount, sackBlock } from "./rx/reassembly.ts";
+import { after, atOrAfter, atOrBefore, before, distance, earliest, inWindow, latest } from "./seq.ts";
+import { writeEthernet } from "./wire/ethernet.ts";
+import { ipv4IsFragment, ipv4Protocol, ipv4TotalBytes, mappedB, parseIpv4, writeIpv4 } from "./wire/ipv4.ts";
+import { parseIpv6, writeIpv6 } from "./wire/ipv6.ts";
+import { parseTcp, parseTcpUnchecked, writeTcp } from "./wire/tcp_header.ts";
+import {
+  parseTcpOptions,
+  writeMss,
+  writeNop,
+  writeSackBlock,
+  writeSackHeader,
+  writeSackPermitted,
+  writeTimestamps,
+  writeWindowScale,
+} from "./wire/tcp_options.ts";
+
+/** Room for whatever a test wants to lie in memory, bytes. */
+const SCRATCH_AREA_BYTES: i32 = 1048576;
+const SCRATCH: usize = memory.data(SCRATCH_AREA_BYTES, 16);
+
+/** Address of the scratch area, 1 MiB. */
+export function scratch(): usize {
+  return SCRATCH;
+}
+
+/** Fails an assertion if `fact` is false. */
+export function assertFact(fact: bool): void {
+  assert(fact, "a fact does not hold");
+}
+
+/** Checksums a span so many times: what a loop of calls would cost besides is not measured. @returns The last. */
+export function repeatChecksum(ptr: usize, bytes: u32, times: u32): u32 {
+  let last: u32 = 0;
+  for (let i: u32 = 0; i < times; i++) last = sum(ptr, bytes, last);
+  return last;
+}
+
+/** Copies and sums a span so many times. @returns The last sum. */
+export function repeatCopySum(dst: usize, src: usize, bytes: u32, times: u32): u32 {
+  let last: u32 = 0;
+  for (let i: u32 = 0; i < times; i++) last = copySum(dst, src, bytes, last);
+  return last;
+}
+
+export { faultPtr, setCurrentSlot };
+export { load16, load32, store16, store32 };
+export { checksum, copySum, copySumAt, fold, pseudoSum, sum, update16 };
+export { sipHash, sipHash5 };
+export { allocRing, freeRing, initRings, ringAddress, ringPagesLive, ringTableBytes };
+export { isAcceptable, isAckAcceptable, textBefore, textBeyond };
+export { dropRanges, place, placeInOrder, rangeCount, sackBlock };
+export { after, atOrAfter, atOrBefore, before, distance, earliest, inWindow, latest };
+export { writeEthernet };
+export { ipv4IsFragment, ipv4Protocol, ipv4TotalBytes, mappedB, parseIpv4, writeIpv4 };
+export { parseIpv6, writeIpv6 };
+export { parseTcp, parseTcpUnchecked, writeTcp };
+export { parseTcpOptions };
+export { writeMss, writeNop, writeSackBlock, writeSackHeader, writeSackPermitted, writeTimestamps, writeWindowScale };

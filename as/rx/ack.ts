@@ -1,0 +1,227 @@
+/** Fifth: "check the ACK field". RFC 9293 section 3.10.7.4. */
+import { boot, control } from "../config.ts";
+import {
+  ANSWER_ACK,
+  ANSWER_CHALLENGE,
+  ANSWER_RST,
+  CAUSE_ACK_OF_FIN,
+  CAUSE_SYN_ACK,
+  EVENT_ACCEPTABLE,
+  EVENT_OPENED,
+  EVENT_WRITABLE,
+  FLAG_ACTIVE,
+  FLAG_FIN_SENT,
+  FLAG_READ_CLOSED,
+  FLAG_RELEASED,
+  FLAG_SACK,
+  FLAG_TIMER_PERSIST,
+  FLAG_TIMESTAMPS,
+  FLAG_WANTS_SPACE,
+  Flight,
+  NONE,
+  OWED_DATA,
+  OWED_RETRANSMIT,
+  REASON_NORMAL,
+  RECOVERY_OPEN,
+  Segment,
+  SEGMENT_OPTION_TIMESTAMPS,
+  STAT_DROP_ACK_UNSENT,
+  STATE_CLOSING,
+  STATE_ESTABLISHED,
+  STATE_FIN_WAIT_1,
+  STATE_FIN_WAIT_2,
+  STATE_LAST_ACK,
+  STATE_SYN_RECEIVED,
+  STATE_TIME_WAIT,
+  Tcb,
+} from "../layout.gen.ts";
+import { dropSendRing } from "../conn/rings.ts";
+import { isSynchronized, transition } from "../conn/state.ts";
+import { endConnection, releaseFlight, sendShift } from "../conn/tcb.ts";
+import { armLife, armRetransmit, disarmRetransmit } from "../deadline/deadline.ts";
+import { raise } from "../events.ts";
+import { inFlight, onDuplicateAck, onNewAck } from "../loss/recovery.ts";
+import { computeRto, sampleRtt } from "../loss/rtt.ts";
+import { ackedOnce, ackedSentUs, markFirstLost, removeAcked, takeSackBlocks } from "../loss/scoreboard.ts";
+import { owe } from "../owed.ts";
+import { flightAt } from "../pool.ts";
+import { after, atOrBefore, before } from "../seq.ts";
+import { count } from "../stats.ts";
+import { enterTimeWait } from "./fin.ts";
+import { isAckAcceptable } from "./acceptance.ts";
+import { closeIfQueued, synAcknowledged } from "./on_syn_sent.ts";
+import { CONTINUE, DONE } from "./verdict.ts";
+
+const US_PER_MS: u32 = 1000;
+/** Oldest acknowledgment that is taken, before the largest window is known. RFC 5961 section 5.2. */
+const MAX_SND_WND_UNKNOWN: u32 = 65535;
+
+/** SYN-RECEIVED: "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED", else a reset. */
+function completeHandshake(tcb: Tcb, seg: Segment): u32 {
+  if (!isAckAcceptable(seg.ack, tcb.sndUna, tcb.sndNxt)) {
+    seg.answer = ANSWER_RST;
+    return DONE;
+  }
+  synAcknowledged(tcb);
+  tcb.sndWnd = seg.wnd << sendShift(tcb);
+  tcb.sndWl1 = seg.seq;
+  tcb.sndWl2 = seg.ack;
+  if ((tcb.flags & FLAG_ACTIVE) !== 0) {
+    transition(tcb, STATE_ESTABLISHED, CAUSE_SYN_ACK);
+    raise(tcb, EVENT_OPENED | EVENT_WRITABLE);
+  } else {
+    // From now on the host holds the handle, unless it parked the SYN and holds it already.
+    tcb.flags &= ~FLAG_RELEASED;
+    transition(tcb, STATE_ESTABLISHED, CAUSE_SYN_ACK);
+    raise(tcb, EVENT_ACCEPTABLE | EVENT_WRITABLE);
+  }
+  closeIfQueued(tcb);
+  owe(tcb, OWED_DATA);
+  return CONTINUE;
+}
+
+/** SND.WND, by the newer of segment and acknowledgment. RFC 9293 section 3.10.7.4, ESTABLISHED; MUST-34 forbids to trust old ones. */
+function updateWindow(tcb: Tcb, seg: Segment): bool {
+  const newer = before(tcb.sndWl1, seg.seq) || (tcb.sndWl1 === seg.seq && atOrBefore(tcb.sndWl2, seg.ack));
+  if (!newer) return false;
+  const window = seg.wnd << sendShift(tcb);
+  const changed = window !== tcb.sndWnd;
+  tcb.sndWnd = window;
+  tcb.sndWl1 = seg.seq;
+  tcb.sndWl2 = seg.ack;
+  if (changed) owe(tcb, OWED_DATA);
+  return changed;
+}
+
+/** One RTT sample per ACK: from what was sent once, else from the timestamp's echo. RFC 6298 section 3, RFC 7323 section 4.1. */
+function sample(tcb: Tcb, seg: Segment): void {
+  if (ackedOnce) {
+    sampleRtt(tcb, control.nowUs - ackedSentUs);
+  } else if ((tcb.flags & FLAG_TIMESTAMPS) !== 0 && (seg.options & SEGMENT_OPTION_TIMESTAMPS) !== 0 && seg.tsEcr !== 0) {
+    sampleRtt(tcb, (control.nowMs - seg.tsEcr) * US_PER_MS);
+  }
+}
+
+/** The retransmission timer after an ACK of new data. RFC 6298 sections 5.2 and 5.3. */
+function restartTimer(tcb: Tcb): void {
+  if (tcb.sndUna === tcb.sndNxt) disarmRetransmit(tcb);
+  else armRetransmit(tcb, tcb.rtoMs);
+}
+
+/** Bytes left the send ring: the user may write again, and an empty ring goes back. */
+function relieveSendRing(tcb: Tcb): void {
+  if (!before(tcb.sndUna, tcb.sndEnd)) dropSendRing(tcb);
+  if ((tcb.flags & FLAG_WANTS_SPACE) === 0) return;
+  tcb.flags &= ~FLAG_WANTS_SPACE;
+  raise(tcb, EVENT_WRITABLE);
+}
+
+/** SEG.ACK is new: SND.UNA moves. */
+function takeNewAck(tcb: Tcb, seg: Segment): void {
+  const acked = seg.ack - tcb.sndUna;
+  tcb.retries = 0;
+  if (tcb.flight !== NONE) {
+    const flight = flightAt(tcb.flight);
+    const flightSize = inFlight(tcb, flight);
+    removeAcked(flight, seg.ack);
+    if ((tcb.flags & FLAG_SACK) !== 0) takeSackBlocks(tcb, flight);
+    tcb.sndUna = seg.ack;
+    flight.firstSentMs = control.nowMs;
+    sample(tcb, seg);
+    onNewAck(tcb, flight, acked, flightSize);
+  }
+  tcb.sndUna = seg.ack;
+  restartTimer(tcb);
+  relieveSendRing(tcb);
+  owe(tcb, OWED_DATA);
+}
+
+/** SEG.ACK is not new: it may be a duplicate in the sense of RFC 5681 section 2, and carry SACK. */
+function takeOldAck(tcb: Tcb, seg: Segment, windowChanged: bool): void {
+  if (tcb.flight === NONE) return;
+  const flight = flightAt(tcb.flight);
+  if ((tcb.flags & FLAG_TIMER_PERSIST) !== 0) {
+    // The peer answers our probes: R2 does not kill a connection with a closed window. RFC 9293 section 3.8.6.1.
+    flight.firstSentMs = control.nowMs;
+    tcb.retries = 0;
+  }
+  const sacked: u32 = (tcb.flags & FLAG_SACK) !== 0 ? takeSackBlocks(tcb, flight) : 0;
+  if (seg.ack !== tcb.sndUna || seg.len !== 0 || tcb.sndNxt === tcb.sndUna) return;
+  if (windowChanged && sacked === 0) return;
+  onDuplicateAck(tcb, flight, sacked);
+}
+
+/** Our FIN, the last number we sent, is acknowledged. */
+function isFinAcknowledged(tcb: Tcb): bool {
+  return (tcb.flags & FLAG_FIN_SENT) !== 0 && tcb.sndUna === tcb.sndNxt;
+}
+
+/** What an acknowledged FIN does in the states that wait for it. */
+function advanceByFin(tcb: Tcb): u32 {
+  if (!isFinAcknowledged(tcb)) return CONTINUE;
+  if (tcb.state === STATE_FIN_WAIT_1) {
+    transition(tcb, STATE_FIN_WAIT_2, CAUSE_ACK_OF_FIN);
+    // After a full close the remote's FIN is not waited for endlessly; after a half-close it is (seeds S39).
+    if ((tcb.flags & (FLAG_RELEASED | FLAG_READ_CLOSED)) !== 0) armLife(tcb, boot.finWait2Ms);
+  } else if (tcb.state === STATE_CLOSING) {
+    enterTimeWait(tcb, CAUSE_ACK_OF_FIN);
+    return DONE;
+  } else if (tcb.state === STATE_LAST_ACK) {
+    endConnection(tcb, CAUSE_ACK_OF_FIN, REASON_NORMAL);
+    return DONE;
+  }
+  return CONTINUE;
+}
+
+/** The window in which an old ACK is believed at all. RFC 5961 section 5.2. */
+function isAckBelievable(tcb: Tcb, seg: Segment): bool {
+  const widest = tcb.flight === NONE ? MAX_SND_WND_UNKNOWN << sendShift(tcb) : flightAt(tcb.flight).maxSndWnd;
+  const most: u32 = widest > MAX_SND_WND_UNKNOWN ? widest : MAX_SND_WND_UNKNOWN;
+  return !before(seg.ack, tcb.sndUna - most);
+}
+
+/** Processes the ACK field. */
+export function processAck(tcb: Tcb, seg: Segment): u32 {
+  if (tcb.state === STATE_SYN_RECEIVED) {
+    if (completeHandshake(tcb, seg) === DONE) return DONE;
+  }
+  // "If the ACK acks something not yet sent, then send an ACK, drop the segment, and return."
+  if (after(seg.ack, tcb.sndNxt)) {
+    count(STAT_DROP_ACK_UNSENT);
+    seg.answer = ANSWER_CHALLENGE;
+    return DONE;
+  }
+  if (!isAckBelievable(tcb, seg)) {
+    seg.answer = ANSWER_CHALLENGE;
+    return DONE;
+  }
+  if (tcb.state === STATE_TIME_WAIT) return CONTINUE;
+  // "If SND.UNA =< SEG.ACK =< SND.NXT, the send window should be updated."
+  const windowChanged = before(seg.ack, tcb.sndUna) ? false : updateWindow(tcb, seg);
+  if (isAckAcceptable(seg.ack, tcb.sndUna, tcb.sndNxt)) takeNewAck(tcb, seg);
+  else takeOldAck(tcb, seg, windowChanged);
+  reopenWindow(tcb, windowChanged);
+  if (advanceByFin(tcb) === DONE) return DONE;
+  releaseFlight(tcb);
+  return CONTINUE;
+}
+
+/** The window opened while we persisted: what is in flight or waiting goes on under the retransmission timer. */
+function reopenWindow(tcb: Tcb, windowChanged: bool): void {
+  if (tcb.flight !== NONE) {
+    const flight = flightAt(tcb.flight);
+    if (tcb.sndWnd > flight.maxSndWnd) flight.maxSndWnd = tcb.sndWnd;
+  }
+  if (!windowChanged || (tcb.flags & FLAG_TIMER_PERSIST) === 0 || tcb.sndWnd === 0) return;
+  tcb.retries = 0;
+  tcb.rtoMs = computeRto(tcb);
+  if (tcb.sndNxt === tcb.sndUna || tcb.flight === NONE) {
+    disarmRetransmit(tcb);
+  } else {
+    // The probe's byte met a closed window: it is missing, and nothing would say so before the timer.
+    markFirstLost(flightAt(tcb.flight), tcb.mss);
+    owe(tcb, OWED_RETRANSMIT);
+    armRetransmit(tcb, tcb.rtoMs);
+  }
+  owe(tcb, OWED_DATA);
+}

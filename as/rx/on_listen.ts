@@ -1,0 +1,110 @@
+/**
+ * RFC 9293 section 3.10.7.2: LISTEN. The listener stays; a SYN gets a TCB of its own. SYN,ACK and RST go to the MAC the
+ * frame came from, so that a flood with forged sources makes us ask nobody for an address.
+ */
+import { boot, control } from "../config.ts";
+import {
+  CAUSE_PASSIVE_OPEN,
+  CAUSE_SYN,
+  EVENT_ASKED,
+  FLAG_PARKED,
+  FLAG_QUEUED,
+  FLAG_RELEASED,
+  LISTEN_FLAG_DECIDE_HOST,
+  NONE,
+  OWED_SYN,
+  Segment,
+  STAT_DROP_BACKLOG,
+  STAT_DROP_CONNECTIONS,
+  STAT_DROP_PARKED,
+  STAT_PASSIVE_OPENS,
+  STATE_LISTEN,
+  STATE_SYN_RECEIVED,
+  Tcb,
+} from "../layout.gen.ts";
+import { enterTcb } from "../conn/demux.ts";
+import { findListener, listenerAt } from "../conn/listener.ts";
+import { transition } from "../conn/state.ts";
+import { initializeSend, offeredFlags, takeSyn } from "../conn/tcb.ts";
+import { armLife } from "../deadline/deadline.ts";
+import { raise } from "../events.ts";
+import { owe } from "../owed.ts";
+import { takeTcb, tcbAt } from "../pool.ts";
+import { count } from "../stats.ts";
+import { TCP_ACK, TCP_RST, TCP_SYN } from "../tx/build_segment.ts";
+import { answerReset } from "../tx/reply.ts";
+
+function fillTuple(tcb: Tcb, seg: Segment): void {
+  tcb.localAddrA = seg.localAddrA;
+  tcb.localAddrB = seg.localAddrB;
+  tcb.remoteAddrA = seg.remoteAddrA;
+  tcb.remoteAddrB = seg.remoteAddrB;
+  tcb.localPort = seg.localPort;
+  tcb.remotePort = seg.remotePort;
+  tcb.remoteMacA = seg.remoteMacA;
+  tcb.remoteMacB = seg.remoteMacB;
+}
+
+/** Our side of the open goes on: SYN,ACK. Nobody holds the handle until it is told. */
+export function answerSyn(tcb: Tcb): void {
+  transition(tcb, STATE_SYN_RECEIVED, CAUSE_SYN);
+  owe(tcb, OWED_SYN);
+}
+
+/** Keeps the SYN until decide(). */
+function park(tcb: Tcb): void {
+  tcb.flags = (tcb.flags & ~FLAG_RELEASED) | FLAG_PARKED;
+  control.parkedLive++;
+  armLife(tcb, boot.parkedMs);
+  raise(tcb, EVENT_ASKED);
+}
+
+/** Gives a SYN a TCB. Where there is no room it is dropped: the remote will try again. */
+function openPassive(seg: Segment, id: u32): void {
+  const listener = listenerAt(id);
+  const asks = (listener.flags & LISTEN_FLAG_DECIDE_HOST) !== 0;
+  if (asks && control.parkedLive >= boot.maxParked) {
+    count(STAT_DROP_PARKED);
+    return;
+  }
+  if (listener.queued >= listener.backlog) {
+    count(STAT_DROP_BACKLOG);
+    return;
+  }
+  const slot = takeTcb();
+  if (slot === NONE) {
+    count(STAT_DROP_CONNECTIONS);
+    return;
+  }
+  const tcb = tcbAt(slot);
+  fillTuple(tcb, seg);
+  tcb.listener = u16(id);
+  tcb.flags |= FLAG_RELEASED | FLAG_QUEUED;
+  listener.queued++;
+  transition(tcb, STATE_LISTEN, CAUSE_PASSIVE_OPEN);
+  initializeSend(tcb);
+  takeSyn(tcb, seg, offeredFlags());
+  tcb.sndWnd = seg.wnd;
+  tcb.sndWl1 = seg.seq;
+  tcb.sndWl2 = tcb.iss;
+  enterTcb(slot);
+  count(STAT_PASSIVE_OPENS);
+  if (asks) park(tcb);
+  else answerSyn(tcb);
+}
+
+/**
+ * @returns False if nobody listens for the segment.
+ */
+export function onListen(seg: Segment): bool {
+  const id = findListener(seg);
+  if (id === NONE) return false;
+  // First, "An incoming RST segment could not be valid … and should be ignored."
+  if ((seg.flags & TCP_RST) !== 0) return true;
+  // Second, "Any acknowledgment is bad if it arrives on a connection still in the LISTEN state."
+  if ((seg.flags & TCP_ACK) !== 0) answerReset(seg);
+  // Third, a SYN. Data on it is not kept: the SYN alone is acknowledged and the remote sends the rest again.
+  else if ((seg.flags & TCP_SYN) !== 0) openPassive(seg, id);
+  // Fourth, "This should not be reached. Drop the segment and return."
+  return true;
+}

@@ -1,0 +1,104 @@
+/** RFC 9293 section 3.10.7.3: SYN-SENT. */
+import { control } from "../config.ts";
+import {
+  ANSWER_RST,
+  CAUSE_CLOSE,
+  CAUSE_RST,
+  CAUSE_SYN,
+  CAUSE_SYN_ACK,
+  EVENT_OPENED,
+  EVENT_WRITABLE,
+  FLAG_FIN_QUEUED,
+  FLAG_SYN_RETRANSMITTED,
+  OWED_ACK,
+  OWED_DATA,
+  OWED_SYN,
+  REASON_REFUSED,
+  Segment,
+  STAT_RESETS_IN,
+  STATE_ESTABLISHED,
+  STATE_FIN_WAIT_1,
+  STATE_SYN_RECEIVED,
+  Tcb,
+} from "../layout.gen.ts";
+import { transition } from "../conn/state.ts";
+import { endConnection, offeredFlags, takeSyn } from "../conn/tcb.ts";
+import { disarmLife, disarmRetransmit } from "../deadline/deadline.ts";
+import { raise } from "../events.ts";
+import { computeRto, sampleRtt } from "../loss/rtt.ts";
+import { owe } from "../owed.ts";
+import { count } from "../stats.ts";
+import { TCP_ACK, TCP_RST, TCP_SYN } from "../tx/build_segment.ts";
+import { isAckAcceptable } from "./acceptance.ts";
+import { processFin } from "./fin.ts";
+import { processText } from "./text.ts";
+
+const US_PER_MS: u32 = 1000;
+
+/** Our SYN is acknowledged: the timer stops, and the handshake is the first RTT sample unless it was repeated (Karn). */
+export function synAcknowledged(tcb: Tcb): void {
+  tcb.sndUna = tcb.iss + 1;
+  tcb.retries = 0;
+  disarmRetransmit(tcb);
+  disarmLife(tcb);
+  tcb.owed = u8(u32(tcb.owed) & ~OWED_SYN);
+  if ((tcb.flags & FLAG_SYN_RETRANSMITTED) === 0) {
+    sampleRtt(tcb, (control.nowMs - tcb.lastSendMs) * US_PER_MS);
+  } else {
+    // "If the timer expires awaiting the ACK of a SYN … RTO MUST be re-initialized." RFC 6298 section 5.7 (3 s there; ours
+    // is the initial one), and the initial window is one segment. RFC 5681 section 3.1.
+    tcb.rtoMs = computeRto(tcb);
+    tcb.cwnd = tcb.mss;
+  }
+}
+
+/** The user closed while the handshake went on: the FIN may follow now. RFC 9293 section 3.10.4, SYN-RECEIVED. */
+export function closeIfQueued(tcb: Tcb): void {
+  if ((tcb.flags & FLAG_FIN_QUEUED) !== 0) transition(tcb, STATE_FIN_WAIT_1, CAUSE_CLOSE);
+}
+
+/** Both SYNs are here and ours is acknowledged. */
+function establish(tcb: Tcb, seg: Segment): void {
+  tcb.sndWnd = seg.wnd;
+  tcb.sndWl1 = seg.seq;
+  tcb.sndWl2 = seg.ack;
+  synAcknowledged(tcb);
+  transition(tcb, STATE_ESTABLISHED, CAUSE_SYN_ACK);
+  raise(tcb, EVENT_OPENED | EVENT_WRITABLE);
+  owe(tcb, OWED_ACK | OWED_DATA);
+  // "If there are other controls or text in the segment, then continue processing at the sixth step": what follows the SYN.
+  seg.seq++;
+  seg.len--;
+  processText(tcb, seg);
+  processFin(tcb, seg);
+}
+
+/** Processes a segment in SYN-SENT. */
+export function onSynSent(tcb: Tcb, seg: Segment): void {
+  const hasAck = (seg.flags & TCP_ACK) !== 0;
+  // First, the ACK bit: "If SEG.ACK =< ISS or SEG.ACK > SND.NXT, send a reset".
+  if (hasAck && !isAckAcceptable(seg.ack, tcb.iss, tcb.sndNxt)) {
+    seg.answer = ANSWER_RST;
+    return;
+  }
+  // Second, the RST bit: only with an acceptable ACK is it ours.
+  if ((seg.flags & TCP_RST) !== 0) {
+    if (!hasAck) return;
+    count(STAT_RESETS_IN);
+    endConnection(tcb, CAUSE_RST, REASON_REFUSED);
+    return;
+  }
+  // Fourth, the SYN bit; third, security, is not implemented by anyone.
+  if ((seg.flags & TCP_SYN) === 0) return;
+  takeSyn(tcb, seg, offeredFlags());
+  if (hasAck) {
+    establish(tcb, seg);
+    return;
+  }
+  // Simultaneous open: "enter SYN-RECEIVED, form a SYN,ACK segment <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>". MUST-10.
+  tcb.sndWnd = seg.wnd;
+  tcb.sndWl1 = seg.seq;
+  tcb.sndWl2 = tcb.iss;
+  transition(tcb, STATE_SYN_RECEIVED, CAUSE_SYN);
+  owe(tcb, OWED_SYN);
+}

@@ -1,0 +1,60 @@
+/** A segment for a compact TIME-WAIT record. RFC 9293 section 3.10.7.4 as far as it concerns TIME-WAIT; RFC 1337, RFC 6191. */
+import {
+  NONE,
+  Segment,
+  SEGMENT_OPTION_TIMESTAMPS,
+  TimeWait,
+} from "../layout.gen.ts";
+import { endTimeWait, restartTimeWait } from "../conn/time_wait.ts";
+import { findSegment, REF_TIME_WAIT } from "../conn/demux.ts";
+import { tcbAt, timeWaitAt } from "../pool.ts";
+import { after, before } from "../seq.ts";
+import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from "../tx/build_segment.ts";
+import { answerTimeWait } from "../tx/reply.ts";
+import { onClosed } from "./on_closed.ts";
+import { onListen } from "./on_listen.ts";
+
+/** Beyond anything in flight on the old connection, bytes: the widest window without scaling and a SYN. */
+const SEQUENCE_GAP: u32 = 65537;
+
+/** A SYN that can not be an old duplicate may reopen the connection. RFC 9293 section 3.10.7.4, fourth (MAY-2); RFC 6191 section 2. */
+function isNewer(seg: Segment, record: TimeWait): bool {
+  if (record.tsRecent !== 0 && (seg.options & SEGMENT_OPTION_TIMESTAMPS) !== 0) {
+    if (after(seg.tsVal, record.tsRecent)) return true;
+    if (seg.tsVal !== record.tsRecent) return false;
+  }
+  return after(seg.seq, record.rcvNxt);
+}
+
+/**
+ * "Assigns its initial sequence number for the new connection to be larger than the largest sequence number it used on
+ * the previous connection incarnation": a fast connection can outrun the 4 µs clock. RFC 9293 MAY-2 (1).
+ */
+function raiseIss(seg: Segment, floor: u32): void {
+  const ref = findSegment(seg);
+  if (ref === NONE || (ref & REF_TIME_WAIT) !== 0) return;
+  const tcb = tcbAt(ref);
+  if (!before(tcb.iss, floor)) return;
+  tcb.iss = floor;
+  tcb.sndUna = floor;
+  tcb.sndNxt = floor;
+  tcb.sndEnd = floor + 1;
+  tcb.sndWl2 = floor;
+}
+
+/** Processes a segment that belongs to a TIME-WAIT record. */
+export function onTimeWaitRecord(seg: Segment, number: u32): void {
+  // RFC 1337: a RST does not end TIME-WAIT.
+  if ((seg.flags & TCP_RST) !== 0) return;
+  const record = timeWaitAt(number);
+  if ((seg.flags & (TCP_SYN | TCP_ACK)) === TCP_SYN && isNewer(seg, record)) {
+    const floor = record.sndNxt + SEQUENCE_GAP;
+    endTimeWait(number);
+    if (onListen(seg)) raiseIss(seg, floor);
+    else onClosed(seg);
+    return;
+  }
+  if ((seg.flags & TCP_FIN) !== 0) restartTimeWait(number);
+  // A pure ACK is not answered: two records that disagree would answer each other for ever.
+  if (seg.len > 0) answerTimeWait(seg, record);
+}

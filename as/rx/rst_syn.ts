@@ -1,0 +1,49 @@
+/** Second: "check the RST bit"; fourth: "check the SYN bit". RFC 9293 section 3.10.7.4 with RFC 5961 sections 3 and 4. */
+import {
+  ANSWER_CHALLENGE,
+  CAUSE_RST,
+  FLAG_ACTIVE,
+  REASON_NORMAL,
+  REASON_REFUSED,
+  REASON_RESET,
+  Segment,
+  STAT_RESETS_IN,
+  STATE_CLOSING,
+  STATE_LAST_ACK,
+  STATE_SYN_RECEIVED,
+  STATE_TIME_WAIT,
+  Tcb,
+} from "../layout.gen.ts";
+import { endConnection } from "../conn/tcb.ts";
+import { count } from "../stats.ts";
+import { TCP_RST, TCP_SYN } from "../tx/build_segment.ts";
+import { CONTINUE, DONE } from "./verdict.ts";
+
+/** What the user is told of a RST in a state. RFC 9293 section 3.10.7.4, second. */
+function reasonOfRst(tcb: Tcb): u32 {
+  if (tcb.state === STATE_SYN_RECEIVED && (tcb.flags & FLAG_ACTIVE) !== 0) return REASON_REFUSED;
+  // "CLOSING, LAST-ACK, TIME-WAIT: enter the CLOSED state, delete the TCB": both directions were over.
+  const over = tcb.state === STATE_CLOSING || tcb.state === STATE_LAST_ACK || tcb.state === STATE_TIME_WAIT;
+  return over ? REASON_NORMAL : REASON_RESET;
+}
+
+/** RFC 5961 section 3.2: exactly at RCV.NXT it resets, elsewhere in the window it draws a challenge ACK. */
+export function checkRst(tcb: Tcb, seg: Segment): u32 {
+  if ((seg.flags & TCP_RST) === 0) return CONTINUE;
+  if (seg.seq !== tcb.rcvNxt) {
+    seg.answer = ANSWER_CHALLENGE;
+    return DONE;
+  }
+  // RFC 1337: a RST does not end TIME-WAIT, whose work is to outlive such strays.
+  if (tcb.state === STATE_TIME_WAIT) return DONE;
+  count(STAT_RESETS_IN);
+  endConnection(tcb, CAUSE_RST, reasonOfRst(tcb));
+  return DONE;
+}
+
+/** RFC 5961 section 4.2: a SYN in a synchronized state draws a challenge ACK, whatever its sequence number. */
+export function checkSyn(tcb: Tcb, seg: Segment): u32 {
+  if ((seg.flags & TCP_SYN) === 0) return CONTINUE;
+  seg.answer = ANSWER_CHALLENGE;
+  return DONE;
+}

@@ -1,0 +1,67 @@
+/** First: "check sequence number". RFC 9293 section 3.10.7.4, and PAWS before it. RFC 7323 section 5. */
+import {
+  ANSWER_ACK,
+  ANSWER_CHALLENGE,
+  FLAG_TIMER_ACK,
+  FLAG_TIMESTAMPS,
+  OWED_ACK,
+  Segment,
+  SEGMENT_OPTION_TIMESTAMPS,
+  STAT_DROP_PAWS,
+  STAT_DROP_UNACCEPTABLE,
+  STAT_DUPLICATES,
+  Tcb,
+} from "../layout.gen.ts";
+import { atOrBefore, before } from "../seq.ts";
+import { count } from "../stats.ts";
+import { TCP_FIN, TCP_RST, TCP_SYN } from "../tx/build_segment.ts";
+import { receiveWindow } from "../tx/receive_window.ts";
+import { isAcceptable } from "./acceptance.ts";
+import { CONTINUE, DONE } from "./verdict.ts";
+
+/** Drops a segment whose timestamp is older than TS.Recent; RST is exempt. RFC 7323 section 5.3 R1. */
+export function checkPaws(tcb: Tcb, seg: Segment): u32 {
+  if ((tcb.flags & FLAG_TIMESTAMPS) === 0 || (seg.options & SEGMENT_OPTION_TIMESTAMPS) === 0) return CONTINUE;
+  if ((seg.flags & TCP_RST) !== 0 || !before(seg.tsVal, tcb.tsRecent)) return CONTINUE;
+  count(STAT_DROP_PAWS);
+  seg.answer = ANSWER_ACK;
+  return DONE;
+}
+
+/**
+ * TS.Recent follows the segment that moves the left edge of what we have not acknowledged. RFC 7323 section 4.3 (2):
+ * SEG.SEQ =< Last.ACK.sent; while an acknowledgment is owed, Last.ACK.sent is below RCV.NXT and an earlier segment counts.
+ */
+function takeTimestamp(tcb: Tcb, seg: Segment): void {
+  if ((tcb.flags & FLAG_TIMESTAMPS) === 0 || (seg.options & SEGMENT_OPTION_TIMESTAMPS) === 0) return;
+  if ((tcb.owed & OWED_ACK) !== 0 || (tcb.flags & FLAG_TIMER_ACK) !== 0) return;
+  if (atOrBefore(seg.seq, tcb.rcvNxt) && !before(seg.tsVal, tcb.tsRecent)) tcb.tsRecent = seg.tsVal;
+}
+
+/**
+ * "If the RCV.WND is zero, no segments will be acceptable, but special allowance should be made to accept valid ACKs,
+ * URGs, and RSTs." Without it two peers with closed windows would never hear each other's updates.
+ */
+function isProbeOfClosedWindow(tcb: Tcb, seg: Segment): bool {
+  return receiveWindow(tcb) === 0 && seg.seq === tcb.rcvNxt && (seg.flags & TCP_SYN) === 0;
+}
+
+/**
+ * "If an incoming segment is not acceptable, an acknowledgment should be sent in reply (unless the RST bit is set)."
+ * One without text or FIN gets the limited kind: two peers that disagree would answer each other for ever.
+ */
+export function checkSequence(tcb: Tcb, seg: Segment): u32 {
+  if (isAcceptable(seg.seq, seg.len, tcb.rcvNxt, receiveWindow(tcb))) {
+    takeTimestamp(tcb, seg);
+    return CONTINUE;
+  }
+  if (isProbeOfClosedWindow(tcb, seg)) {
+    seg.answer = ANSWER_ACK;
+    seg.textBytes = 0;
+    seg.flags &= ~TCP_FIN;
+    return CONTINUE;
+  }
+  count(before(seg.seq, tcb.rcvNxt) ? STAT_DUPLICATES : STAT_DROP_UNACCEPTABLE);
+  if ((seg.flags & TCP_RST) === 0) seg.answer = seg.len === 0 ? ANSWER_CHALLENGE : ANSWER_ACK;
+  return DONE;
+}

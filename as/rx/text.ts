@@ -1,0 +1,150 @@
+/** Seventh: "process the segment text". RFC 9293 section 3.10.7.4. */
+import { boot, control } from "../config.ts";
+import {
+  ANSWER_ACK,
+  ANSWER_RST,
+  CAUSE_ABORT,
+  EVENT_READABLE,
+  FLAG_READ_CLOSED,
+  FLAG_RELEASED,
+  FLAG_TIMER_ACK,
+  FLAG_FIN_RECEIVED,
+  NONE,
+  OWED_ACK,
+  REASON_ABORTED,
+  Segment,
+  STAT_BYTES_IN,
+  STAT_DROP_AFTER_CLOSE,
+  STAT_DROP_FLIGHT,
+  STAT_DROP_RANGES,
+  STAT_DROP_RING,
+  STAT_DUPLICATES,
+  STAT_OUT_OF_ORDER,
+  Tcb,
+} from "../layout.gen.ts";
+import { fitReceiveRing, ringMask, ringPtr } from "../conn/rings.ts";
+import { canReceiveText } from "../conn/state.ts";
+import { endConnection } from "../conn/tcb.ts";
+import { armAck } from "../deadline/deadline.ts";
+import { raise } from "../events.ts";
+import { owe } from "../owed.ts";
+import { flightAt, takeFlight } from "../pool.ts";
+import { after } from "../seq.ts";
+import { count, countMany } from "../stats.ts";
+import { receiveWindow } from "../tx/receive_window.ts";
+import { textBefore, textBeyond } from "./acceptance.ts";
+import { place, PLACED, PLACED_DUPLICATE, placeInOrder, rangeCount } from "./reassembly.ts";
+
+/** Text of the conformance option `ackEvery: 2`. RFC 9293 section 3.8.6.3 (SHLD-19). */
+const EVERY_SECOND: u32 = 2;
+
+/** An ACK for in-order text: the first waits, a second is owed at once; flush() sends one per connection and batch. */
+function acknowledge(tcb: Tcb, seg: Segment): void {
+  if ((tcb.flags & FLAG_TIMER_ACK) === 0 && (tcb.owed & OWED_ACK) === 0) {
+    armAck(tcb, boot.delayedAckMs);
+    return;
+  }
+  if (boot.ackEvery === EVERY_SECOND) seg.answer = ANSWER_ACK;
+  else owe(tcb, OWED_ACK);
+}
+
+/** The flight block for out-of-order ranges, or NONE. */
+function flightForRanges(tcb: Tcb): u32 {
+  if (tcb.flight === NONE) {
+    tcb.flight = takeFlight();
+    if (tcb.flight !== NONE) flightAt(tcb.flight).maxSndWnd = tcb.sndWnd;
+  }
+  return tcb.flight;
+}
+
+/** Text at RCV.NXT: into the ring, and with it what waited behind it. */
+function takeInOrder(tcb: Tcb, seg: Segment, seq: u32, ptr: usize, bytes: u32): void {
+  const flight: usize = tcb.flight === NONE ? 0 : changetype<usize>(flightAt(tcb.flight));
+  const hadRanges = flight !== 0 && rangeCount(flight) > 0;
+  const origin = tcb.irs + 1;
+  const next = placeInOrder(flight, ringPtr(tcb.receiveRing), ringMask(tcb.receiveRing), origin, seq, ptr, bytes);
+  countMany(STAT_BYTES_IN, next - tcb.rcvNxt);
+  tcb.rcvNxt = next;
+  raise(tcb, EVENT_READABLE);
+  // RFC 5681 section 4.2: "an immediate ACK when the incoming segment fills in all or part of a gap".
+  if (hadRanges) seg.answer = ANSWER_ACK;
+  else acknowledge(tcb, seg);
+}
+
+/** Text beyond RCV.NXT: its place is known already. RFC 9293 SHLD-31; RFC 5681 section 4.2: acknowledged at once. */
+function takeOutOfOrder(tcb: Tcb, seg: Segment, seq: u32, ptr: usize, bytes: u32): void {
+  seg.answer = ANSWER_ACK;
+  count(STAT_OUT_OF_ORDER);
+  const block = flightForRanges(tcb);
+  if (block === NONE) {
+    count(STAT_DROP_FLIGHT);
+    return;
+  }
+  const flight = changetype<usize>(flightAt(block));
+  const origin = tcb.irs + 1;
+  const placed = place(flight, ringPtr(tcb.receiveRing), ringMask(tcb.receiveRing), origin, seq, ptr, bytes);
+  if (placed === PLACED_DUPLICATE) count(STAT_DUPLICATES);
+  else if (placed !== PLACED) count(STAT_DROP_RANGES);
+}
+
+/** The user reads no more: acknowledged and dropped, or refused once the whole connection was let go. */
+function refuseText(tcb: Tcb, seg: Segment): bool {
+  if ((tcb.flags & (FLAG_READ_CLOSED | FLAG_RELEASED)) === 0) return false;
+  count(STAT_DROP_AFTER_CLOSE);
+  if ((tcb.flags & FLAG_RELEASED) !== 0) {
+    // RFC 9293 section 3.6.1 (SHLD-3): data after CLOSE draws a reset, so that the remote learns that it is lost.
+    seg.answer = ANSWER_RST;
+    endConnection(tcb, CAUSE_ABORT, REASON_ABORTED);
+    return true;
+  }
+  return false;
+}
+
+/** Processes the text. */
+export function processText(tcb: Tcb, seg: Segment): void {
+  if (seg.textBytes === 0 || !canReceiveText(tcb.state)) return;
+  const old = textBefore(seg.seq, tcb.rcvNxt, seg.textBytes);
+  if (old === seg.textBytes) {
+    // Nothing new: the remote did not get our ACK. RFC 9293 section 3.10.7.4, first.
+    count(STAT_DUPLICATES);
+    seg.answer = ANSWER_ACK;
+    return;
+  }
+  if (refuseText(tcb, seg)) return;
+  const seq = seg.seq + old;
+  const beyond = textBeyond(seq, seg.textBytes - old, tcb.rcvNxt, receiveWindow(tcb));
+  const bytes = seg.textBytes - old - beyond;
+  if (bytes === 0) {
+    // A probe of a closed window. RFC 9293 section 3.8.6.1 (MUST-37 of its answer).
+    seg.answer = ANSWER_ACK;
+    return;
+  }
+  if ((tcb.flags & FLAG_READ_CLOSED) !== 0) {
+    dropInOrder(tcb, seg, seq, bytes);
+    return;
+  }
+  if (!fitReceiveRing(tcb, seq + bytes - tcb.rcvUser)) {
+    // The pool is empty: as if it had been lost on the way.
+    count(STAT_DROP_RING);
+    seg.answer = ANSWER_ACK;
+    return;
+  }
+  if (after(seq, tcb.rcvNxt)) takeOutOfOrder(tcb, seg, seq, seg.textPtr + old, bytes);
+  else takeInOrder(tcb, seg, seq, seg.textPtr + old, bytes);
+}
+
+/** After closeRead(): RCV.NXT moves, nothing is kept, and the window stays open so that the FIN can come. */
+function dropInOrder(tcb: Tcb, seg: Segment, seq: u32, bytes: u32): void {
+  if (after(seq, tcb.rcvNxt)) {
+    seg.answer = ANSWER_ACK;
+    return;
+  }
+  tcb.rcvNxt = seq + bytes;
+  tcb.rcvUser = tcb.rcvNxt;
+  acknowledge(tcb, seg);
+}
+
+/** The FIN's number is next: every byte before it is here. */
+export function isFinNext(tcb: Tcb, seg: Segment): bool {
+  return (tcb.flags & FLAG_FIN_RECEIVED) === 0 && seg.seq + seg.textBytes === tcb.rcvNxt;
+}

@@ -1,0 +1,82 @@
+/** Hashes of memory: one proves that a packet changed nothing, the other that two runs are equal. */
+import {
+  boot,
+  bucketMask,
+  bucketsBase,
+  control,
+  flightBase,
+  hopsBase,
+  listenersBase,
+  ringTableBase,
+  rxBase,
+  statsBase,
+  tcbBase,
+  timeWaitBase,
+  wheelBase,
+} from "./config.ts";
+import {
+  BOOT_SIZE,
+  CONTROL_OWED_HEAD,
+  CONTROL_SIZE,
+  CONTROL_CHALLENGE_TOKENS,
+  FLAG_USED,
+  FLIGHT_SIZE,
+  LISTENER_SIZE,
+  LISTENERS_MAX,
+  NONE,
+  TCB_SIZE,
+  TIME_WAIT_SIZE,
+  WHEEL_LEVELS,
+  WHEEL_SLOTS,
+} from "./layout.gen.ts";
+import { ringBytes, ringPtr } from "./conn/rings.ts";
+import { flightAt, tcbAt } from "./pool.ts";
+import { ringTableBytes } from "./ring_pool.ts";
+
+/** FNV-1a's 64-bit basis and prime; words instead of bytes, which is as good for telling runs apart. */
+const BASIS: u64 = 0xcbf29ce484222325;
+const PRIME: u64 = 0x100000001b3;
+
+/** Adds `bytes` (a multiple of 4) to a hash. */
+function mix(hash: u64, ptr: usize, bytes: usize): u64 {
+  const end = ptr + bytes;
+  for (let at = ptr; at < end; at += 4) hash = (hash ^ u64(load<u32>(at))) * PRIME;
+  return hash;
+}
+
+/** What lives: connections with their flight blocks and rings. */
+function mixConnections(hash: u64): u64 {
+  for (let slot: u32 = 0; slot < control.tcbHigh; slot++) {
+    const tcb = tcbAt(slot);
+    if ((tcb.flags & FLAG_USED) === 0) continue;
+    hash = mix(hash, changetype<usize>(tcb), TCB_SIZE);
+    if (tcb.flight !== NONE) hash = mix(hash, changetype<usize>(flightAt(tcb.flight)), FLIGHT_SIZE);
+    if (tcb.receiveRing !== NONE) hash = mix(hash, ringPtr(tcb.receiveRing), ringBytes(tcb.receiveRing));
+    if (tcb.sendRing !== NONE) hash = mix(hash, ringPtr(tcb.sendRing), ringBytes(tcb.sendRing));
+  }
+  return hash;
+}
+
+/** Not statistics, not rate limits, not packet regions, not the clock of the last call. */
+export function hashState(): u64 {
+  const controlPtr = changetype<usize>(control);
+  let hash = mix(BASIS, controlPtr + CONTROL_OWED_HEAD, CONTROL_CHALLENGE_TOKENS - CONTROL_OWED_HEAD);
+  hash = mixConnections(hash);
+  hash = mix(hash, timeWaitBase, usize(control.timeWaitHigh) * TIME_WAIT_SIZE);
+  hash = mix(hash, wheelBase, WHEEL_LEVELS * WHEEL_SLOTS * 4);
+  hash = mix(hash, listenersBase, LISTENERS_MAX * LISTENER_SIZE);
+  return mix(hash, bucketsBase, (usize(bucketMask) + 1) << 2);
+}
+
+/** All regions, each as far as it was ever touched. */
+export function hashAll(): u64 {
+  let hash = mix(BASIS, changetype<usize>(boot), BOOT_SIZE);
+  // Rx region to the wheel: every fixed block, packet regions and statistics included.
+  hash = mix(hash, rxBase, bucketsBase - rxBase);
+  hash = mix(hash, bucketsBase, (usize(bucketMask) + 1) << 2);
+  hash = mix(hash, tcbBase, usize(control.tcbHigh) * TCB_SIZE);
+  hash = mix(hash, flightBase, usize(control.flightHigh) * FLIGHT_SIZE);
+  hash = mix(hash, timeWaitBase, usize(control.timeWaitHigh) * TIME_WAIT_SIZE);
+  hash = mix(hash, ringTableBase, ringTableBytes(boot.ringPages) & ~3);
+  return mixConnections(hash);
+}

@@ -1,0 +1,204 @@
+/** Builds one segment of a connection as a record: headers, options, and text copied and summed in one pass. */
+import { boot, control, hopsBase } from "../config.ts";
+import {
+  ETHERNET_HEADER_BYTES,
+  FLAG_ACTIVE,
+  FLAG_SACK,
+  FLAG_TIMER_ACK,
+  FLAG_TIMER_PERSIST,
+  FLAG_TIMESTAMPS,
+  FLAG_WINDOW_SCALE,
+  Flight,
+  Hop,
+  HOP_SIZE,
+  IPV4_HEADER_BYTES,
+  NONE,
+  OWED_ACK,
+  Range,
+  RECORD_HEADER_BYTES,
+  SACK_BLOCKS_MAX,
+  STAT_FRAMES_OUT,
+  STAT_SEGMENTS_OUT,
+  STATE_SYN_SENT,
+  Tcb,
+  TCP_HEADER_BYTES,
+  VNET_HEADER_BYTES,
+  FEATURE_SACK,
+  FEATURE_TIMESTAMPS,
+  FEATURE_WINDOW_SCALE,
+} from "../layout.gen.ts";
+import { copySumAt, fold, pseudoSum, sum } from "../checksum.ts";
+import { localMss, receiveShift, TIMESTAMPS_BYTES } from "../conn/tcb.ts";
+import { ringMask, ringPtr } from "../conn/rings.ts";
+import { disarmAck } from "../deadline/deadline.ts";
+import { flightAt } from "../pool.ts";
+import { rangeCount, sackBlock } from "../rx/reassembly.ts";
+import { count } from "../stats.ts";
+import { store16 } from "../bytes.ts";
+import { writeEthernet } from "../wire/ethernet.ts";
+import { writeIpv4 } from "../wire/ipv4.ts";
+import { writeTcp } from "../wire/tcp_header.ts";
+import {
+  writeMss,
+  writeNop,
+  writeSackBlock,
+  writeSackHeader,
+  writeSackPermitted,
+  writeTimestamps,
+  writeWindowScale,
+} from "../wire/tcp_options.ts";
+import { advertise } from "./receive_window.ts";
+
+/** TCP's flags, as bits of the header's 14th byte. RFC 9293 section 3.1. */
+export const TCP_FIN: u32 = 1;
+export const TCP_SYN: u32 = 2;
+export const TCP_RST: u32 = 4;
+export const TCP_PSH: u32 = 8;
+export const TCP_ACK: u32 = 16;
+export const TCP_URG: u32 = 32;
+/** IP protocol number of TCP. */
+export const PROTOCOL_TCP: u32 = 6;
+/** EtherType of IPv4. */
+export const ETHERTYPE_IPV4: u32 = 0x0800;
+/** Where the checksum stands in a TCP header. */
+const TCP_CHECKSUM_AT: usize = 16;
+/** A SACK option's first two bytes and the two NOPs before it. RFC 2018 section 3. */
+const SACK_HEADER_BYTES: u32 = 4;
+const SACK_BLOCK_BYTES: u32 = 8;
+/** Longest record of a segment without text, bytes: every header and 40 bytes of options. */
+export const BARE_RECORD_MAX: u32 = 14 + 14 + 20 + 60;
+
+/** The next hop of a slot. */
+export function hopAt(slot: u32): Hop {
+  return changetype<Hop>(hopsBase + (usize(slot) * HOP_SIZE));
+}
+
+/** The connection's next hop has a MAC. */
+export function isHopResolved(tcb: Tcb): bool {
+  return tcb.nextHop === 0 || hopAt(tcb.nextHop).resolved !== 0;
+}
+
+/** How many SACK blocks the next segment carries. RFC 2018 section 4. */
+function sackBlocks(tcb: Tcb): u32 {
+  if ((tcb.flags & FLAG_SACK) === 0 || tcb.flight === NONE) return 0;
+  // With timestamps only three fit into 40 bytes. RFC 2018 section 3.
+  const most: u32 = (tcb.flags & FLAG_TIMESTAMPS) !== 0 ? SACK_BLOCKS_MAX - 1 : SACK_BLOCKS_MAX;
+  const ranges = rangeCount(changetype<usize>(flightAt(tcb.flight)));
+  return ranges < most ? ranges : most;
+}
+
+/** Bytes that SACK takes from the text of the next segment. */
+export function sackBytes(tcb: Tcb): u32 {
+  const blocks = sackBlocks(tcb);
+  return blocks === 0 ? 0 : SACK_HEADER_BYTES + blocks * SACK_BLOCK_BYTES;
+}
+
+/** Options of a SYN: what we offer, or in a SYN,ACK what both want. RFC 7323 sections 2.2 and 3.2, RFC 2018 section 2. */
+function writeSynOptions(tcb: Tcb, at: usize): usize {
+  const offering = tcb.state === STATE_SYN_SENT;
+  const features = boot.features;
+  const sack = offering ? (features & FEATURE_SACK) !== 0 : (tcb.flags & FLAG_SACK) !== 0;
+  const stamps = offering ? (features & FEATURE_TIMESTAMPS) !== 0 : (tcb.flags & FLAG_TIMESTAMPS) !== 0;
+  const scale = offering ? (features & FEATURE_WINDOW_SCALE) !== 0 : (tcb.flags & FLAG_WINDOW_SCALE) !== 0;
+  at = writeMss(at, localMss());
+  if (sack) at = writeSackPermitted(at);
+  else if (stamps) at = writeNop(writeNop(at));
+  if (stamps) at = writeTimestamps(at, control.nowMs, tcb.tsRecent);
+  else if (sack) at = writeNop(writeNop(at));
+  if (scale) at = writeWindowScale(writeNop(at), receiveShift());
+  return at;
+}
+
+function writeOptions(tcb: Tcb, at: usize): usize {
+  if ((tcb.flags & FLAG_TIMESTAMPS) !== 0) {
+    at = writeTimestamps(writeNop(writeNop(at)), control.nowMs, tcb.tsRecent);
+  }
+  const blocks = sackBlocks(tcb);
+  if (blocks === 0) return at;
+  const flight = changetype<usize>(flightAt(tcb.flight));
+  at = writeSackHeader(writeNop(writeNop(at)), blocks);
+  for (let n: u32 = 0; n < blocks; n++) {
+    const range = changetype<Range>(sackBlock(flight, n));
+    at = writeSackBlock(at, range.start, range.end);
+  }
+  return at;
+}
+
+/** Copies text from the send ring and adds it to a sum. @param seq Of the first byte. */
+function copyText(tcb: Tcb, dst: usize, seq: u32, bytes: u32, initial: u32): u32 {
+  const mask = ringMask(tcb.sendRing);
+  const ring = ringPtr(tcb.sendRing);
+  const offset = (seq - (tcb.iss + 1)) & mask;
+  const first = mask + 1 - offset;
+  if (bytes <= first) return copySumAt(dst, ring + offset, bytes, initial, 0);
+  const head = copySumAt(dst, ring + offset, first, initial, 0);
+  return copySumAt(dst + first, ring, bytes - first, head, first);
+}
+
+/**
+ * SEG.SEQ of a segment without text: SND.NXT. While a probe is out into a closed window it is SND.UNA: the byte of the
+ * probe lies beyond what the remote accepts, and so would the number after it.
+ */
+export function bareSequence(tcb: Tcb): u32 {
+  return (tcb.flags & FLAG_TIMER_PERSIST) !== 0 && tcb.sndWnd === 0 ? tcb.sndUna : tcb.sndNxt;
+}
+
+/** Writes a record's length and an empty offload header. */
+export function writeRecordHeader(at: usize, frameBytes: u32): void {
+  store<u32>(at, VNET_HEADER_BYTES + frameBytes);
+  store<u64>(at, 0, 4);
+  store<u16>(at, 0, 12);
+}
+
+/** Bytes a record takes in memory: the next one starts at a multiple of 4. */
+export function recordStride(frameBytes: u32): u32 {
+  return (RECORD_HEADER_BYTES + frameBytes + 3) & ~3;
+}
+
+/** What every segment with ACK settles. */
+function settleAck(tcb: Tcb): void {
+  tcb.owed = u8(u32(tcb.owed) & ~OWED_ACK);
+  if ((tcb.flags & FLAG_TIMER_ACK) !== 0) disarmAck(tcb);
+}
+
+function writeLinkAndIp(tcb: Tcb, frame: usize, ipBytes: u32): void {
+  const hop = hopAt(tcb.nextHop);
+  const macA = tcb.nextHop === 0 ? tcb.remoteMacA : hop.macA;
+  const macB = tcb.nextHop === 0 ? tcb.remoteMacB : hop.macB;
+  writeEthernet(frame, macA, macB, boot.macA, boot.macB, ETHERTYPE_IPV4);
+  writeIpv4(frame + ETHERNET_HEADER_BYTES, ipBytes, PROTOCOL_TCP, boot.ttl, tcb.localAddrB, tcb.remoteAddrB);
+}
+
+/**
+ * Builds a segment.
+ *
+ * @param at Where its record goes; a multiple of 4, with room for BARE_RECORD_MAX and the text.
+ * @param seq SEG.SEQ.
+ * @param bytes Text, from the send ring.
+ * @param flags TCP_* flags.
+ * @returns Bytes that the record takes, a multiple of 4.
+ */
+export function buildSegment(tcb: Tcb, at: usize, seq: u32, bytes: u32, flags: u32): u32 {
+  const frame = at + RECORD_HEADER_BYTES;
+  const tcp = frame + ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
+  const isSyn = (flags & TCP_SYN) !== 0;
+  const options = tcp + TCP_HEADER_BYTES;
+  const text = isSyn ? writeSynOptions(tcb, options) : writeOptions(tcb, options);
+  const headerBytes = u32(text - tcp);
+  assert((headerBytes & 3) === 0, "options are not a multiple of 4 bytes");
+  const hasAck = (flags & TCP_ACK) !== 0;
+  const window = (flags & TCP_RST) !== 0 ? 0 : advertise(tcb, isSyn);
+  writeTcp(tcp, tcb.localPort, tcb.remotePort, seq, hasAck ? tcb.rcvNxt : 0, headerBytes, flags, window, 0);
+  const tcpBytes = headerBytes + bytes;
+  let total = pseudoSum(tcb.localAddrA, tcb.localAddrB, tcb.remoteAddrA, tcb.remoteAddrB, PROTOCOL_TCP, tcpBytes);
+  total = sum(tcp, headerBytes, total);
+  if (bytes > 0) total = copyText(tcb, text, seq, bytes, total);
+  store16(tcp + TCP_CHECKSUM_AT, ~fold(total) & 0xffff);
+  writeLinkAndIp(tcb, frame, IPV4_HEADER_BYTES + tcpBytes);
+  const frameBytes = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES + tcpBytes;
+  writeRecordHeader(at, frameBytes);
+  if (hasAck) settleAck(tcb);
+  count(STAT_SEGMENTS_OUT);
+  count(STAT_FRAMES_OUT);
+  return recordStride(frameBytes);
+}

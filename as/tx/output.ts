@@ -1,0 +1,286 @@
+/**
+ * flush(): first the answers, then one walk along the list of connections that owe something. Each is paid as far as
+ * windows and room allow; one that ran out of room stays at the end of the list, so that none starves.
+ */
+import { boot, control, replyBase, txBase } from "../config.ts";
+import {
+  BATCH_BYTES,
+  FLAG_FIN_QUEUED,
+  FLAG_FIN_SENT,
+  FLAG_SYN_RETRANSMITTED,
+  FLAG_TIMER_PERSIST,
+  FLAG_TIMER_RETRANSMIT,
+  Flight,
+  MORE,
+  NONE,
+  OWED_ACK,
+  OWED_DATA,
+  OWED_PROBE,
+  OWED_RETRANSMIT,
+  OWED_SYN,
+  RECORD_HEADER_BYTES,
+  STAT_BYTES_OUT,
+  STAT_FLUSH_STALLED,
+  STAT_RETRANSMITS,
+  STAT_ZERO_WINDOW_PROBES,
+  STATE_SYN_RECEIVED,
+  STATE_SYN_SENT,
+  Tcb,
+  VNET_HEADER_BYTES,
+} from "../layout.gen.ts";
+import { canSendData, isOpening } from "../conn/state.ts";
+import { armPersist, armRetransmit, disarmRetransmit } from "../deadline/deadline.ts";
+import { inFlight, restartAfterIdle } from "../loss/recovery.ts";
+import { firstLost, noteResent, noteSent, runAt } from "../loss/scoreboard.ts";
+import { delist, enlist } from "../owed.ts";
+import { flightAt, giveFlight, takeFlight, tcbAt } from "../pool.ts";
+import { atOrAfter, before } from "../seq.ts";
+import { count, countMany } from "../stats.ts";
+import {
+  BARE_RECORD_MAX,
+  bareSequence,
+  buildSegment,
+  isHopResolved,
+  sackBytes,
+  TCP_ACK,
+  TCP_FIN,
+  TCP_PSH,
+  TCP_SYN,
+} from "./build_segment.ts";
+import { congestionRoom, maySend, offeredWindow, unsentBytes } from "./usable_window.ts";
+
+/** Where the next record goes. */
+let at: usize = 0;
+/** First byte that this flush may not use. */
+let end: usize = 0;
+/** The connection being paid ran out of room. */
+let stalled: bool = false;
+
+/** Room for a segment with `text` bytes; notes when there is none. */
+function hasRoom(text: u32): bool {
+  if (at + BARE_RECORD_MAX + text <= end) return true;
+  stalled = true;
+  return false;
+}
+
+function put(tcb: Tcb, seq: u32, bytes: u32, flags: u32): void {
+  at += buildSegment(tcb, at, seq, bytes, flags);
+}
+
+/** Moves as many answers as fit. @returns False if some are left. */
+function moveReplies(): bool {
+  while (control.replySent < control.replyBytes) {
+    const from = replyBase + control.replySent;
+    const length = load<u32>(from);
+    const stride = (length + RECORD_HEADER_BYTES - VNET_HEADER_BYTES + 3) & ~3;
+    if (at + stride > end) return false;
+    memory.copy(at, from, stride);
+    at += stride;
+    control.replySent += stride;
+  }
+  control.replyBytes = 0;
+  control.replySent = 0;
+  return true;
+}
+
+/** SYN or SYN,ACK. RFC 9293 sections 3.10.1 and 3.10.7.2; the timer by RFC 6298 section 5.1. */
+function paySyn(tcb: Tcb): void {
+  if (!hasRoom(0)) return;
+  tcb.owed = u8(u32(tcb.owed) & ~OWED_SYN);
+  put(tcb, tcb.iss, 0, tcb.state === STATE_SYN_RECEIVED ? TCP_SYN | TCP_ACK : TCP_SYN);
+  if (tcb.sndNxt === tcb.iss) {
+    tcb.sndNxt = tcb.iss + 1;
+    tcb.lastSendMs = control.nowMs;
+  } else {
+    tcb.flags |= FLAG_SYN_RETRANSMITTED;
+    count(STAT_RETRANSMITS);
+  }
+  armRetransmit(tcb, tcb.rtoMs);
+}
+
+/** The flight block, taken when the first byte leaves; null if the pool is empty: the timer tries again. */
+function flightOf(tcb: Tcb): Flight | null {
+  if (tcb.flight !== NONE) return flightAt(tcb.flight);
+  const block = takeFlight();
+  if (block === NONE) {
+    armPersist(tcb, tcb.rtoMs);
+    return null;
+  }
+  tcb.flight = block;
+  const flight = flightAt(block);
+  flight.maxSndWnd = tcb.sndWnd;
+  return flight;
+}
+
+/** Sends what is lost again, first hole first, while the congestion window allows; `forced` pays for the first. */
+function payLost(tcb: Tcb, flight: Flight): void {
+  let forced = (tcb.owed & OWED_RETRANSMIT) !== 0;
+  while (flight.lostBytes > 0) {
+    if (!forced && inFlight(tcb, flight) + u32(tcb.mss) > tcb.cwnd) return;
+    const index = firstLost(flight);
+    const run = runAt(flight, index);
+    const seq = run.seq;
+    // The FIN takes a number but is no text.
+    const hasFin = (tcb.flags & FLAG_FIN_SENT) !== 0 && run.end === tcb.sndNxt;
+    const textEnd = hasFin ? run.end - 1 : run.end;
+    let bytes = textEnd - seq;
+    const most = u32(tcb.mss) - sackBytes(tcb);
+    const whole = bytes <= most;
+    if (!whole) bytes = most;
+    if (!hasRoom(bytes)) return;
+    const flags = TCP_ACK | (bytes > 0 ? TCP_PSH : 0) | (hasFin && whole ? TCP_FIN : 0);
+    put(tcb, seq, bytes, flags);
+    count(STAT_RETRANSMITS);
+    noteResent(flight, index, bytes + (hasFin && whole ? 1 : 0));
+    if ((tcb.flags & FLAG_TIMER_RETRANSMIT) === 0) armRetransmit(tcb, tcb.rtoMs);
+    forced = false;
+    tcb.owed = u8(u32(tcb.owed) & ~OWED_RETRANSMIT);
+  }
+  tcb.owed = u8(u32(tcb.owed) & ~OWED_RETRANSMIT);
+}
+
+/** Accounts for new text or FIN that has just been built. */
+function advance(tcb: Tcb, flight: Flight, count: u32): void {
+  if (tcb.sndNxt === tcb.sndUna) flight.firstSentMs = control.nowMs;
+  noteSent(flight, tcb.sndNxt, tcb.sndNxt + count);
+  tcb.sndNxt += count;
+  tcb.lastSendMs = control.nowMs;
+  // "Every time a packet containing data is sent, if the timer is not running, start it". RFC 6298 section 5.1.
+  if ((tcb.flags & FLAG_TIMER_RETRANSMIT) === 0) armRetransmit(tcb, tcb.rtoMs);
+}
+
+/** New text, as far as both windows go, and the FIN after the last byte. */
+function payNew(tcb: Tcb, flight: Flight): void {
+  if (tcb.sndNxt === tcb.sndUna) restartAfterIdle(tcb);
+  while (true) {
+    const unsent = unsentBytes(tcb);
+    let bytes: u32 = u32(tcb.mss) - sackBytes(tcb);
+    const full = bytes;
+    if (unsent < bytes) bytes = unsent;
+    const offered = offeredWindow(tcb);
+    if (offered < bytes) bytes = offered;
+    const finDue = (tcb.flags & (FLAG_FIN_QUEUED | FLAG_FIN_SENT)) === FLAG_FIN_QUEUED;
+    if (bytes === 0) {
+      // A FIN alone: it needs no window of the remote's buffer beyond its number. RFC 9293 section 3.10.4.
+      if (unsent === 0 && finDue) payFin(tcb, flight);
+      return;
+    }
+    if (congestionRoom(tcb, flight) < bytes) return;
+    if (bytes < full && !maySend(tcb, flight, bytes)) return;
+    if (!hasRoom(bytes)) return;
+    const last = bytes === unsent;
+    put(tcb, tcb.sndNxt, bytes, TCP_ACK | (last ? TCP_PSH : 0) | (last && finDue ? TCP_FIN : 0));
+    countMany(STAT_BYTES_OUT, bytes);
+    if (last && finDue) tcb.flags |= FLAG_FIN_SENT;
+    advance(tcb, flight, bytes + (last && finDue ? 1 : 0));
+  }
+}
+
+function payFin(tcb: Tcb, flight: Flight): void {
+  if (!hasRoom(0)) return;
+  put(tcb, tcb.sndNxt, 0, TCP_ACK | TCP_FIN);
+  tcb.flags |= FLAG_FIN_SENT;
+  advance(tcb, flight, 1);
+}
+
+/** A closed window is probed with one byte; a silly one is overridden with all it takes. RFC 9293 section 3.8.6.2.1 (4). */
+function probeBytes(tcb: Tcb): u32 {
+  if (tcb.sndNxt !== tcb.sndUna) return 1;
+  let bytes: u32 = u32(tcb.mss) - sackBytes(tcb);
+  const offered = offeredWindow(tcb);
+  if (offered < bytes) bytes = offered;
+  if (unsentBytes(tcb) < bytes) bytes = unsentBytes(tcb);
+  return bytes === 0 ? 1 : bytes;
+}
+
+/** One byte at SND.UNA: new, or again. RFC 9293 section 3.8.6.1 (MUST-35, MUST-36). */
+function payProbe(tcb: Tcb, flight: Flight): void {
+  if (tcb.sndNxt === tcb.sndUna && unsentBytes(tcb) === 0) {
+    tcb.owed = u8(u32(tcb.owed) & ~OWED_PROBE);
+    return;
+  }
+  const isText = before(tcb.sndUna, tcb.sndEnd);
+  const bytes = isText ? probeBytes(tcb) : 0;
+  if (!hasRoom(bytes)) return;
+  tcb.owed = u8(u32(tcb.owed) & ~OWED_PROBE);
+  count(STAT_ZERO_WINDOW_PROBES);
+  put(tcb, tcb.sndUna, bytes, isText ? TCP_ACK : TCP_ACK | TCP_FIN);
+  if (tcb.sndNxt === tcb.sndUna) {
+    noteSent(flight, tcb.sndNxt, tcb.sndNxt + bytes);
+    tcb.sndNxt += bytes;
+    tcb.lastSendMs = control.nowMs;
+    flight.firstSentMs = control.nowMs;
+  }
+  armPersist(tcb, tcb.rtoMs);
+}
+
+/** Something waits and no timer would ever wake it: the window is closed or silly. RFC 9293 sections 3.8.6.1, 3.8.6.2.1. */
+function armPersistIfStuck(tcb: Tcb): void {
+  if ((tcb.flags & (FLAG_TIMER_RETRANSMIT | FLAG_TIMER_PERSIST)) !== 0 || stalled) return;
+  if (tcb.sndNxt === tcb.sndUna && unsentBytes(tcb) > 0) armPersist(tcb, tcb.rtoMs);
+}
+
+/** Pays one connection. */
+function pay(tcb: Tcb): void {
+  stalled = false;
+  if (isOpening(tcb.state)) {
+    if ((tcb.owed & OWED_SYN) !== 0) paySyn(tcb);
+    else if ((tcb.owed & OWED_ACK) !== 0 && tcb.state !== STATE_SYN_SENT && hasRoom(0)) put(tcb, bareSequence(tcb), 0, TCP_ACK);
+    return;
+  }
+  if ((tcb.owed & ~OWED_ACK) !== 0 && canSendDataOrFin(tcb)) payText(tcb);
+  if (!stalled && (tcb.owed & OWED_ACK) !== 0 && hasRoom(0)) put(tcb, bareSequence(tcb), 0, TCP_ACK);
+}
+
+/** CLOSING, too, may have to repeat its FIN. */
+function canSendDataOrFin(tcb: Tcb): bool {
+  return canSendData(tcb.state) || tcb.sndNxt !== tcb.sndUna;
+}
+
+function payText(tcb: Tcb): void {
+  if (tcb.sndNxt === tcb.sndUna && unsentBytes(tcb) === 0 &&
+    (tcb.flags & (FLAG_FIN_QUEUED | FLAG_FIN_SENT)) !== FLAG_FIN_QUEUED) {
+    tcb.owed = u8(u32(tcb.owed) & OWED_ACK);
+    return;
+  }
+  const flight = flightOf(tcb);
+  if (flight === null) {
+    tcb.owed = u8(u32(tcb.owed) & OWED_ACK);
+    return;
+  }
+  if ((tcb.owed & OWED_PROBE) !== 0) payProbe(tcb, flight);
+  if (!stalled) payLost(tcb, flight);
+  if (!stalled && flight.lostBytes === 0) payNew(tcb, flight);
+  if (!stalled) tcb.owed = u8(u32(tcb.owed) & OWED_ACK);
+  armPersistIfStuck(tcb);
+  if (flight.runCount === 0 && flight.rangeCount === 0) {
+    giveFlight(tcb.flight);
+    tcb.flight = NONE;
+  }
+}
+
+/**
+ * Fills the Tx region.
+ *
+ * @param room Bytes of records that the link can take.
+ * @returns Bytes written, with MORE set if something is left for want of room.
+ */
+export function flushBatch(room: u32): u32 {
+  at = txBase;
+  end = txBase + (room < BATCH_BYTES ? room : BATCH_BYTES);
+  let left = !moveReplies();
+  let walks = control.owedCount;
+  while (!left && walks > 0) {
+    walks--;
+    const tcb = tcbAt(control.owedHead);
+    delist(tcb);
+    // Its next hop has no MAC yet: what it owes stays marked, and setNextHop() puts it back.
+    if (!isHopResolved(tcb)) continue;
+    pay(tcb);
+    if (!stalled) continue;
+    enlist(tcb);
+    left = true;
+  }
+  if (left) count(STAT_FLUSH_STALLED);
+  return u32(at - txBase) | (left ? MORE : 0);
+}

@@ -1,0 +1,185 @@
+/**
+ * Answers: segments that belong to one received segment and are built at once, in order, into the reply region; flush()
+ * sends them before anything else. Host frames (ARP, ICMP, UDP) join the same region, so they share its limit: a full
+ * region drops the answer and counts it, which a peer can not tell from a lossy link.
+ */
+import { boot, control, replyBase } from "../config.ts";
+import {
+  ETHERNET_HEADER_BYTES,
+  IPV4_HEADER_BYTES,
+  RECORD_HEADER_BYTES,
+  REPLY_BYTES,
+  Segment,
+  STAT_CHALLENGE_ACKS,
+  STAT_CHALLENGE_LIMITED,
+  STAT_DROP_HOST_FRAME,
+  STAT_DROP_REPLY_FULL,
+  STAT_FRAMES_OUT,
+  STAT_RESETS_LIMITED,
+  STAT_RESETS_OUT,
+  STAT_SEGMENTS_OUT,
+  Tcb,
+  TCP_HEADER_BYTES,
+  TimeWait,
+} from "../layout.gen.ts";
+import { store16 } from "../bytes.ts";
+import { fold, pseudoSum, sum } from "../checksum.ts";
+import { count } from "../stats.ts";
+import { writeEthernet } from "../wire/ethernet.ts";
+import { writeIpv4 } from "../wire/ipv4.ts";
+import { writeTcp } from "../wire/tcp_header.ts";
+import { writeNop, writeTimestamps } from "../wire/tcp_options.ts";
+import {
+  BARE_RECORD_MAX,
+  bareSequence,
+  buildSegment,
+  ETHERTYPE_IPV4,
+  isHopResolved,
+  PROTOCOL_TCP,
+  recordStride,
+  TCP_ACK,
+  TCP_RST,
+  writeRecordHeader,
+} from "./build_segment.ts";
+
+/** A second, ms: what the limits count in. */
+const SECOND_MS: u32 = 1000;
+/** Where the checksum stands in a TCP header. */
+const TCP_CHECKSUM_AT: usize = 16;
+
+/** Where the next answer goes, or 0 if the region has no room for `bytes`. */
+function roomFor(bytes: u32): usize {
+  if (control.replyBytes + bytes > REPLY_BYTES) return 0;
+  return replyBase + control.replyBytes;
+}
+
+/** Sends a segment of a connection without text ahead of everything else. @param flags TCP_* flags. */
+function answerWith(tcb: Tcb, seq: u32, flags: u32): void {
+  const at = isHopResolved(tcb) ? roomFor(BARE_RECORD_MAX) : 0;
+  if (at === 0) {
+    count(STAT_DROP_REPLY_FULL);
+    return;
+  }
+  control.replyBytes += buildSegment(tcb, at, seq, 0, flags);
+}
+
+/** <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, now and for this very segment. */
+export function answerAck(tcb: Tcb): void {
+  answerWith(tcb, bareSequence(tcb), TCP_ACK);
+}
+
+/** The same, but at most so many per second. RFC 5961 sections 3, 4, 5 and 10. */
+export function answerChallenge(tcb: Tcb): void {
+  const second = control.nowMs / SECOND_MS;
+  if (second !== control.challengeSecond) {
+    control.challengeSecond = second;
+    control.challengeTokens = boot.challengeAcksPerSecond;
+  }
+  if (control.challengeTokens === 0) {
+    count(STAT_CHALLENGE_LIMITED);
+    return;
+  }
+  control.challengeTokens--;
+  count(STAT_CHALLENGE_ACKS);
+  answerAck(tcb);
+}
+
+/** Sends RST for a connection that we abort: <SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>. RFC 9293 section 3.10.5. */
+export function sendReset(tcb: Tcb): void {
+  count(STAT_RESETS_OUT);
+  answerWith(tcb, bareSequence(tcb), TCP_RST | TCP_ACK);
+}
+
+function takeResetToken(): bool {
+  const second = control.nowMs / SECOND_MS;
+  if (second !== control.resetSecond) {
+    control.resetSecond = second;
+    control.resetTokens = boot.resetsPerSecond;
+  }
+  if (control.resetTokens === 0) {
+    count(STAT_RESETS_LIMITED);
+    return false;
+  }
+  control.resetTokens--;
+  return true;
+}
+
+/** A segment without text from the addresses of a received one, to the MAC it came from. */
+function buildBare(seg: Segment, seq: u32, ack: u32, flags: u32, wnd16: u32, tsVal: u32, tsEcr: u32): void {
+  const at = roomFor(BARE_RECORD_MAX);
+  if (at === 0) {
+    count(STAT_DROP_REPLY_FULL);
+    return;
+  }
+  const frame = at + RECORD_HEADER_BYTES;
+  const tcp = frame + ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
+  let end = tcp + TCP_HEADER_BYTES;
+  if (tsEcr !== 0) end = writeTimestamps(writeNop(writeNop(end)), tsVal, tsEcr);
+  const tcpBytes = u32(end - tcp);
+  writeTcp(tcp, seg.localPort, seg.remotePort, seq, ack, tcpBytes, flags, wnd16, 0);
+  const pseudo = pseudoSum(
+    seg.localAddrA,
+    seg.localAddrB,
+    seg.remoteAddrA,
+    seg.remoteAddrB,
+    PROTOCOL_TCP,
+    tcpBytes,
+  );
+  store16(tcp + TCP_CHECKSUM_AT, ~fold(sum(tcp, tcpBytes, pseudo)) & 0xffff);
+  writeEthernet(frame, seg.remoteMacA, seg.remoteMacB, boot.macA, boot.macB, ETHERTYPE_IPV4);
+  writeIpv4(
+    frame + ETHERNET_HEADER_BYTES,
+    IPV4_HEADER_BYTES + tcpBytes,
+    PROTOCOL_TCP,
+    boot.ttl,
+    seg.localAddrB,
+    seg.remoteAddrB,
+  );
+  const frameBytes = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES + tcpBytes;
+  writeRecordHeader(at, frameBytes);
+  control.replyBytes += recordStride(frameBytes);
+  count(STAT_SEGMENTS_OUT);
+  count(STAT_FRAMES_OUT);
+}
+
+/**
+ * The reset of RFC 9293 section 3.10.7.1, made from the segment alone: with ACK <SEQ=SEG.ACK><CTL=RST>, without
+ * <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>. Never in answer to a RST.
+ */
+export function answerReset(seg: Segment): void {
+  if ((seg.flags & TCP_RST) !== 0 || !takeResetToken()) return;
+  count(STAT_RESETS_OUT);
+  if ((seg.flags & TCP_ACK) !== 0) buildBare(seg, seg.ack, 0, TCP_RST, 0, 0, 0);
+  else buildBare(seg, 0, seg.seq + seg.len, TCP_RST | TCP_ACK, 0, 0, 0);
+}
+
+/** TIME-WAIT's acknowledgment, from its record. */
+export function answerTimeWait(seg: Segment, record: TimeWait): void {
+  buildBare(seg, record.sndNxt, record.rcvNxt, TCP_ACK, 0, control.nowMs, record.tsRecent);
+}
+
+/** A SYN's reset when the host refuses it: the SYN is known only by its TCB. RFC 9293 section 3.10.7.1. */
+export function refuseParked(tcb: Tcb): void {
+  count(STAT_RESETS_OUT);
+  // <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>; RCV.NXT is IRS + 1.
+  answerWith(tcb, 0, TCP_RST | TCP_ACK);
+}
+
+/**
+ * Reserves room for one frame of the host.
+ *
+ * @param bytes Of the frame, at least an Ethernet header, at most what the link's MTU allows.
+ * @returns Address of the Ethernet header, or 0.
+ */
+export function reserveHostFrame(bytes: u32): usize {
+  const fits = bytes >= ETHERNET_HEADER_BYTES && bytes <= boot.mtu + ETHERNET_HEADER_BYTES;
+  const at: usize = fits ? roomFor(recordStride(bytes)) : 0;
+  if (at === 0) {
+    count(STAT_DROP_HOST_FRAME);
+    return 0;
+  }
+  writeRecordHeader(at, bytes);
+  control.replyBytes += recordStride(bytes);
+  count(STAT_FRAMES_OUT);
+  return at + RECORD_HEADER_BYTES;
+}

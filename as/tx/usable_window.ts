@@ -1,0 +1,44 @@
+/** How much may be sent now: the peer's window, the congestion window, Nagle and the silly window. RFC 9293 section 3.8.6.2.1. */
+import {
+  FLAG_FIN_QUEUED,
+  FLAG_FIN_SENT,
+  FLAG_NO_DELAY,
+  Flight,
+  Tcb,
+} from "../layout.gen.ts";
+import { inFlight } from "../loss/recovery.ts";
+import { before } from "../seq.ts";
+
+/** Bytes the user has written that were never sent. */
+export function unsentBytes(tcb: Tcb): u32 {
+  // SND.NXT counts a FIN that was sent, sndEnd does not.
+  return (tcb.flags & FLAG_FIN_SENT) !== 0 ? 0 : tcb.sndEnd - tcb.sndNxt;
+}
+
+/** U = SND.UNA + SND.WND - SND.NXT, 0 if the window has shrunk below what was sent. */
+export function offeredWindow(tcb: Tcb): u32 {
+  const edge = tcb.sndUna + tcb.sndWnd;
+  return before(tcb.sndNxt, edge) ? edge - tcb.sndNxt : 0;
+}
+
+/** What the congestion window leaves, bytes. */
+export function congestionRoom(tcb: Tcb, flight: Flight): u32 {
+  const pipe = inFlight(tcb, flight);
+  return pipe < tcb.cwnd ? tcb.cwnd - pipe : 0;
+}
+
+/**
+ * Whether a segment of new text may go: RFC 9293 section 3.8.6.2.1, (1) full-sized, (2) all that is queued and nothing
+ * outstanding or Nagle off, (3) half of the largest window.
+ *
+ * @param bytes What windows and queue allow for this segment.
+ */
+export function maySend(tcb: Tcb, flight: Flight, bytes: u32): bool {
+  if (bytes === 0) return false;
+  if (bytes >= u32(tcb.mss)) return true;
+  if (bytes === unsentBytes(tcb)) {
+    if ((tcb.flags & (FLAG_NO_DELAY | FLAG_FIN_QUEUED)) !== 0) return true;
+    return tcb.sndNxt === tcb.sndUna;
+  }
+  return bytes >= flight.maxSndWnd / 2 && flight.maxSndWnd > 0;
+}

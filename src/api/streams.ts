@@ -1,0 +1,206 @@
+/**
+ * The two streams of a connection. Neither holds bytes of its own: unread bytes stay in the ring and keep the window
+ * honest, a write settles when the ring has taken everything.
+ */
+import { EVENT_CLOSED, EVENT_END, EVENT_READABLE, EVENT_WRITABLE } from "../layout/layout.gen.ts";
+import { type Connection, EOF, WOULD_BLOCK } from "../tcp/connection.ts";
+
+/** Buffer of a read that brings none, bytes: what one message of a tunnel or one record of TLS fills. */
+const AUTO_ALLOCATE_BYTES = 65_536;
+
+/** The readable half: a byte stream that pulls straight from the ring into the reader's buffer. */
+export class ReadSide {
+  /** What the user gets. */
+  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly #connection: Connection;
+  readonly #afterRead: () => void;
+  #controller!: ReadableByteStreamController;
+  /** Ends the pull that waits for bytes. */
+  #resume: (() => void) | null = null;
+  #done = false;
+
+  /**
+   * @param connection Whose bytes.
+   * @param afterRead Called after each read, so that a connection with nothing left can be let go.
+   */
+  constructor(connection: Connection, afterRead: () => void) {
+    this.#connection = connection;
+    this.#afterRead = afterRead;
+    this.stream = new ReadableStream({
+      type: "bytes",
+      autoAllocateChunkSize: AUTO_ALLOCATE_BYTES,
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      pull: () => this.#pull(),
+      cancel: () => this.#cancel(),
+    }, { highWaterMark: 0 });
+  }
+
+  /** Something happened to the connection. @param bits EVENT bits. */
+  onEvent(bits: number): void {
+    if (this.#done) return;
+    const resume = this.#resume;
+    if (resume !== null && (bits & (EVENT_READABLE | EVENT_END | EVENT_CLOSED)) !== 0) {
+      if (!this.#fill()) return;
+      this.#resume = null;
+      resume();
+    } else if ((bits & EVENT_CLOSED) !== 0) {
+      // A reset is told at once, unless there is something to read before it.
+      const { error } = this.#connection;
+      if (error !== null && this.#connection.unreadBytes() === 0) this.fail(error);
+    }
+  }
+
+  /** Nothing will be read any more: the stream ends here. */
+  end(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#controller.close();
+    // A reader that waits with its own buffer gets it back only by this.
+    this.#controller.byobRequest?.respond(0);
+    this.#settlePull();
+  }
+
+  /** The stream fails. */
+  fail(error: unknown): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#controller.error(error);
+    this.#settlePull();
+  }
+
+  #pull(): Promise<void> | undefined {
+    if (this.#fill()) return undefined;
+    return new Promise((resolve) => {
+      this.#resume = resolve;
+    });
+  }
+
+  /** Answers the read that waits. @returns False if there is nothing to answer it with yet. */
+  #fill(): boolean {
+    const request = this.#controller.byobRequest;
+    if (request === null || request.view === null) return true;
+    const { buffer, byteOffset, byteLength } = request.view;
+    try {
+      const bytes = this.#read(new Uint8Array(buffer, byteOffset, byteLength));
+      if (bytes === WOULD_BLOCK) return false;
+      if (bytes === EOF) this.end();
+      else request.respond(bytes);
+    } catch (error) {
+      this.fail(error);
+    }
+    this.#afterRead();
+    return true;
+  }
+
+  /** As `readInto()`, also after the handle was let go because nothing was left. */
+  #read(view: Uint8Array): number {
+    if (!this.#connection.isReleased) return this.#connection.readInto(view);
+    if (this.#connection.error !== null) throw this.#connection.error;
+    return EOF;
+  }
+
+  #cancel(): void {
+    this.#done = true;
+    this.#connection.shutdown("read");
+    this.#settlePull();
+    this.#afterRead();
+  }
+
+  #settlePull(): void {
+    const resume = this.#resume;
+    this.#resume = null;
+    resume?.();
+  }
+}
+
+/** A chunk that the ring has not taken whole yet. */
+interface PendingWrite {
+  readonly chunk: Uint8Array;
+  at: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The writable half. */
+export class WriteSide {
+  /** What the user gets. */
+  readonly stream: WritableStream<Uint8Array>;
+  readonly #connection: Connection;
+  #controller!: WritableStreamDefaultController;
+  #pending: PendingWrite | null = null;
+  #done = false;
+
+  /** @param connection Where the bytes go. */
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.stream = new WritableStream<Uint8Array>({
+      start: (controller) => {
+        this.#controller = controller;
+        // The sink's own abort() is called only once a write that waits has settled.
+        controller.signal.addEventListener("abort", () => this.#abort());
+      },
+      write: (chunk) => this.#write(chunk),
+      close: () => this.#close(),
+    });
+  }
+
+  /** Something happened to the connection. @param bits EVENT bits. */
+  onEvent(bits: number): void {
+    if (this.#done) return;
+    if ((bits & (EVENT_WRITABLE | EVENT_CLOSED)) !== 0) this.#pump();
+    const { error } = this.#connection;
+    if ((bits & EVENT_CLOSED) !== 0 && error !== null) this.fail(error);
+  }
+
+  /** The stream fails, and the write that waits. */
+  fail(error: unknown): void {
+    if (this.#done) return;
+    this.#done = true;
+    const pending = this.#pending;
+    this.#pending = null;
+    pending?.reject(error);
+    this.#controller.error(error);
+  }
+
+  #write(chunk: Uint8Array): Promise<void> | undefined {
+    if (!(chunk instanceof Uint8Array)) {
+      throw new TypeError(`Cannot write a ${typeof chunk}: expected a Uint8Array`);
+    }
+    const taken = this.#connection.write(chunk);
+    if (taken === chunk.length) return undefined;
+    return new Promise((resolve, reject) => {
+      this.#pending = { chunk, at: taken, resolve, reject };
+    });
+  }
+
+  #pump(): void {
+    const pending = this.#pending;
+    if (pending === null) return;
+    try {
+      pending.at += this.#connection.write(pending.chunk.subarray(pending.at));
+      if (pending.at < pending.chunk.length) return;
+      this.#pending = null;
+      pending.resolve();
+    } catch (error) {
+      this.#pending = null;
+      pending.reject(error);
+    }
+  }
+
+  #close(): void {
+    this.#done = true;
+    if (this.#connection.error !== null) throw this.#connection.error;
+    this.#connection.shutdown("write");
+  }
+
+  #abort(): void {
+    if (this.#done) return;
+    this.#done = true;
+    const pending = this.#pending;
+    this.#pending = null;
+    pending?.resolve();
+    this.#connection.abort();
+  }
+}

@@ -1,0 +1,158 @@
+/** A connection with promises and streams. Streams are made when they are first asked for. */
+import { BadResource, ConnectionAborted, type StackError } from "../errors.ts";
+import type { ConnectionInfo, NetAddress, TcpConnection } from "../options.ts";
+import type { Connection } from "../tcp/connection.ts";
+import { endpointText, toNetAddress } from "../tcp/connection_info.ts";
+import { ReadSide, WriteSide } from "./streams.ts";
+
+/** How a wait ends. */
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The connection that `stack.connect()` and `listener.accept()` give. */
+export class StreamConnection implements TcpConnection {
+  readonly localAddress: NetAddress;
+  readonly remoteAddress: NetAddress;
+  readonly #connection: Connection;
+  readonly #tidy = (): void => this.#releaseIfDone();
+  #read: ReadSide | null = null;
+  #write: WriteSide | null = null;
+  /** How it ended: an error, null for in order, undefined while it lives. */
+  #outcome: StackError | null | undefined;
+  #closed: Promise<void> | null = null;
+  #closedWaiter: Waiter | null = null;
+  #closing: Promise<void> | null = null;
+  #closingWaiter: Waiter | null = null;
+
+  /** @param connection An open connection; its `onEvent` belongs to this object from here on. */
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.localAddress = toNetAddress(connection.local);
+    this.remoteAddress = toNetAddress(connection.remote);
+    connection.onEvent = (bits) => this.#onEvent(bits);
+    if (connection.isFinished) this.#settle(connection.error);
+  }
+
+  /** The synchronous connection beneath; for tests and for faces that do without streams. */
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return (this.#read ??= new ReadSide(this.#connection, this.#tidy)).stream;
+  }
+
+  get writable(): WritableStream<Uint8Array> {
+    return (this.#write ??= new WriteSide(this.#connection)).stream;
+  }
+
+  get closed(): Promise<void> {
+    if (this.#closed !== null) return this.#closed;
+    this.#closed = this.#outcome === undefined
+      ? new Promise((resolve, reject) => {
+        this.#closedWaiter = { resolve, reject };
+      })
+      : settled(this.#outcome);
+    // Whoever does not look at it is not to be disturbed by it.
+    this.#closed.catch(() => {});
+    return this.#closed;
+  }
+
+  closeWrite(): Promise<void> {
+    const { error } = this.#connection;
+    if (error !== null) return Promise.reject(error);
+    this.#connection.shutdown("write");
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  abort(reason?: unknown): void {
+    this.#connection.abort();
+    const error = reason ?? this.#connection.error ?? this.#gone();
+    this.#read?.fail(error);
+    this.#write?.fail(error);
+    this.#releaseIfDone();
+  }
+
+  info(): ConnectionInfo {
+    return this.#connection.info();
+  }
+
+  /** As `close()`; an error that the streams have told before is not told again. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const isKnown = this.#connection.error !== null;
+    try {
+      await this.close();
+    } catch (error) {
+      if (!isKnown) throw error;
+    }
+  }
+
+  #close(): Promise<void> {
+    const connection = this.#connection;
+    const unacknowledged = connection.unacknowledgedBytes();
+    const isClean = connection.close();
+    this.#read?.end();
+    this.#write?.fail(this.#gone());
+    if (connection.error !== null) return settled(connection.error);
+    if (!isClean) {
+      const outcome = unacknowledged === 0 ? null : new ConnectionAborted(
+        `Cannot close the connection to ${endpointText(connection.remote)} in order: unread bytes ` +
+          `were lost, so it was reset with ${unacknowledged} bytes unacknowledged`,
+      );
+      this.#settle(outcome);
+      return settled(outcome);
+    }
+    if (connection.isFlushed || connection.isReleased) {
+      this.#settle(null);
+      return Promise.resolve();
+    }
+    return new Promise((resolve, reject) => {
+      this.#closingWaiter = { resolve, reject };
+    });
+  }
+
+  #onEvent(bits: number): void {
+    this.#read?.onEvent(bits);
+    this.#write?.onEvent(bits);
+    const { error, isFinished, isFlushed } = this.#connection;
+    if (isFinished) this.#settle(error);
+    if (this.#closingWaiter !== null && isFlushed) {
+      if (error === null) this.#closingWaiter.resolve();
+      else this.#closingWaiter.reject(error);
+      this.#closingWaiter = null;
+      this.#settle(error);
+    }
+    this.#releaseIfDone();
+  }
+
+  /** Lets the handle go once both directions ended and nothing is left to read. */
+  #releaseIfDone(): void {
+    const connection = this.#connection;
+    if (!connection.isFinished || connection.isReleased || connection.unreadBytes() > 0) return;
+    connection.release();
+  }
+
+  #settle(error: StackError | null): void {
+    if (this.#outcome !== undefined) return;
+    this.#outcome = error;
+    if (error === null) this.#closedWaiter?.resolve();
+    else this.#closedWaiter?.reject(error);
+    this.#closedWaiter = null;
+  }
+
+  #gone(): BadResource {
+    return new BadResource(
+      `Cannot use the connection to ${endpointText(this.#connection.remote)}: it is closed`,
+    );
+  }
+}
+
+function settled(error: StackError | null): Promise<void> {
+  return error === null ? Promise.resolve() : Promise.reject(error);
+}

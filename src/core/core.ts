@@ -1,0 +1,502 @@
+/**
+ * The core's calls with types. This is the only file that calls {@linkcode CoreExports} and the only one that turns signed
+ * results into unsigned ones. Memory never grows after `init()`, so each view is taken once.
+ *
+ * A handle is one number here, `generation * 2^24 + slot`, below 2^53. It is split by division: shifts have 32 bits.
+ */
+import { CoreFault } from "../errors.ts";
+import {
+  BATCH_BYTES,
+  EVENT_BITS,
+  EVENT_DETAIL,
+  EVENT_GENERATION,
+  EVENT_SIZE,
+  EVENT_SLOT,
+  EVENTS_MAX,
+  FAULT_FILE_UNITS,
+  FAULT_LINE,
+  FAULT_MESSAGE_UNITS,
+  FAULT_SET,
+  FAULT_SIZE,
+  HANDLE_SLOTS,
+  LAYOUT_HASH,
+  MORE,
+  PARAM_BACKLOG,
+  PARAM_BROADCAST,
+  PARAM_FLAGS,
+  PARAM_LOCAL_ADDR_A,
+  PARAM_LOCAL_PORT,
+  PARAM_MAC_A,
+  PARAM_REMOTE_ADDR_A,
+  PARAM_REMOTE_PORT,
+  PARAM_SIZE,
+  PUNT_BYTES,
+  PUNT_KIND,
+  PUNT_PTR,
+  PUNT_SIZE,
+  SCRATCH_BYTES,
+  SPANS_BYTES0,
+  SPANS_BYTES1,
+  SPANS_PTR0,
+  SPANS_PTR1,
+  STATUS_NAMES,
+  STATUS_NO_MEMORY,
+} from "../layout/layout.gen.ts";
+import { compactRecords, RxRegion } from "./batch.ts";
+import { type KeySource, readRegions, type Regions, writeBoot } from "./boot.ts";
+import { type CoreConfig, MIB } from "./core_config.ts";
+import type { CoreExports } from "./core_exports.ts";
+import { type Endpoint, InfoView } from "./info_view.ts";
+import { readStats } from "./stats.ts";
+import { TcbView } from "./tcb_view.ts";
+
+/** The two bytes before IPv4 in a mapped address, with two zero bytes before them. RFC 4291 section 2.5.5.2. */
+const MAPPED_PREFIX = 0x0000_ffff;
+
+/** WebAssembly's page, bytes. */
+const PAGE_BYTES = 65_536;
+
+/** Takes up to five numbers across the border; what a call does not need it ignores. */
+type Call = (a: number, b: number, c: number, d: number, e: number) => number;
+
+/** A core: one interface's TCP over its own linear memory. */
+export class Core {
+  /** What the core was told at its start. */
+  readonly config: CoreConfig;
+  /** TCBs where they lie, for tables and tests. */
+  readonly tcbs: TcbView;
+  /** All of linear memory, bytes. */
+  readonly memoryBytes: number;
+  /** Called once, at the first trap, before the call that trapped throws. */
+  onFault: ((fault: CoreFault) => void) | null = null;
+  readonly #calls: CoreExports;
+  readonly #memory: Uint8Array;
+  readonly #view: DataView;
+  readonly #regions: Regions;
+  readonly #rx: RxRegion;
+  readonly #info: InfoView;
+  #fault: CoreFault | null = null;
+  #more = false;
+  #punts = 0;
+
+  private constructor(calls: CoreExports, boot: number, config: CoreConfig) {
+    this.config = config;
+    this.#calls = calls;
+    this.#memory = new Uint8Array(calls.memory.buffer);
+    this.#view = new DataView(calls.memory.buffer);
+    this.#regions = readRegions(this.#view, boot);
+    this.#rx = new RxRegion(this.#memory, this.#view, this.#regions.rx);
+    this.#info = new InfoView(this.#view, this.#regions.info);
+    this.tcbs = new TcbView(this.#view, this.#regions.tcb, this.#regions.control);
+    this.memoryBytes = this.#memory.length;
+  }
+
+  /**
+   * Makes a core.
+   *
+   * @param module The compiled core; many cores may share one.
+   * @param config What it is told; see `coreConfig()`.
+   * @param random Source of its secret keys.
+   * @returns A core with empty tables.
+   * @throws {TypeError} If the module is another version's core, or none.
+   * @throws {RangeError} If the configuration is out of range or the memory can not be had.
+   */
+  static start(module: WebAssembly.Module, config: CoreConfig, random: KeySource): Core {
+    const calls = instantiate(module);
+    const boot = calls.boot() >>> 0;
+    const memory = new Uint8Array(calls.memory.buffer);
+    const hash = new DataView(memory.buffer).getUint32(boot, true);
+    if (hash !== LAYOUT_HASH) {
+      throw new TypeError(
+        `Cannot start the core: its layout is ${hash.toString(16)}, expected ${
+          LAYOUT_HASH.toString(16)
+        }; it was built from other sources than this host`,
+      );
+    }
+    writeBoot(memory, boot, config, random);
+    const status = -calls.init();
+    if (status !== 0) throw startError(status, config);
+    return new Core(calls, boot, config);
+  }
+
+  /** Why the core is dead, or null while it lives. */
+  get fault(): CoreFault | null {
+    return this.#fault;
+  }
+
+  /** Whether the last `advance()` or `flush()` left work over. */
+  get more(): boolean {
+    return this.#more;
+  }
+
+  // Frames and time.
+
+  /**
+   * Processes records.
+   *
+   * @param batch Records end to end, as a device delivers them.
+   * @param now Ms since the stack was made.
+   * @param from Where to begin, bytes.
+   * @returns Where to begin next time: `batch.length` once all of it was processed. Padding can make a full batch larger
+   * than the region.
+   */
+  ingest(batch: Uint8Array, now: number, from = 0): number {
+    const next = this.#rx.load(batch, from);
+    this.#punts = this.#call(this.#calls.ingest, this.#rx.bytes, now);
+    return next;
+  }
+
+  /** Frames that the last `ingest()` hands to the host. */
+  get puntCount(): number {
+    return this.#punts;
+  }
+
+  /** PUNT kind of one of them. @param index Less than `puntCount`. */
+  puntKind(index: number): number {
+    return this.#u32(this.#regions.punts + (index * PUNT_SIZE) + PUNT_KIND);
+  }
+
+  /** One of them from its destination MAC on; valid until the next `ingest()`. @param index Less than `puntCount`. */
+  puntFrame(index: number): Uint8Array {
+    const at = this.#regions.punts + (index * PUNT_SIZE);
+    const ptr = this.#u32(at + PUNT_PTR);
+    return this.#memory.subarray(ptr, ptr + this.#u32(at + PUNT_BYTES));
+  }
+
+  /**
+   * Does what is due.
+   *
+   * @param now Ms since the stack was made.
+   * @param suspendedMs How long nothing ran although it should have: all deadlines are shifted by it first.
+   * @returns Whether work is left over: call again.
+   */
+  advance(now: number, suspendedMs = 0): boolean {
+    this.#more = (this.#call(this.#calls.advance, now, suspendedMs) >>> 0) >= MORE;
+    return this.#more;
+  }
+
+  /**
+   * Builds what is owed.
+   *
+   * @param room Most bytes, at most BATCH_BYTES are used.
+   * @param now Ms since the stack was made.
+   * @returns Records end to end, valid until the next call of the core; see `more`.
+   */
+  flush(room: number, now: number): Uint8Array {
+    const result = this.#call(this.#calls.flush, Math.min(room, BATCH_BYTES), now) >>> 0;
+    this.#more = result >= MORE;
+    const written = this.#more ? result - MORE : result;
+    const base = this.#regions.tx;
+    const bytes = compactRecords(this.#memory, this.#view, base, written);
+    return this.#memory.subarray(base, base + bytes);
+  }
+
+  /** The next moment at which `advance()` has something to do, ms; Infinity if there is none. */
+  nextDeadline(): number {
+    return this.#call(this.#calls.nextDeadline);
+  }
+
+  /** The link works again: backed-off timers are reset. */
+  linkUp(now: number): void {
+    this.#call(() => {
+      this.#calls.linkUp(now);
+      return 0;
+    });
+  }
+
+  // Events.
+
+  /** Takes events. @returns How many can be read by the calls below, until the next `takeEvents()`. */
+  takeEvents(max: number = EVENTS_MAX): number {
+    return this.#call(this.#calls.takeEvents, Math.min(max, EVENTS_MAX));
+  }
+
+  /** Handle of one of the events taken last. */
+  eventHandle(index: number): number {
+    const at = this.#regions.events + (index * EVENT_SIZE);
+    return (this.#u32(at + EVENT_GENERATION) * HANDLE_SLOTS) + this.#u32(at + EVENT_SLOT);
+  }
+
+  /** EVENT bits of one of the events taken last. */
+  eventBits(index: number): number {
+    return this.#u32(this.#regions.events + (index * EVENT_SIZE) + EVENT_BITS);
+  }
+
+  /** REASON in byte 0, STATE in byte 1, listener in the upper half. */
+  eventDetail(index: number): number {
+    return this.#u32(this.#regions.events + (index * EVENT_SIZE) + EVENT_DETAIL);
+  }
+
+  // Addresses, next hops and frames of the host.
+
+  /** Makes an address ours, or frees the index. @returns 0 or -STATUS. */
+  setAddress(index: number, address: number | null, broadcast: number): number {
+    this.#setEndpoint(PARAM_LOCAL_ADDR_A, PARAM_LOCAL_PORT, { address: address ?? 0, port: 0 });
+    this.#view.setUint32(this.#regions.param + PARAM_BROADCAST, broadcast, false);
+    return this.#call(this.#calls.setAddress, index, address === null ? 0 : 1);
+  }
+
+  /** Names the MAC of a next hop, or (with null) says that it is not known. @returns 0 or -STATUS. */
+  setNextHop(slot: number, mac: Uint8Array | null, now: number): number {
+    if (mac !== null) this.#memory.set(mac, this.#regions.param + PARAM_MAC_A);
+    return this.#call(this.#calls.setNextHop, slot, mac === null ? 0 : 1, now);
+  }
+
+  /** Hands the quoted packet of an ICMP error over. @returns 0 if it was one of ours and heeded. */
+  icmpError(quoted: Uint8Array, type: number, code: number, mtu: number, now: number): number {
+    const bytes = Math.min(quoted.length, SCRATCH_BYTES);
+    const part = bytes === quoted.length ? quoted : quoted.subarray(0, bytes);
+    this.#memory.set(part, this.#regions.param + PARAM_SIZE);
+    return this.#call(this.#calls.icmpError, bytes, type, code, mtu, now);
+  }
+
+  /** Queues a frame for the next flush. @returns False if the reply region had no room for it. */
+  sendFrame(frame: Uint8Array): boolean {
+    const ptr = this.#call(this.#calls.reserveFrame, frame.length) >>> 0;
+    if (ptr === 0) return false;
+    this.#memory.set(frame, ptr);
+    return true;
+  }
+
+  // Opening.
+
+  /**
+   * Listens.
+   *
+   * @param local Address (0 = any) and port (0 = any).
+   * @param backlog Most connections in SYN-RECEIVED or waiting for `accepted()`.
+   * @param flags LISTEN_FLAG bits.
+   * @returns The listener's id, or -STATUS.
+   */
+  listen(local: Endpoint, backlog: number, flags: number): number {
+    this.#setEndpoint(PARAM_LOCAL_ADDR_A, PARAM_LOCAL_PORT, local);
+    this.#view.setUint32(this.#regions.param + PARAM_BACKLOG, backlog, true);
+    this.#view.setUint32(this.#regions.param + PARAM_FLAGS, flags, true);
+    return this.#call(this.#calls.listen);
+  }
+
+  /** Stops listening. @returns 0 or -STATUS. */
+  unlisten(id: number, now: number): number {
+    return this.#call(this.#calls.unlisten, id, now);
+  }
+
+  /** Decides over a parked SYN. @param decision DECISION. @returns 0 or -STATUS. */
+  decide(handle: number, decision: number, now: number): number {
+    return this.#call(this.#calls.decide, slotOf(handle), generationOf(handle), decision, now);
+  }
+
+  /** Opens actively through a next hop. @returns The handle, or -STATUS. */
+  connect(local: Endpoint, remote: Endpoint, hop: number, now: number): number {
+    this.#setEndpoint(PARAM_LOCAL_ADDR_A, PARAM_LOCAL_PORT, local);
+    this.#setEndpoint(PARAM_REMOTE_ADDR_A, PARAM_REMOTE_PORT, remote);
+    return this.#call(this.#calls.connect, hop, now);
+  }
+
+  /** Relieves the listener's backlog of a connection. @returns 0 or -STATUS. */
+  accepted(handle: number): number {
+    return this.#call(this.#calls.accepted, slotOf(handle), generationOf(handle));
+  }
+
+  // Data.
+
+  /**
+   * Copies bytes into the send ring.
+   *
+   * @returns How many were taken. If fewer than given, EVENT_WRITABLE follows once there is room.
+   */
+  send(handle: number, data: Uint8Array, now: number): number {
+    const slot = slotOf(handle);
+    const generation = generationOf(handle);
+    const granted = Math.max(0, this.#call(this.#calls.reserveSend, slot, generation, data.length));
+    if (granted === 0) return 0;
+    const spans = this.#regions.spans;
+    const first = Math.min(granted, this.#u32(spans + SPANS_BYTES0));
+    const whole = first === data.length;
+    this.#memory.set(whole ? data : data.subarray(0, first), this.#u32(spans + SPANS_PTR0));
+    if (granted > first) {
+      this.#memory.set(data.subarray(first, granted), this.#u32(spans + SPANS_PTR1));
+    }
+    this.#call(this.#calls.written, slot, generation, granted, now);
+    return granted;
+  }
+
+  /** Copies unread bytes out of the receive ring and gives their room back. @returns How many, 0 if there are none. */
+  receive(handle: number, into: Uint8Array, now: number): number {
+    const wanted = Math.min(into.length, this.readable(handle));
+    if (wanted === 0) return 0;
+    const spans = this.#regions.spans;
+    const first = Math.min(wanted, this.#u32(spans + SPANS_BYTES0));
+    const ptr0 = this.#u32(spans + SPANS_PTR0);
+    into.set(this.#memory.subarray(ptr0, ptr0 + first), 0);
+    if (wanted > first) {
+      const second = Math.min(wanted - first, this.#u32(spans + SPANS_BYTES1));
+      const ptr1 = this.#u32(spans + SPANS_PTR1);
+      into.set(this.#memory.subarray(ptr1, ptr1 + second), first);
+    }
+    this.#call(this.#calls.consumed, slotOf(handle), generationOf(handle), wanted, now);
+    return wanted;
+  }
+
+  /** Unread bytes; 0 also when the handle is stale. */
+  readable(handle: number): number {
+    const bytes = this.#call(this.#calls.receiveSpans, slotOf(handle), generationOf(handle));
+    return Math.max(0, bytes);
+  }
+
+  // Closing.
+
+  /** FIN after what is queued. @returns 0 or -STATUS. */
+  closeWrite(handle: number, now: number): number {
+    return this.#call(this.#calls.closeWrite, slotOf(handle), generationOf(handle), now);
+  }
+
+  /** Reads no more: unread bytes are dropped, later ones acknowledged and dropped. @returns 0 or -STATUS. */
+  closeRead(handle: number, now: number): number {
+    return this.#call(this.#calls.closeRead, slotOf(handle), generationOf(handle), now);
+  }
+
+  /** ABORT. EVENT_CLOSED with REASON_ABORTED follows. @returns 0 or -STATUS. */
+  abort(handle: number, now: number): number {
+    return this.#call(this.#calls.abort, slotOf(handle), generationOf(handle), now);
+  }
+
+  /** Lets go of the handle: no more events; what is still open is closed. @returns 0 or -STATUS. */
+  release(handle: number, now: number): number {
+    return this.#call(this.#calls.release, slotOf(handle), generationOf(handle), now);
+  }
+
+  // Asking.
+
+  /** Sets an option. @param option OPTION. @returns 0 or -STATUS. */
+  setOption(handle: number, option: number, value: number, now: number): number {
+    const slot = slotOf(handle);
+    return this.#call(this.#calls.setOption, slot, generationOf(handle), option, value, now);
+  }
+
+  /** Gets an option. @param option OPTION. @returns Its value, or -STATUS. */
+  getOption(handle: number, option: number): number {
+    return this.#call(this.#calls.getOption, slotOf(handle), generationOf(handle), option);
+  }
+
+  /** Shows a connection. @returns A view that the next `info()` overwrites, or null if the handle is stale. */
+  info(handle: number): InfoView | null {
+    const status = this.#call(this.#calls.info, slotOf(handle), generationOf(handle));
+    return status === 0 ? this.#info : null;
+  }
+
+  /** Counters by name. */
+  stats(): Record<string, number> {
+    return readStats(this.#view, this.#regions.stats);
+  }
+
+  /** TIME-WAIT records in use. */
+  timeWaits(): number {
+    return this.#call(this.#calls.timeWaits);
+  }
+
+  /** Hash of what a hostile packet must not change. */
+  stateHash(): bigint {
+    return this.#hash(this.#calls.stateHash);
+  }
+
+  /** Hash of all regions. */
+  fullHash(): bigint {
+    return this.#hash(this.#calls.fullHash);
+  }
+
+  #u32(ptr: number): number {
+    return this.#view.getUint32(ptr, true);
+  }
+
+  /** Writes an endpoint to Param. An address of 0 stays 16 zero bytes, which mean: any. */
+  #setEndpoint(addressOffset: number, portOffset: number, endpoint: Endpoint): void {
+    const at = this.#regions.param + addressOffset;
+    this.#view.setUint32(at, 0);
+    this.#view.setUint32(at + 4, 0);
+    this.#view.setUint32(at + 8, endpoint.address === 0 ? 0 : MAPPED_PREFIX, false);
+    this.#view.setUint32(at + 12, endpoint.address, false);
+    this.#view.setUint16(this.#regions.param + portOffset, endpoint.port, true);
+  }
+
+  /** Calls the core. A trap kills it. */
+  #call(call: Call, a = 0, b = 0, c = 0, d = 0, e = 0): number {
+    if (this.#fault !== null) throw this.#fault;
+    try {
+      return call(a, b, c, d, e);
+    } catch (error) {
+      throw this.#trapped(error);
+    }
+  }
+
+  #hash(call: () => bigint): bigint {
+    if (this.#fault !== null) throw this.#fault;
+    try {
+      return BigInt.asUintN(64, call());
+    } catch (error) {
+      throw this.#trapped(error);
+    }
+  }
+
+  /** Marks the core dead and tells why. */
+  #trapped(error: unknown): unknown {
+    if (!(error instanceof WebAssembly.RuntimeError)) return error;
+    const fault = new CoreFault(this.#describe(error.message));
+    this.#fault = fault;
+    this.onFault?.(fault);
+    return fault;
+  }
+
+  #describe(trap: string): string {
+    const at = this.#regions.fault;
+    if (at === 0 || this.#u32(at + FAULT_SET) === 0) return `The core trapped: ${trap}`;
+    const messageAt = at + FAULT_FILE_UNITS + 4;
+    const messageUnits = this.#u32(at + FAULT_MESSAGE_UNITS);
+    const message = this.#text(messageAt, messageUnits);
+    const file = this.#text(messageAt + (messageUnits * 2), this.#u32(at + FAULT_FILE_UNITS));
+    return `The core asserted: ${message} (${file}:${this.#u32(at + FAULT_LINE)})`;
+  }
+
+  /** UTF-16 text of the Fault block, never read beyond its end. */
+  #text(ptr: number, units: number): string {
+    const end = this.#regions.fault + FAULT_SIZE;
+    let text = "";
+    for (let i = 0; i < units && ptr + (i * 2) + 2 <= end; i++) {
+      text += String.fromCharCode(this.#view.getUint16(ptr + (i * 2), true));
+    }
+    return text;
+  }
+}
+
+/** Slot of a handle. */
+export function slotOf(handle: number): number {
+  return handle % HANDLE_SLOTS;
+}
+
+/** Generation of a handle. */
+export function generationOf(handle: number): number {
+  return (handle - (handle % HANDLE_SLOTS)) / HANDLE_SLOTS;
+}
+
+function instantiate(module: WebAssembly.Module): CoreExports {
+  // The cast is checked by what follows: a module without these exports fails at boot().
+  const exports = new WebAssembly.Instance(module).exports as unknown as CoreExports;
+  if (typeof exports.boot !== "function" || typeof exports.init !== "function") {
+    throw new TypeError("Cannot start the core: the module has no boot() or init()");
+  }
+  return exports;
+}
+
+function startError(status: number, config: CoreConfig): RangeError {
+  const name = STATUS_NAMES[status] ?? status;
+  const mib = config.memoryBytes / MIB;
+  if (status === STATUS_NO_MEMORY) {
+    return new RangeError(
+      `Cannot start the core: ${mib} MiB of memory can not be had, or are too few for ` +
+        `${config.maxConnections} connections`,
+    );
+  }
+  return new RangeError(
+    `Cannot start the core: ${name}; memory ${mib} MiB (a multiple of ${PAGE_BYTES} bytes), ` +
+      `MTU ${config.mtu}, ${config.maxConnections} connections`,
+  );
+}

@@ -1,0 +1,194 @@
+/** Reads the Info block: a connection as the core shows it. */
+import {
+  FLAG_FIN_QUEUED,
+  FLAG_FIN_RECEIVED,
+  FLAG_SACK,
+  FLAG_TIMESTAMPS,
+  FLAG_WINDOW_SCALE,
+  INFO_CWND,
+  INFO_FLAGS,
+  INFO_IN_FLIGHT,
+  INFO_LOCAL_ADDR_B,
+  INFO_LOCAL_PORT,
+  INFO_MSS,
+  INFO_RCV_WND,
+  INFO_REASON,
+  INFO_RECEIVE_QUEUED,
+  INFO_REMOTE_ADDR_B,
+  INFO_REMOTE_PORT,
+  INFO_RETRIES,
+  INFO_RTO_MS,
+  INFO_RTTVAR_US,
+  INFO_SCALES,
+  INFO_SEND_QUEUED,
+  INFO_SND_WND,
+  INFO_SRTT_US,
+  INFO_SSTHRESH,
+  INFO_STATE,
+  STATE_NAMES,
+} from "../layout/layout.gen.ts";
+
+/** Where IPv4 stands in the second half of a mapped address, bytes. RFC 4291 section 2.5.5.2. */
+const IPV4_IN_HALF = 4;
+
+/** Snd.Wind.Shift takes the low, Rcv.Wind.Shift the high four bits of `scales`. */
+const SCALE_MASK = 0x0f;
+const SCALE_BITS = 4;
+
+const US_PER_MS = 1000;
+
+/** An endpoint in numbers. */
+export interface Endpoint {
+  /** IPv4 address, u32 in host order. */
+  readonly address: number;
+  /** 0 to 65,535. */
+  readonly port: number;
+}
+
+/** A reader over the Info block, which the last `core.info()` has written. */
+export class InfoView {
+  readonly #view: DataView;
+  readonly #at: number;
+
+  /**
+   * @param view All of linear memory.
+   * @param infoPtr Boot.infoPtr.
+   */
+  constructor(view: DataView, infoPtr: number) {
+    this.#view = view;
+    this.#at = infoPtr;
+  }
+
+  /** STATE. */
+  get state(): number {
+    return this.#view.getUint8(this.#at + INFO_STATE);
+  }
+
+  /** REASON. */
+  get reason(): number {
+    return this.#view.getUint8(this.#at + INFO_REASON);
+  }
+
+  /** FLAG bits. */
+  get flags(): number {
+    return this.#u32(INFO_FLAGS);
+  }
+
+  /** Whether the remote's FIN has been reached. */
+  get isEnded(): boolean {
+    return (this.flags & FLAG_FIN_RECEIVED) !== 0;
+  }
+
+  /** Whether our FIN is queued or sent. */
+  get isWriteClosed(): boolean {
+    return (this.flags & FLAG_FIN_QUEUED) !== 0;
+  }
+
+  /** Bytes that wait for the reader. */
+  get receiveQueued(): number {
+    return this.#u32(INFO_RECEIVE_QUEUED);
+  }
+
+  /** Bytes not acknowledged or not sent. */
+  get sendQueued(): number {
+    return this.#u32(INFO_SEND_QUEUED);
+  }
+
+  /** Bytes sent and not acknowledged. */
+  get inFlight(): number {
+    return this.#u32(INFO_IN_FLIGHT);
+  }
+
+  /** SND.WND, bytes. */
+  get sndWnd(): number {
+    return this.#u32(INFO_SND_WND);
+  }
+
+  /** RCV.WND, bytes. */
+  get rcvWnd(): number {
+    return this.#u32(INFO_RCV_WND);
+  }
+
+  /** Congestion window, bytes. */
+  get cwnd(): number {
+    return this.#u32(INFO_CWND);
+  }
+
+  /** Slow start threshold, bytes. */
+  get ssthresh(): number {
+    return this.#u32(INFO_SSTHRESH);
+  }
+
+  /** Largest text of a segment to send, bytes. */
+  get mss(): number {
+    return this.#u32(INFO_MSS);
+  }
+
+  /** SRTT, ms; 0 before the first sample. */
+  get srttMs(): number {
+    return this.#u32(INFO_SRTT_US) / US_PER_MS;
+  }
+
+  /** RTTVAR, ms. */
+  get rttvarMs(): number {
+    return this.#u32(INFO_RTTVAR_US) / US_PER_MS;
+  }
+
+  /** RTO, ms, backed off. */
+  get rtoMs(): number {
+    return this.#u32(INFO_RTO_MS);
+  }
+
+  /** Retransmissions without progress. */
+  get retries(): number {
+    return this.#view.getUint8(this.#at + INFO_RETRIES);
+  }
+
+  /** Whether both ends send timestamps. */
+  get hasTimestamps(): boolean {
+    return (this.flags & FLAG_TIMESTAMPS) !== 0;
+  }
+
+  /** Whether both ends permitted SACK. */
+  get hasSack(): boolean {
+    return (this.flags & FLAG_SACK) !== 0;
+  }
+
+  /** Snd.Wind.Shift and Rcv.Wind.Shift, or null without window scaling. */
+  get windowScale(): { readonly snd: number; readonly rcv: number } | null {
+    if ((this.flags & FLAG_WINDOW_SCALE) === 0) return null;
+    const scales = this.#view.getUint8(this.#at + INFO_SCALES);
+    return { snd: scales & SCALE_MASK, rcv: scales >> SCALE_BITS };
+  }
+
+  /** Our end. */
+  get local(): Endpoint {
+    return this.#endpoint(INFO_LOCAL_ADDR_B, INFO_LOCAL_PORT);
+  }
+
+  /** Their end. */
+  get remote(): Endpoint {
+    return this.#endpoint(INFO_REMOTE_ADDR_B, INFO_REMOTE_PORT);
+  }
+
+  #u32(offset: number): number {
+    return this.#view.getUint32(this.#at + offset, true);
+  }
+
+  #endpoint(half: number, port: number): Endpoint {
+    return {
+      address: this.#view.getUint32(this.#at + half + IPV4_IN_HALF, false),
+      port: this.#view.getUint16(this.#at + port, true),
+    };
+  }
+}
+
+/**
+ * The state's name as RFC 9293 writes it.
+ *
+ * @param state STATE.
+ * @returns For example `"FIN-WAIT-1"`.
+ */
+export function stateName(state: number): string {
+  return (STATE_NAMES[state] ?? "CLOSED").replaceAll("_", "-");
+}

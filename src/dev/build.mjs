@@ -1,0 +1,249 @@
+/**
+ * Builds `dist/`: the core by asc, the host, the command and the pages by esbuild.
+ *
+ * `--wasm` only the core, `--web` only the pages, `--all` or nothing: everything. `--prepare` is npm's life cycle: silent
+ * where there is nothing to build with. Files are replaced one by one and in one step, and two builds of one clone wait
+ * for each other, so a reader of `dist/` never meets half a file.
+ */
+import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
+import { basename, join, relative } from "node:path";
+import process from "node:process";
+import {
+  fail,
+  inRoot,
+  IS_CI,
+  listFolder,
+  note,
+  readText,
+  replaceFile,
+  ROOT,
+  walk,
+  withLock,
+} from "./common.mjs";
+
+/** The modules that asc makes. `kernels` is for tests and benchmarks and is never shipped. */
+const WASM_TARGETS = [
+  { target: "release", entry: "as/index.ts", outputs: ["core.wasm"] },
+  { target: "debug", entry: "as/index.ts", outputs: ["core.debug.wasm", "core.debug.wasm.map"] },
+  { target: "kernels", entry: "as/kernels.ts", outputs: ["kernels.wasm"] },
+];
+
+/** The library's entry points share their chunks, so that a class is the same one whichever way it was imported. */
+const LIBRARY_ENTRIES = {
+  "mod": "src/mod.ts",
+  "links/tap": "src/link/tap.ts",
+  "links/websocket": "src/link/websocket.ts",
+  "links/pipe": "src/link/pipe.ts",
+  "links/impair": "src/link/impair.ts",
+  "links/pcapng": "src/link/pcapng.ts",
+};
+
+const COMMAND_ENTRIES = { "tidewire": "src/cli/main.ts" };
+
+const WEB_ENTRIES = { "main": "web/main.ts", "worker": "web/worker.ts" };
+
+const SHEBANG = "#!/usr/bin/env node\n";
+
+/** The core as text in a module: it survives every bundler and needs no permission and no fetch. */
+const EMBEDDED = "src/core/core_wasm.gen.ts";
+
+/** A chunk that no entry names any more may still be loading in another process; after this long, ms, it is not. */
+const OLD_CHUNK_MS = 3_600_000;
+
+/** Those entries whose file exists. While the tree grows a missing one is left out, and said so. */
+function existing(entries) {
+  const present = {};
+  for (const [name, path] of Object.entries(entries)) {
+    if (readText(inRoot(path)) !== undefined) present[name] = inRoot(path);
+    else if (IS_CI) fail(`Cannot build: ${path} does not exist`);
+    else note(`build: ${path} does not exist, left out`);
+  }
+  return present;
+}
+
+/** Whether every output is newer than all the inputs of the core. */
+function isWasmFresh(targets) {
+  const inputs = [...walk(inRoot("as")), inRoot("asconfig.json"), inRoot("package-lock.json")];
+  const newest = Math.max(...inputs.map((path) => statSync(path).mtimeMs));
+  return targets.flatMap(({ outputs }) => outputs).every((name) => {
+    const built = statSync(inRoot("dist", name), { throwIfNoEntry: false });
+    return built !== undefined && built.mtimeMs > newest;
+  });
+}
+
+async function compile(asc, { target, entry, outputs }, folder) {
+  let log = "";
+  const sink = { write: (text) => (log += text) };
+  const outFile = join(folder, outputs[0]);
+  const args = [entry, "--target", target, "--outFile", relative(ROOT, outFile)];
+  const { error } = await asc.main([...args, "--baseDir", ROOT], { stdout: sink, stderr: sink });
+  if (log !== "") note(log.trimEnd());
+  if (error) throw new Error(`Cannot compile ${entry} (${target}): ${error.message}`);
+  if (/^\s*WARNING\b/m.test(log)) {
+    throw new Error(`Cannot accept ${entry} (${target}): asc warns, see above`);
+  }
+  return outputs.map((name) => ({ name, bytes: readFileSync(join(folder, name)) }));
+}
+
+async function buildWasm() {
+  const targets = WASM_TARGETS.filter(({ entry }) => readText(inRoot(entry)) !== undefined);
+  if (targets.length === 0) {
+    note("build: as/index.ts does not exist, left out");
+    return;
+  }
+  if (!isWasmFresh(targets)) {
+    // asc writes below its base directory only.
+    const folder = mkdtempSync(inRoot("node_modules", ".tidewire_asc_"));
+    try {
+      const { default: asc } = await import("assemblyscript/asc");
+      const built = [];
+      // A half-written file among the inputs fails here, before any output is replaced.
+      const started = Date.now();
+      for (const target of targets) built.push(...await compile(asc, target, folder));
+      for (const { name, bytes } of built) writeStamped(inRoot("dist", name), bytes, started);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+  embed();
+}
+
+/** Replaces a file and dates it from the start of the compilation: what changed since then is not in it. */
+function writeStamped(path, bytes, startedMs) {
+  replaceFile(path, bytes);
+  utimesSync(path, startedMs / 1000, startedMs / 1000);
+}
+
+function embed() {
+  const path = inRoot("dist", "core.wasm");
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return;
+  const text = readFileSync(path).toString("base64");
+  const doc = "/** `dist/core.wasm` in base64. Generated by the build; not committed. */\n";
+  replaceFile(inRoot(EMBEDDED), `${doc}export const CORE_WASM_BASE64: string = "${text}";\n`);
+}
+
+/** What all bundles have in common. */
+const COMMON = {
+  bundle: true,
+  write: false,
+  format: "esm",
+  target: "es2022",
+  sourcemap: "linked",
+  legalComments: "none",
+  logLevel: "warning",
+  absWorkingDir: ROOT,
+  outdir: inRoot("dist"),
+  tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
+};
+
+function writeOutputs(result) {
+  // Chunks first: an entry must not name one that is not there yet.
+  const isEntry = (path) => !basename(path).startsWith("chunk-");
+  const files = result.outputFiles.sort((a, b) =>
+    Number(isEntry(a.path)) - Number(isEntry(b.path))
+  );
+  for (const { path, contents } of files) replaceFile(path, contents);
+  return new Set(files.map(({ path }) => path));
+}
+
+function removeOldChunks(kept) {
+  for (const name of listFolder(inRoot("dist", "chunks"))) {
+    const path = inRoot("dist", "chunks", name);
+    const ageMs = Date.now() - statSync(path).mtimeMs;
+    if (!kept.has(path) && ageMs > OLD_CHUNK_MS) rmSync(path, { force: true });
+  }
+}
+
+async function buildLibrary(esbuild) {
+  const entryPoints = existing(LIBRARY_ENTRIES);
+  if (Object.keys(entryPoints).length === 0) return;
+  const result = await esbuild.build({
+    ...COMMON,
+    entryPoints,
+    splitting: true,
+    entryNames: "[dir]/[name]",
+    chunkNames: "chunks/[name]-[hash]",
+    outExtension: { ".js": ".mjs" },
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    external: ["ws", "koffi", "node:*"],
+  });
+  removeOldChunks(writeOutputs(result));
+}
+
+async function buildCommand(esbuild) {
+  const entryPoints = existing(COMMAND_ENTRIES);
+  if (Object.keys(entryPoints).length === 0) return;
+  const result = await esbuild.build({
+    ...COMMON,
+    entryPoints,
+    outExtension: { ".js": ".mjs" },
+    platform: "node",
+    external: ["ws", "koffi"],
+    sourcemap: false,
+  });
+  for (const { path, text } of result.outputFiles) {
+    const code = text.startsWith("#!") ? text.slice(text.indexOf("\n") + 1) : text;
+    replaceFile(path, SHEBANG + code, 0o755);
+  }
+}
+
+async function buildWeb(esbuild) {
+  const entryPoints = existing(WEB_ENTRIES);
+  if (Object.keys(entryPoints).length > 0) {
+    // No externals: a page that would need a built-in of Node fails here and not in the browser.
+    const result = await esbuild.build({
+      ...COMMON,
+      entryPoints,
+      outdir: inRoot("dist", "web"),
+      platform: "browser",
+    });
+    writeOutputs(result);
+  }
+  for (const path of walk(inRoot("web"))) {
+    if (/\.(html|css|svg|ico|png)$/.test(path)) {
+      replaceFile(join(inRoot("dist", "web"), relative(inRoot("web"), path)), readFileSync(path));
+    }
+  }
+}
+
+async function main(args) {
+  const onlyWasm = args.includes("--wasm");
+  const onlyWeb = args.includes("--web");
+  await buildWasm();
+  if (onlyWasm) return;
+  const esbuild = await import("esbuild");
+  try {
+    if (!onlyWeb) {
+      await buildLibrary(esbuild);
+      await buildCommand(esbuild);
+    }
+    await buildWeb(esbuild);
+  } finally {
+    await esbuild.stop();
+  }
+}
+
+/** Whether npm runs us where building is not wanted, or where the tools are not installed (`npm ci --omit=dev`). */
+async function isPrepareNeedless() {
+  if (process.env.TIDEWIRE_SETUP === "1") return true;
+  try {
+    await import("esbuild");
+    await import("assemblyscript/asc");
+    return false;
+  } catch {
+    note("build: the development packages are not installed, nothing is built");
+    return true;
+  }
+}
+
+const args = process.argv.slice(2);
+if (!(args.includes("--prepare") && await isPrepareNeedless())) {
+  try {
+    await withLock("build", () => main(args));
+  } catch (error) {
+    fail(`build: ${error.message}`);
+  }
+}
+// asc and esbuild leave handles open in some runtimes.
+process.exit(0);

@@ -1,0 +1,79 @@
+/**
+ * The client of the package ws, for Node, Bun and Deno: Node 20 has no WebSocket, and Deno's own waits 44 ms with every
+ * message over 1,024 bytes (Nagle, measured with 2.9). A page's bundle gets the package's empty browser entry instead.
+ */
+import { systemRandom } from "../runtime/system_random.ts";
+
+/** What the link needs of a WebSocket; the platform's and ws's have it. */
+export interface WebSocketLike {
+  binaryType: string;
+  readonly protocol: string;
+  readonly readyState: number;
+  readonly bufferedAmount: number;
+  send(data: string | Uint8Array): void;
+  close(code?: number, reason?: string): void;
+  /** ws: cuts the connection. */
+  terminate?(): void;
+  addEventListener(
+    type: string,
+    listener: (event: { data?: unknown; code?: number }) => void,
+  ): void;
+}
+
+/** A WebSocket class. */
+export type WebSocketConstructor = new (
+  url: string,
+  protocols?: string | string[],
+) => WebSocketLike;
+
+/** Opens a connection. */
+export type SocketMaker = (url: string, protocol: string) => WebSocketLike;
+
+/** Bytes of randomness fetched at a time for masks. */
+const POOL_BYTES = 4096;
+
+/** Time for TCP, TLS and the upgrade, ms. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/**
+ * Loads ws.
+ *
+ * @param maxPayloadBytes A larger message closes the connection with 1009.
+ * @returns What opens connections.
+ * @throws Error if the package is not installed.
+ */
+export async function loadWs(maxPayloadBytes: number): Promise<SocketMaker> {
+  const { WebSocket } = await import("ws");
+  const options = {
+    perMessageDeflate: false,
+    maxPayload: maxPayloadBytes,
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    followRedirects: false,
+    generateMask: maskMaker(),
+  };
+  return (url, protocol) => {
+    const socket = new WebSocket(url, protocol, options);
+    // A message as it lies in the receive buffer; an ArrayBuffer would be one more copy.
+    socket.binaryType = "nodebuffer";
+    return socket as unknown as WebSocketLike;
+  };
+}
+
+/**
+ * Masks that are never zero. ws copies what it masks, but keeps a reference to what it need not mask, and the stack
+ * writes over its batch as soon as `send()` has returned.
+ */
+function maskMaker(): (mask: Uint8Array) => void {
+  const random = systemRandom();
+  const pool = new Uint8Array(POOL_BYTES);
+  let at = POOL_BYTES;
+  return (mask) => {
+    if (at === POOL_BYTES) {
+      random.fill(pool);
+      at = 0;
+    }
+    for (let i = 0; i < 4; i++) mask[i] = pool[at + i] ?? 0;
+    at += 4;
+    if ((mask[0] ?? 0) === 0) mask[0] = 1;
+  };
+}

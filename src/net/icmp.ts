@@ -1,0 +1,140 @@
+/** ICMP for a host: answers echoes, passes errors on, tells others about theirs. Source: RFC 1122 section 3.2.2. */
+import {
+  buildIcmp,
+  ICMP_BYTES,
+  ICMP_ECHO_REPLY,
+  ICMP_ECHO_REQUEST,
+  ICMP_PARAMETER_PROBLEM,
+  ICMP_REDIRECT,
+  ICMP_TIME_EXCEEDED,
+  ICMP_UNREACHABLE,
+  type IcmpMessage,
+  isIcmpError,
+  parseIcmp,
+  UNREACHABLE_TOO_BIG,
+} from "../wire/icmp.ts";
+import {
+  type Ipv4Packet,
+  parseQuotedIpv4,
+  PROTOCOL_ICMP,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+} from "../wire/ipv4.ts";
+import { isUnicast } from "./addresses.ts";
+import { type IpLayer, RateLimit } from "./ip_layer.ts";
+
+/** Echo replies per second; more are dropped and counted. */
+export const ECHO_REPLIES_PER_SECOND = 100;
+/** Errors sent per second; more are withheld and counted. RFC 1122 section 3.2.2 leaves the number to us. */
+export const ICMP_ERRORS_PER_SECOND = 100;
+/** Bytes behind the IP header that an error quotes. RFC 792: 64 bits. More would make the answer the larger packet. */
+const QUOTED_BYTES = 8;
+
+/** An ICMP error about a packet of ours. */
+export interface IcmpError {
+  /** ICMP type: unreachable, time exceeded or parameter problem. */
+  readonly type: number;
+  readonly code: number;
+  /** MTU that the next hop told, bytes; 0 = not told. */
+  readonly mtu: number;
+}
+
+/** Takes an error about a datagram of ours, from its quoted packet. */
+export type QuotedUdpHandler = (error: IcmpError, quoted: Ipv4Packet) => void;
+
+/** ICMP of an interface. */
+export class Icmp {
+  readonly #ip: IpLayer;
+  readonly #onUdpError: QuotedUdpHandler;
+  readonly #anyAddress: boolean;
+  readonly #echoes: RateLimit = new RateLimit(ECHO_REPLIES_PER_SECOND);
+  readonly #errors: RateLimit = new RateLimit(ICMP_ERRORS_PER_SECOND);
+
+  /**
+   * @param ip Sends.
+   * @param onUdpError Takes errors about datagrams.
+   * @param anyAddress True if packets of ours may have foreign source addresses: a gateway.
+   */
+  constructor(ip: IpLayer, onUdpError: QuotedUdpHandler, anyAddress: boolean) {
+    this.#ip = ip;
+    this.#onUdpError = onUdpError;
+    this.#anyAddress = anyAddress;
+  }
+
+  /** Takes a packet whose addresses have been checked; its views are valid only during the call. */
+  receive(packet: Ipv4Packet): void {
+    const message = parseIcmp(packet.payload);
+    if (typeof message === "string") return this.#ip.count(message);
+    // RFC 1122 sections 3.2.2 and 3.2.2.6: nothing that was sent to a group is answered or believed.
+    if (this.#ip.isGroup(packet.destination)) return this.#ip.count("ICMP_GROUP");
+    if (message.type === ICMP_ECHO_REQUEST) return this.#answerEcho(packet, message);
+    const isHeeded = message.type === ICMP_UNREACHABLE || message.type === ICMP_TIME_EXCEEDED ||
+      message.type === ICMP_PARAMETER_PROBLEM;
+    if (isHeeded) return this.#passError(message);
+    // Redirects would let any neighbour take over our routes; replies answer no question of ours.
+    this.#ip.count(message.type === ICMP_REDIRECT ? "ICMP_REDIRECT" : "ICMP_TYPE");
+  }
+
+  #answerEcho(packet: Ipv4Packet, message: IcmpMessage): void {
+    if (!this.#ip.isLocal(packet.destination) || !isUnicast(packet.source)) {
+      return this.#ip.count("ICMP_ECHO_ADDRESS");
+    }
+    if (!this.#echoes.take(this.#ip.port.clock.now())) return this.#ip.count("ICMP_ECHO_LIMIT");
+    // RFC 792: the data of the request comes back, byte for byte, so the reply is never longer.
+    const reply = buildIcmp({ ...message, type: ICMP_ECHO_REPLY, code: 0 });
+    this.#ip.sendIpv4(packet.source, PROTOCOL_ICMP, reply, { source: packet.destination });
+  }
+
+  #passError(message: IcmpMessage): void {
+    const quoted = parseQuotedIpv4(message.body);
+    if (typeof quoted === "string" || quoted.payload.length < QUOTED_BYTES) {
+      return this.#ip.count("ICMP_QUOTED");
+    }
+    if (!this.#anyAddress && !this.#ip.isLocal(quoted.source)) {
+      return this.#ip.count("ICMP_QUOTED");
+    }
+    const isTooBig = message.type === ICMP_UNREACHABLE && message.code === UNREACHABLE_TOO_BIG;
+    // RFC 1191 section 4: the MTU stands in the low half, 0 from routers that do not know better.
+    const mtu = isTooBig ? message.rest & 0xffff : 0;
+    if (quoted.protocol === PROTOCOL_TCP) {
+      this.#ip.port.icmpError(message.type, message.code, mtu, message.body);
+    } else if (quoted.protocol === PROTOCOL_UDP && quoted.fragmentOffset === 0) {
+      this.#onUdpError({ type: message.type, code: message.code, mtu }, quoted);
+    } else {
+      this.#ip.count("ICMP_QUOTED");
+    }
+  }
+
+  /**
+   * Tells a sender that its packet can not be delivered, if that is allowed and the limit leaves room.
+   *
+   * @param code 3 = no such port, 13 = prohibited …
+   * @param packet The packet from its IP header on.
+   * @param source Who says so, u32. Default: our own address.
+   * @returns False if nothing was sent.
+   */
+  sendUnreachable(code: number, packet: Uint8Array, source?: number): boolean {
+    const offending = parseQuotedIpv4(packet);
+    if (typeof offending === "string" || !this.#mayReport(offending)) {
+      this.#ip.count("ICMP_WITHHELD");
+      return false;
+    }
+    if (!this.#errors.take(this.#ip.port.clock.now())) {
+      this.#ip.count("ICMP_ERROR_LIMIT");
+      return false;
+    }
+    const body = packet.subarray(0, offending.headerBytes + QUOTED_BYTES);
+    const bytes = buildIcmp({ type: ICMP_UNREACHABLE, code, rest: 0, body });
+    const options = source === undefined ? {} : { source };
+    return this.#ip.sendIpv4(offending.source, PROTOCOL_ICMP, bytes, options);
+  }
+
+  /** RFC 1122 section 3.2.2: not about errors, groups, later fragments, or what no single host has sent. */
+  #mayReport(offending: Ipv4Packet): boolean {
+    const isAboutError = offending.protocol === PROTOCOL_ICMP &&
+      (offending.payload.length < ICMP_BYTES || isIcmpError(offending.payload[0] ?? 0));
+    return !isAboutError && offending.fragmentOffset === 0 && isUnicast(offending.source) &&
+      isUnicast(offending.destination) && !this.#ip.isGroup(offending.source) &&
+      !this.#ip.isGroup(offending.destination);
+  }
+}

@@ -1,0 +1,60 @@
+/** What the interface gives to the services that stand on it: ICMP and UDP. */
+import type { FramePort } from "./frame_port.ts";
+
+/** How a packet is sent. */
+export interface SendOptions {
+  /** Source address, u32; 0.0.0.0 is one. Default: that of the route. */
+  readonly source?: number;
+  /** Time to live, 1 to 255. Default 64. */
+  readonly ttl?: number;
+  /** MAC of the next hop, 6 bytes, for a peer that can not answer ARP yet. Default: resolved. */
+  readonly mac?: Uint8Array;
+}
+
+/** Sending, and what is ours. */
+export interface IpLayer {
+  readonly port: FramePort;
+  /** Largest packet, bytes. */
+  readonly mtu: number;
+  /**
+   * Sends a packet, with DF set.
+   *
+   * @param destination u32.
+   * @returns False if it was dropped, counted under its reason.
+   */
+  sendIpv4(
+    destination: number,
+    protocol: number,
+    payload: Uint8Array,
+    options?: SendOptions,
+  ): boolean;
+  /** Is it one of our addresses? */
+  isLocal(address: number): boolean;
+  /** Is it a broadcast or multicast address of this link? */
+  isGroup(address: number): boolean;
+  /** Counts a drop or another event by name. */
+  count(reason: string): void;
+}
+
+/** Lets so many things happen per second, and no more at once. */
+export class RateLimit {
+  readonly #perSecond: number;
+  #tokens: number;
+  #atMs = 0;
+
+  /** @param perSecond Allowed per second; also the largest burst. */
+  constructor(perSecond: number) {
+    this.#perSecond = perSecond;
+    this.#tokens = perSecond;
+  }
+
+  /** @param nowMs Time of the clock. @returns False if it has to be left undone. */
+  take(nowMs: number): boolean {
+    const refill = ((nowMs - this.#atMs) * this.#perSecond) / 1_000;
+    this.#tokens = Math.min(this.#perSecond, this.#tokens + refill);
+    this.#atMs = nowMs;
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+}

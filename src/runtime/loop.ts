@@ -1,0 +1,366 @@
+/**
+ * THE loop: the only place where a device, a clock and the core meet. It decides nothing; it carries.
+ *
+ * **A received segment.** device → `receive()` here copies the batch to the Rx region → `core.ingest` → `rx/ingest` →
+ * `wire/*` → `conn/demux` → `rx/segment_arrives` → `acceptance` → `rst_syn` → `ack` → `text` → `reassembly` → `fin` →
+ * `owed`, `events` → back here: `takeEvents` → `tcp/manager` → `connection.readInto` copies to the reader →
+ * `core.consumed` → `core.flush` → device.
+ *
+ * **A sent byte.** `connection.write` copies to the span of `reserveSend` → `core.written` → `owed` → `wake()` here →
+ * `core.flush` → `tx/output` → `usable_window` → `receive_window` → `build_segment` (copy and sum) → Tx batch → `flush()`
+ * here → device. Its return: `rx/ack` → `loss/*` → writable event → the stream pulls.
+ *
+ * A *turn* is one run through: something arrives or is due, events are told, what is owed is flushed, one timer is armed.
+ * Turns never nest. Callbacks run between calls of the core, so they may call it.
+ */
+import type { Core } from "../core/core.ts";
+import type { CoreFault } from "../errors.ts";
+import { BATCH_BYTES, RECORD_HEADER_BYTES } from "../layout/layout.gen.ts";
+import type { Device } from "../link/device.ts";
+import type { Clock, Timer } from "./clock.ts";
+import type { Random } from "./random.ts";
+
+/** A gap this far beyond an armed deadline means that nothing ran: a frozen tab, a sleeping machine. Ms. */
+const SUSPENSION_MS = 2_000;
+
+/** Batches in one turn, 8 MiB: enough for any window, and other work gets its turn. The rest goes on in the next. */
+const FLUSHES_PER_TURN = 64;
+
+/** Rounds of events and flush in one turn: callbacks that make events without end wait for the next. */
+const ROUNDS_PER_TURN = 16;
+
+/** `advance()` calls in one turn; each does bounded work. */
+const ADVANCES_PER_TURN = 64;
+
+/** Below this room not even the smallest Ethernet frame fits, bytes. */
+const SMALLEST_RECORD_BYTES: number = RECORD_HEADER_BYTES + 60;
+
+/** What a loop joins. */
+export interface LoopParts {
+  readonly core: Core;
+  /** Closed with the loop. */
+  readonly device: Device;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Our MAC address, 6 bytes. */
+  readonly mac: Uint8Array;
+  /** Runs a function soon, outside of the running call. Default: the clock, which a repeatable run needs. */
+  readonly defer?: (callback: () => void) => void;
+}
+
+/** Runs a function before anything else happens, but not within this call: how a stack in real time defers. */
+export function microtask(callback: () => void): void {
+  queueMicrotask(callback);
+}
+
+/** The loop; also what the network services send and name next hops through (`FramePort`). */
+export class Loop {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly mac: Uint8Array;
+  readonly mtu: number;
+  /** A frame for the host, from its destination MAC on; valid during the call. Kind is a PUNT. */
+  onPunt: (frame: Uint8Array, kind: number) => void = ignore;
+  /** Something happened to a connection. `bits` are EVENT bits; `detail` as in `core.eventDetail()`. */
+  onEvent: (handle: number, bits: number, detail: number) => void = ignore;
+  /** The core is dead. Called once. */
+  onFault: (fault: CoreFault) => void = ignore;
+  /** The link came up or went down. */
+  onLink: (up: boolean, reason: string) => void = ignore;
+  readonly #core: Core;
+  readonly #device: Device;
+  readonly #defer: (callback: () => void) => void;
+  readonly #onTimer = (): void => this.#timerFired();
+  readonly #onWake = (): void => this.#wakened();
+  #timer: Timer | null = null;
+  /** Deadline that the timer is armed for, ms. */
+  #timerAt = Infinity;
+  /** Time of the running or last turn, ms: the core never sees time run backwards. */
+  #now: number;
+  #busy = false;
+  #scheduled = false;
+  #wanted = false;
+  #workLeft = false;
+  #cameUp = false;
+  #closing = false;
+  #closed = false;
+
+  /** @param parts What it joins; nothing happens before `start()`. */
+  constructor(parts: LoopParts) {
+    this.clock = parts.clock;
+    this.random = parts.random;
+    this.mac = parts.mac;
+    this.mtu = parts.device.mtu;
+    this.#core = parts.core;
+    this.#device = parts.device;
+    this.#defer = parts.defer ?? ((callback) => void this.clock.at(this.clock.now(), callback));
+    this.#now = parts.clock.now();
+    this.#core.onFault = (fault) => this.#fail(fault);
+  }
+
+  /** Whether the loop is closed or its core dead. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether a turn is running: we are within a callback. */
+  get isBusy(): boolean {
+    return this.#busy;
+  }
+
+  /** Time for calls of the core, ms: one moment for a whole turn. */
+  now(): number {
+    if (!this.#busy) this.#now = Math.max(this.#now, this.clock.now());
+    return this.#now;
+  }
+
+  /** Opens the device. */
+  start(): void {
+    this.#device.open({
+      receive: (batch) => this.receive(batch),
+      ready: () => this.wake(),
+      up: () => this.#up(),
+      down: (reason) => this.#tellLink(false, reason),
+    });
+  }
+
+  /**
+   * Records arrived.
+   *
+   * @param batch Records end to end; copied before this returns.
+   * @throws {TypeError} If a device delivers within one of our calls of it.
+   */
+  receive(batch: Uint8Array): void {
+    if (this.#closed || batch.length === 0) return;
+    this.#enter("receive records");
+    try {
+      const lateMs = this.#now - this.#timerAt;
+      if (lateMs > SUSPENSION_MS) this.#advance(lateMs);
+      for (let at = 0; at < batch.length;) {
+        at = this.#core.ingest(batch, this.#now, at);
+        this.#tellPunts();
+      }
+      this.#settle();
+    } catch (error) {
+      this.#caught(error);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  /** Asks for one turn soon: a connection was written to, read from or closed. Cheap when one is coming anyway. */
+  wake(): void {
+    if (this.#busy) this.#wanted = true;
+    else if (!this.#scheduled && !this.#closed) {
+      this.#scheduled = true;
+      this.#wanted = false;
+      this.#defer(this.#onWake);
+    }
+  }
+
+  /** Takes a turn at once: what is due, events, flush. For callers that must not wait, such as a close. */
+  poll(): void {
+    if (this.#closed) return;
+    this.#enter("poll");
+    this.#turn(this.#workLeft || this.#now >= this.#timerAt);
+  }
+
+  /** Stops: no callbacks any more, the device is closed; at the end of the turn if one is running. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    if (this.#busy) {
+      this.#closing = true;
+      return;
+    }
+    this.#stop();
+    this.#device.close();
+  }
+
+  // What the network services need.
+
+  /** Queues an Ethernet frame for the next flush. @returns False if there was no room for it. */
+  sendFrame(frame: Uint8Array): boolean {
+    if (this.#closed) return false;
+    const isQueued = this.#core.sendFrame(frame);
+    this.wake();
+    return isQueued;
+  }
+
+  /** Names the MAC of a next hop, or (with null) says that it is not known. */
+  setNextHop(slot: number, mac: Uint8Array | null): void {
+    if (this.#closed) return;
+    this.#core.setNextHop(slot, mac, this.now());
+    this.wake();
+  }
+
+  /** Makes an address ours, or (with null) frees the index. */
+  setAddress(index: number, address: number | null, broadcast: number): void {
+    if (this.#closed) return;
+    this.#core.setAddress(index, address, broadcast);
+  }
+
+  /** Hands the quoted packet of an ICMP error to the core. */
+  icmpError(type: number, code: number, mtu: number, quoted: Uint8Array): void {
+    if (this.#closed) return;
+    this.#core.icmpError(quoted, type, code, mtu, this.now());
+    this.wake();
+  }
+
+  // Turns.
+
+  #timerFired(): void {
+    this.#timer = null;
+    if (this.#closed) return;
+    this.#enter("take a timer");
+    this.#turn(true);
+  }
+
+  #wakened(): void {
+    this.#scheduled = false;
+    if (this.#closed) return;
+    this.#enter("wake");
+    this.#turn(this.#workLeft);
+  }
+
+  /** Begins a turn. A second one inside of it would overwrite what the first one reads: a broken device is found here. */
+  #enter(what: string): void {
+    if (this.#busy) throw new TypeError(`Cannot ${what} within a turn of the loop`);
+    this.now();
+    this.#busy = true;
+    this.#wanted = false;
+  }
+
+  #leave(): void {
+    this.#busy = false;
+    if (this.#closing) this.close();
+    else if (this.#wanted) this.wake();
+  }
+
+  #turn(isDue: boolean): void {
+    try {
+      if (this.#cameUp) this.#core.linkUp(this.#now);
+      this.#cameUp = false;
+      if (isDue) {
+        const lateMs = this.#now - this.#timerAt;
+        this.#advance(lateMs > SUSPENSION_MS ? lateMs : 0);
+      }
+      this.#settle();
+    } catch (error) {
+      this.#caught(error);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  /** Does what is due. The timer has done its duty. */
+  #advance(suspendedMs: number): void {
+    this.#disarm();
+    this.#workLeft = this.#core.advance(this.#now, suspendedMs);
+    for (let i = 1; this.#workLeft && i < ADVANCES_PER_TURN; i++) {
+      this.#workLeft = this.#core.advance(this.#now, 0);
+    }
+    if (this.#workLeft) this.#wanted = true;
+  }
+
+  /** Tells events and flushes until both are quiet, then arms the timer. */
+  #settle(): void {
+    for (let round = 0; round < ROUNDS_PER_TURN; round++) {
+      const events = this.#tellEvents();
+      if (this.#closed || (round > 0 && events === 0 && !this.#wanted)) break;
+      this.#wanted = this.#workLeft;
+      this.#flush();
+      if (this.#workLeft) break;
+    }
+    if (!this.#closed) this.#arm();
+  }
+
+  #tellPunts(): void {
+    const count = this.#core.puntCount;
+    for (let i = 0; i < count && !this.#closed; i++) {
+      try {
+        this.onPunt(this.#core.puntFrame(i), this.#core.puntKind(i));
+      } catch (error) {
+        this.#caught(error);
+      }
+    }
+  }
+
+  #tellEvents(): number {
+    const core = this.#core;
+    const count = core.takeEvents();
+    for (let i = 0; i < count && !this.#closed; i++) {
+      try {
+        this.onEvent(core.eventHandle(i), core.eventBits(i), core.eventDetail(i));
+      } catch (error) {
+        this.#caught(error);
+      }
+    }
+    return count;
+  }
+
+  /** Sends what is owed while the device has room; `ready()` goes on when it has not. */
+  #flush(): void {
+    for (let i = 0; i < FLUSHES_PER_TURN; i++) {
+      const room = Math.min(this.#device.room(), BATCH_BYTES);
+      if (room < SMALLEST_RECORD_BYTES) return;
+      const batch = this.#core.flush(room, this.#now);
+      if (batch.length > 0) this.#device.send(batch);
+      if (!this.#core.more || this.#closed) return;
+      // Nothing fits: a record may be as large as half a batch.
+      if (batch.length === 0 && room < BATCH_BYTES) return;
+    }
+    this.#wanted = true;
+  }
+
+  /** One timer. A later deadline leaves the earlier timer alone: to fire once in vain is cheaper than to arm anew. */
+  #arm(): void {
+    const next = this.#core.nextDeadline();
+    if (next >= this.#timerAt) return;
+    this.#timer?.cancel();
+    this.#timerAt = next;
+    this.#timer = this.clock.at(next, this.#onTimer);
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#timerAt = Infinity;
+  }
+
+  #up(): void {
+    this.#cameUp = true;
+    this.#tellLink(true, "");
+    this.wake();
+  }
+
+  #tellLink(up: boolean, reason: string): void {
+    if (this.#closed) return;
+    try {
+      this.onLink(up, reason);
+    } catch (error) {
+      this.#caught(error);
+    }
+  }
+
+  /** A callback threw: the loop goes on, and the error surfaces as one of an event handler does. */
+  #caught(error: unknown): void {
+    if (error === this.#core.fault) return;
+    this.clock.at(this.clock.now(), () => {
+      throw error;
+    });
+  }
+
+  #fail(fault: CoreFault): void {
+    if (this.#closed) return;
+    this.#stop();
+    this.onFault(fault);
+    this.#device.close();
+  }
+
+  #stop(): void {
+    this.#closed = true;
+    this.#disarm();
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,132 @@
+/** The TAP link against the kernel, in a network namespace of its own, in each runtime. */
+import { execFile, execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { build } from "esbuild";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const NAMESPACE = `tw-tap-${process.pid}`;
+const TAP = "twtap0";
+
+/** A peer that does not end by itself after `close()` is killed then, and the test fails. */
+const PEER_TIMEOUT_MS = 60_000;
+
+const missing = whatIsMissing();
+
+if (missing !== null && process.env["CI"] === "true") {
+  throw new Error(`The TAP link can not be tested: ${missing}`);
+}
+
+/** Why these tests can not run here, or null. */
+function whatIsMissing(): string | null {
+  if (process.platform !== "linux") return "a TAP takes Linux";
+  if (process.getuid?.() !== 0) return "not root; `sudo npm run test:interop` runs it";
+  if (!existsSync("/dev/net/tun")) return "no /dev/net/tun; `modprobe tun` makes it";
+  try {
+    execFileSync("ip", ["netns", "list"], { stdio: "ignore" });
+  } catch {
+    return "no `ip`; the package iproute2 brings it";
+  }
+  return null;
+}
+
+interface Runtime {
+  readonly name: string;
+  readonly command: readonly string[] | null;
+}
+
+function firstThatExists(paths: readonly string[]): string | null {
+  return paths.find((path) => existsSync(path)) ?? null;
+}
+
+function runtimes(): Runtime[] {
+  const modules = join(ROOT, "node_modules");
+  const deno = firstThatExists([join(modules, ".bin/deno")]);
+  const ovenFolder = join(modules, "@oven");
+  const ovens = existsSync(ovenFolder) ? readdirSync(ovenFolder) : [];
+  const bun = firstThatExists([
+    ...ovens.filter((oven) => !oven.includes("musl")).map((oven) =>
+      join(ovenFolder, oven, "bin/bun")
+    ),
+    join(modules, ".bin/bun"),
+  ]);
+  const denoFlags = ["run", "--no-prompt", "--node-modules-dir=manual", "--allow-ffi"];
+  denoFlags.push("--allow-read", "--allow-env", "--allow-run=ip");
+  return [
+    { name: "node", command: [process.execPath] },
+    { name: "deno", command: deno === null ? null : [deno, ...denoFlags] },
+    { name: "bun", command: bun === null ? null : [bun] },
+  ];
+}
+
+function ip(...args: string[]): void {
+  execFileSync("ip", args, { stdio: ["ignore", "ignore", "pipe"] });
+}
+
+describe.skipIf(missing !== null)("openTap() against the kernel", () => {
+  let folder = "";
+  let script = "";
+
+  beforeAll(async () => {
+    // Below the repository, so that the runtimes find koffi in its node_modules.
+    folder = mkdtempSync(join(ROOT, "node_modules/.tap-link-"));
+    script = join(folder, "peer.mjs");
+    await build({
+      entryPoints: [join(ROOT, "test/interop/tap_link_peer.ts")],
+      outfile: script,
+      bundle: true,
+      format: "esm",
+      platform: "node",
+      external: ["koffi"],
+      logLevel: "error",
+    });
+    ip("netns", "add", NAMESPACE);
+    ip("-n", NAMESPACE, "link", "set", "lo", "up");
+  });
+
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+    ip("netns", "del", NAMESPACE);
+  });
+
+  for (const runtime of runtimes()) {
+    it.skipIf(runtime.command === null && process.env["CI"] !== "true")(
+      `answers, drops, comes back and lets ${runtime.name} end`,
+      async () => {
+        expect(runtime.command, `${runtime.name} is not installed`).not.toBeNull();
+        ip("-n", NAMESPACE, "tuntap", "add", TAP, "mode", "tap");
+        ip("-n", NAMESPACE, "link", "set", TAP, "mtu", "1400");
+        ip("-n", NAMESPACE, "addr", "add", "10.99.0.1/24", "dev", TAP);
+        ip("-n", NAMESPACE, "link", "set", TAP, "up");
+        try {
+          const args = ["netns", "exec", NAMESPACE, ...(runtime.command ?? [])];
+          const { stdout } = await promisify(execFile)("ip", [...args, script, runtime.name, TAP], {
+            timeout: PEER_TIMEOUT_MS,
+            killSignal: "SIGKILL",
+          });
+          const result = JSON.parse(stdout);
+          expect(result).toMatchObject({ runtime: runtime.name, ups: 3, malformed: 0 });
+          expect(result.downs[0]).toContain("is down");
+          expect(result.downs[1]).toContain("is gone");
+          expect(result.largestBatch).toBeLessThanOrEqual(131_072);
+          expect(result.echoReplies).toBe(40_001);
+          // Idle, an interface set down is seen within a second; a deleted one that is back within two.
+          expect(result.downMs).toBeLessThan(1_500);
+          expect(result.backMs).toBeLessThan(2_000);
+          if (process.env["TIDEWIRE_MEASURE"] !== undefined) process.stdout.write(stdout);
+        } finally {
+          ip("-n", NAMESPACE, "link", "del", TAP);
+        }
+      },
+    );
+  }
+});
+
+if (missing !== null) {
+  process.stdout.write(`openTap() against the kernel is not tested: ${missing}\n`);
+  it.skip(`openTap() needs more than there is here: ${missing}`, () => {});
+}
