@@ -61,6 +61,10 @@ export function abort(message: string | null, file: string | null, line: u32, co
   fault.column = column;
   fault.slot = currentSlot;
   fault.messageUnits = writeText(text, message, MESSAGE_UNITS_MAX);
-  fault.fileUnits = writeText(text + (usize(fault.messageUnits) << 1), file, TEXT_UNITS - fault.messageUnits);
+  fault.fileUnits = writeText(
+    text + (usize(fault.messageUnits) << 1),
+    file,
+    TEXT_UNITS - fault.messageUnits,
+  );
   unreachable();
 }

@@ -220,7 +220,14 @@ export function update16(check: u32, oldWord: u32, newWord: u32): u32 {
  * @param bytes Header and text of the upper layer, bytes.
  * @returns A partial sum for `sum` to go on with.
  */
-export function pseudoSum(srcA: u64, srcB: u64, dstA: u64, dstB: u64, protocol: u32, bytes: u32): u32 {
+export function pseudoSum(
+  srcA: u64,
+  srcB: u64,
+  dstA: u64,
+  dstB: u64,
+  protocol: u32,
+  bytes: u32,
+): u32 {
   let asLies: u64 = (srcA & 0xffffffff) + (srcA >> 32) + (srcB & 0xffffffff) + (srcB >> 32);
   asLies += (dstA & 0xffffffff) + (dstA >> 32) + (dstB & 0xffffffff) + (dstB >> 32);
   return fold(swap16(fold64(asLies)) + protocol + fold(bytes));

@@ -6,12 +6,35 @@ import { faultPtr, setCurrentSlot } from "./assert.ts";
 import { load16, load32, store16, store32 } from "./bytes.ts";
 import { checksum, copySum, copySumAt, fold, pseudoSum, sum, update16 } from "./checksum.ts";
 import { sipHash, sipHash5 } from "./hash.ts";
-import { allocRing, freeRing, initRings, ringAddress, ringPagesLive, ringTableBytes } from "./ring_pool.ts";
+import {
+  allocRing,
+  freeRing,
+  initRings,
+  ringAddress,
+  ringPagesLive,
+  ringTableBytes,
+} from "./ring_pool.ts";
 import { isAcceptable, isAckAcceptable, textBefore, textBeyond } from "./rx/acceptance.ts";
 import { dropRanges, place, placeInOrder, rangeCount, sackBlock } from "./rx/reassembly.ts";
-import { after, atOrAfter, atOrBefore, before, distance, earliest, inWindow, latest } from "./seq.ts";
+import {
+  after,
+  atOrAfter,
+  atOrBefore,
+  before,
+  distance,
+  earliest,
+  inWindow,
+  latest,
+} from "./seq.ts";
 import { writeEthernet } from "./wire/ethernet.ts";
-import { ipv4IsFragment, ipv4Protocol, ipv4TotalBytes, mappedB, parseIpv4, writeIpv4 } from "./wire/ipv4.ts";
+import {
+  ipv4IsFragment,
+  ipv4Protocol,
+  ipv4TotalBytes,
+  mappedB,
+  parseIpv4,
+  writeIpv4,
+} from "./wire/ipv4.ts";
 import { parseIpv6, writeIpv6 } from "./wire/ipv6.ts";
 import { parseTcp, parseTcpUnchecked, writeTcp } from "./wire/tcp_header.ts";
 import {
@@ -25,13 +48,24 @@ import {
   writeWindowScale,
 } from "./wire/tcp_options.ts";
 
-/** Room for whatever a test wants to lie in memory, bytes. */
-const SCRATCH_AREA_BYTES: i32 = 1048576;
-const SCRATCH: usize = memory.data(SCRATCH_AREA_BYTES, 16);
+/** Room for whatever a test wants to lie in memory, in pages of WebAssembly. */
+const SCRATCH_PAGES: i32 = 32;
+const PAGE_SHIFT: i32 = 16;
 
-/** Address of the scratch area, 1 MiB. */
+let area: usize = 0;
+
+/**
+ * Makes the scratch area, once: the last 2 MiB of memory, so that a read beyond its end traps.
+ *
+ * @returns Its address.
+ */
 export function scratch(): usize {
-  return SCRATCH;
+  if (area === 0) {
+    const pages = memory.grow(SCRATCH_PAGES);
+    assert(pages > 0, "no memory for the scratch area");
+    area = usize(pages) << PAGE_SHIFT;
+  }
+  return area;
 }
 
 /** Fails an assertion if `fact` is false. */
@@ -66,4 +100,12 @@ export { ipv4IsFragment, ipv4Protocol, ipv4TotalBytes, mappedB, parseIpv4, write
 export { parseIpv6, writeIpv6 };
 export { parseTcp, parseTcpUnchecked, writeTcp };
 export { parseTcpOptions };
-export { writeMss, writeNop, writeSackBlock, writeSackHeader, writeSackPermitted, writeTimestamps, writeWindowScale };
+export {
+  writeMss,
+  writeNop,
+  writeSackBlock,
+  writeSackHeader,
+  writeSackPermitted,
+  writeTimestamps,
+  writeWindowScale,
+};

@@ -129,12 +129,12 @@ export function initRings(base: usize, pages: u32, tablePtr: usize): void {
 export function allocRing(order: u32): u32 {
   assert(order < ORDERS, "no ring is so large");
   let from = orderWithFree(order);
-  // At most twice: a whole superblock fits anything, and what is left of one is the last.
-  while (from === ORDERS && load<u32>(table, HIGH_AT) < poolPages) {
+  if (from === ORDERS) {
+    // What is left has a block of this order if it is not smaller; then raising the mark frees one.
+    if (poolPages - load<u32>(table, HIGH_AT) < (1 as u32) << order) return NONE;
     raiseHighWater();
     from = orderWithFree(order);
   }
-  if (from === ORDERS) return NONE;
   const page = head(from);
   unlink(page, from);
   while (from > order) {

@@ -127,10 +127,13 @@ export function loadKernels(): Kernels {
     }];
   });
   // The shape of the exports is the one thing that the compiler can not know.
-  return Object.fromEntries(unsigned) as Kernels;
+  const kernels = Object.fromEntries(unsigned) as Kernels;
+  // Makes the scratch area: memory grows now and never again, so that views on it stay.
+  kernels.scratch();
+  return kernels;
 }
 
-/** All of an instance's memory; the kernels never grow it. */
+/** All of an instance's memory. The scratch area is the end of it. */
 export function bytesOf(kernels: Kernels): Uint8Array {
   return new Uint8Array(kernels.memory.buffer);
 }

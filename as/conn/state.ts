@@ -7,6 +7,7 @@ import {
   EVENT_STATE,
   STAT_ESTABLISHED,
   STATE_CLOSE_WAIT,
+  STATE_CLOSING,
   STATE_COUNT,
   STATE_ESTABLISHED,
   STATE_FIN_WAIT_1,
@@ -76,9 +77,10 @@ export function isSynchronized(state: u32): bool {
   return state >= STATE_ESTABLISHED;
 }
 
-/** Our SYN is acknowledged or about to be: data may be queued and windows count. */
+/** Queued text, or the FIN after it, may still have to leave: the user may have closed long before its last byte is sent. */
 export function canSendData(state: u32): bool {
-  return state === STATE_ESTABLISHED || state === STATE_CLOSE_WAIT || state === STATE_FIN_WAIT_1 || state === STATE_LAST_ACK;
+  return state === STATE_ESTABLISHED || state === STATE_CLOSE_WAIT || state === STATE_FIN_WAIT_1 ||
+    state === STATE_CLOSING || state === STATE_LAST_ACK;
 }
 
 /** Text from the remote is still to be taken. RFC 9293 section 3.10.7.4, seventh. */
@@ -86,7 +88,7 @@ export function canReceiveText(state: u32): bool {
   return state === STATE_ESTABLISHED || state === STATE_FIN_WAIT_1 || state === STATE_FIN_WAIT_2;
 }
 
-/** The state comes after SYN-RECEIVED's table of the handshake. */
+/** Not both SYNs are acknowledged yet. */
 export function isOpening(state: u32): bool {
   return state <= STATE_SYN_RECEIVED;
 }

@@ -7,8 +7,15 @@
  *
  * Every loop is bounded by RANGES_MAX.
  */
-import { FLIGHT_RANGE_COUNT, FLIGHT_RANGE_STAMP, FLIGHT_RANGES, Range, RANGE_SIZE, RANGES_MAX } from "../layout.gen.ts";
-import { after, atOrAfter, atOrBefore, before, distance, earliest, latest, Seq } from "../seq.ts";
+import {
+  FLIGHT_RANGE_COUNT,
+  FLIGHT_RANGE_STAMP,
+  FLIGHT_RANGES,
+  Range,
+  RANGE_SIZE,
+  RANGES_MAX,
+} from "../layout.gen.ts";
+import { atOrBefore, before, distance, earliest, latest, Seq } from "../seq.ts";
 
 /** The range table is full and the text touches no range: nothing was copied. */
 export const PLACED_FULL: u32 = 0;

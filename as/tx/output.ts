@@ -228,13 +228,8 @@ function pay(tcb: Tcb): void {
     else if ((tcb.owed & OWED_ACK) !== 0 && tcb.state !== STATE_SYN_SENT && hasRoom(0)) put(tcb, bareSequence(tcb), 0, TCP_ACK);
     return;
   }
-  if ((tcb.owed & ~OWED_ACK) !== 0 && canSendDataOrFin(tcb)) payText(tcb);
+  if ((tcb.owed & ~OWED_ACK) !== 0 && canSendData(tcb.state)) payText(tcb);
   if (!stalled && (tcb.owed & OWED_ACK) !== 0 && hasRoom(0)) put(tcb, bareSequence(tcb), 0, TCP_ACK);
-}
-
-/** CLOSING, too, may have to repeat its FIN. */
-function canSendDataOrFin(tcb: Tcb): bool {
-  return canSendData(tcb.state) || tcb.sndNxt !== tcb.sndUna;
 }
 
 function payText(tcb: Tcb): void {

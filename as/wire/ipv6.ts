@@ -1,6 +1,12 @@
 /** IPv6 headers. RFC 8200 section 3. Extension headers are the host's: whatever is not TCP at once is not parsed here. */
 import { load16, store16, store32 } from "../bytes.ts";
-import { IPV6_HEADER_BYTES, Segment, STAT_DROP_FRAME_SHORT, STAT_DROP_IP_ADDRESS, STAT_DROP_IP_HEADER } from "../layout.gen.ts";
+import {
+  IPV6_HEADER_BYTES,
+  Segment,
+  STAT_DROP_FRAME_SHORT,
+  STAT_DROP_IP_ADDRESS,
+  STAT_DROP_IP_HEADER,
+} from "../layout.gen.ts";
 
 /** The header, bytes. */
 const HEADER_BYTES: u32 = IPV6_HEADER_BYTES;
@@ -44,7 +50,9 @@ export function parseIpv6(packet: usize, bytes: u32, segment: Segment): i32 {
   const sourceA = load<u64>(packet + SOURCE_AT);
   const destinationA = load<u64>(packet + DESTINATION_AT);
   if (u32(load<u8>(packet + SOURCE_AT)) === MULTICAST) return -STAT_DROP_IP_ADDRESS - 1;
-  if (isMapped(packet + SOURCE_AT) || isMapped(packet + DESTINATION_AT)) return -STAT_DROP_IP_ADDRESS - 1;
+  if (isMapped(packet + SOURCE_AT) || isMapped(packet + DESTINATION_AT)) {
+    return -STAT_DROP_IP_ADDRESS - 1;
+  }
   segment.localAddrA = destinationA;
   segment.localAddrB = load<u64>(packet + DESTINATION_AT + SECOND_HALF);
   segment.remoteAddrA = sourceA;

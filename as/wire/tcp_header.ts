@@ -85,7 +85,9 @@ export function parseTcpUnchecked(tcp: usize, bytes: u32, segment: Segment): i32
 function takeTcp(tcp: usize, bytes: u32, segment: Segment): i32 {
   const headerBytes = headerBytesOf(tcp);
   const options = tcp + HEADER_BYTES;
-  if (!parseTcpOptions(options, headerBytes - HEADER_BYTES, segment)) return drop(STAT_DROP_TCP_OPTION);
+  if (!parseTcpOptions(options, headerBytes - HEADER_BYTES, segment)) {
+    return drop(STAT_DROP_TCP_OPTION);
+  }
   const flags = u32(load<u8>(tcp + FLAGS_AT));
   const textBytes = bytes - headerBytes;
   segment.localPort = u16(load16(tcp + DESTINATION_AT));

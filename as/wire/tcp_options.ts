@@ -46,7 +46,9 @@ function readTimestamps(at: usize, segment: Segment): void {
 
 /** Reads SACK blocks. @param length Of the option. @returns False if that is not one to four whole blocks. */
 function readSack(at: usize, length: u32, segment: Segment): bool {
-  if (length < SACK_BYTES_MIN || ((length - OPTION_HEADER_BYTES) & (SACK_BLOCK_BYTES - 1)) !== 0) return false;
+  if (length < SACK_BYTES_MIN || ((length - OPTION_HEADER_BYTES) & (SACK_BLOCK_BYTES - 1)) !== 0) {
+    return false;
+  }
   // Forty bytes of options hold no more than SACK_BLOCKS_MAX blocks. RFC 2018 section 3.
   const blocks = (length - OPTION_HEADER_BYTES) >> 3;
   const to = changetype<usize>(segment) + SEGMENT_SACK0_START;

@@ -238,6 +238,8 @@ async function isPrepareNeedless() {
 }
 
 const args = process.argv.slice(2);
+// asc reads the process's own arguments when it is loaded, and takes our --wasm for the path of a compiler.
+process.argv.length = 2;
 if (!(args.includes("--prepare") && await isPrepareNeedless())) {
   try {
     await withLock("build", () => main(args));

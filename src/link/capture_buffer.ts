@@ -44,7 +44,12 @@ export class CaptureBuffer {
   #droppedFrames = 0;
   #lastTimeMs = 0;
 
-  /** @param options Capacity and name. */
+  /**
+   * Makes an empty buffer.
+   *
+   * @param options Capacity and name.
+   * @throws RangeError if the capacity is too small.
+   */
   constructor(options: CaptureBufferOptions = {}) {
     const { capacityBytes = CAPACITY_BYTES, name = "tidewire" } = options;
     if (!(capacityBytes >= 4096)) {

@@ -10,6 +10,8 @@ import { below, chance } from "../runtime/seeded_random.ts";
 import type { Device, DeviceSink } from "./device.ts";
 import { BATCH_BYTES, frameBytesAt, RECORD_HEADER_BYTES } from "./records.ts";
 
+export type { Clock, Device, DeviceSink, Random, Timer };
+
 /** Bytes of records that one direction holds back. Full = drop and count as overflow. */
 const HELD_MAX_BYTES = 16 << 20;
 
@@ -66,7 +68,9 @@ export interface ImpairOptions extends Faults {
 export interface ImpairCounters {
   /** Handed on, duplicates included. */
   passed: number;
+  /** Dropped by chance. */
   lost: number;
+  /** Handed on twice. */
   duplicated: number;
   /** Handed on with a flipped bit, or dropped because the checksum was partial. */
   corrupted: number;
@@ -78,6 +82,7 @@ export interface ImpairCounters {
 
 /** An impaired device. */
 export interface ImpairedDevice extends Device {
+  /** What happened so far. */
   readonly counters: Readonly<ImpairCounters>;
   /** Fulfilled when the device beneath knows its MAC address and MTU; at once for most. */
   readonly opened: Promise<unknown>;

@@ -4,9 +4,11 @@
  * The writer is lossy and never waits: what it does not take is counted, and the frames go on.
  * Source: draft-ietf-opsawg-pcapng (PCAP Next Generation Capture File Format).
  */
-import type { Clock } from "../runtime/clock.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Device, DeviceSink } from "./device.ts";
 import { frameBytesAt, RECORD_HEADER_BYTES } from "./records.ts";
+
+export type { Clock, Device, DeviceSink, Timer };
 
 /** Section Header Block, section 4.1. */
 const BLOCK_SECTION = 0x0a0d_0d0a;
@@ -80,6 +82,8 @@ export interface PcapngDevice extends Device {
   readonly frames: number;
   /** Frames that the writer did not take. */
   readonly dropped: number;
+  /** What the writer threw, after which nothing more is captured; undefined as long as all is well. */
+  readonly error: unknown;
   /** Fulfilled when the device beneath knows its MAC address and MTU; at once for most. */
   readonly opened: Promise<unknown>;
 }
@@ -201,6 +205,7 @@ function timestampOf(epochMs: number, elapsedMs: number): Timestamp {
 class Captured implements PcapngDevice, DeviceSink {
   frames = 0;
   dropped = 0;
+  error: unknown = undefined;
   readonly #device: Device;
   readonly #write: CaptureWriter;
   readonly #clock: Clock;
@@ -336,8 +341,9 @@ class Captured implements PcapngDevice, DeviceSink {
         this.#header = null;
       }
       if (!this.#broken && this.#header === null && this.#write(chunk) !== false) return;
-    } catch {
+    } catch (error) {
       this.#broken = true;
+      this.error = error;
     }
     this.dropped += frames;
   }

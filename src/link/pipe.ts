@@ -7,6 +7,8 @@ import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Device, DeviceSink } from "./device.ts";
 import { BATCH_BYTES, bytesThatFit, countRecords } from "./records.ts";
 
+export type { Clock, Device, DeviceSink, Timer };
+
 /** Bytes of records that one direction holds. Full = `room()` is 0; what is sent all the same is dropped and counted. */
 const CAPACITY_BYTES = 1 << 20;
 

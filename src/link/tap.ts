@@ -18,6 +18,8 @@ import {
   writeRecordHeader,
 } from "./records.ts";
 
+export type { Device, DeviceSink };
+
 /** Flags and requests of Linux: open(2), eventfd(2), linux/if_tun.h, linux/sockios.h. */
 const OPEN_FLAGS = 0o2 | 0o4000 | 0o2000000; // O_RDWR, O_NONBLOCK, O_CLOEXEC
 const EVENT_FLAGS = 0o4000 | 0o2000000;
@@ -62,7 +64,9 @@ export interface TapOptions {
 
 /** What passed, in frames. */
 export interface TapCounters {
+  /** Handed to the stack. */
   framesIn: number;
+  /** Taken by the kernel. */
   framesOut: number;
   /** Not taken by the kernel: its queue was full, the device down or gone. A TAP has no back-pressure. */
   writeDrops: number;
@@ -72,7 +76,9 @@ export interface TapCounters {
 
 /** An open TAP. It has no `mac`: our end's must differ from the kernel's, so the stack makes one up. */
 export interface TapDevice extends Device {
+  /** Name of the interface. */
   readonly name: string;
+  /** What passed, and what did not. */
   readonly counters: Readonly<TapCounters>;
 }
 
@@ -116,10 +122,8 @@ export async function openTap(options: TapOptions): Promise<TapDevice> {
 interface Native {
   open(path: string, flags: number): number;
   close(fd: number): number;
-  read(fd: number, address: number, bytes: number): number;
-  write(fd: number, address: number, bytes: number): number;
-  writeBytes(fd: number, from: Uint8Array, bytes: number): number;
-  readBytes(fd: number, into: Uint8Array, bytes: number): number;
+  read(fd: number, into: number | Uint8Array, bytes: number): number;
+  write(fd: number, from: number | Uint8Array, bytes: number): number;
   ioctl(fd: number, request: number, argument: Uint8Array): number;
   ioctlValue(fd: number, request: number, argument: number): number;
   socket(domain: number, type: number, protocol: number): number;
@@ -145,7 +149,7 @@ async function loadNative(name: string): Promise<Native> {
   } catch (error) {
     loading = undefined;
     const reason = error instanceof Error ? error.message : String(error);
-    const isMissing = /cannot find|not found/i.test(reason);
+    const isMissing = /cannot find|not found|not a dependency/i.test(reason);
     throw new StackError(
       isMissing ? "ENOTFOUND" : "EACCES",
       isMissing
@@ -160,15 +164,11 @@ async function bindLibc(): Promise<Native> {
   // The symbols of the process itself: works with every libc.
   const libc = koffi.load(null);
   const poll = libc.func("int poll(void *fds, unsigned long count, int timeout)");
-  const read = libc.func("long read(int fd, void *into, unsigned long bytes)");
-  const write = libc.func("long write(int fd, const void *from, unsigned long bytes)");
   return {
     open: libc.func("int open(const char *path, int flags)"),
     close: libc.func("int close(int fd)"),
-    read,
-    write,
-    readBytes: read,
-    writeBytes: write,
+    read: libc.func("long read(int fd, void *into, unsigned long bytes)"),
+    write: libc.func("long write(int fd, const void *from, unsigned long bytes)"),
     ioctl: libc.func("int ioctl(int fd, unsigned long request, void *argument)"),
     ioctlValue: libc.func("ioctl", "int", ["int", "unsigned long", "unsigned long"]),
     socket: libc.func("int socket(int domain, int type, int protocol)"),
@@ -428,7 +428,7 @@ class Tap implements TapDevice {
     this.#native.pollLater(this.#pollFds.bytes, 2, POLL_TIMEOUT_MS, (error, ready) => {
       this.#isPolling = false;
       if (this.#closed) return this.#closeAll();
-      this.#native.readBytes(this.#eventFd, this.#eventCount, this.#eventCount.length);
+      this.#native.read(this.#eventFd, this.#eventCount, this.#eventCount.length);
       if (error === null && ready >= 0) this.#drain();
       else this.#retryLater();
     });
@@ -437,7 +437,7 @@ class Tap implements TapDevice {
   /** Ends the wait of the thread. */
   #wake(): void {
     new BigUint64Array(this.#eventCount.buffer)[0] = 1n;
-    this.#native.writeBytes(this.#eventFd, this.#eventCount, this.#eventCount.length);
+    this.#native.write(this.#eventFd, this.#eventCount, this.#eventCount.length);
   }
 
   #nextTurn(): void {

@@ -30,7 +30,8 @@ import {
 } from "./websocket_ws.ts";
 
 export { TUNNEL_PROTOCOL };
-export type { Published, WebSocketConstructor, WebSocketLike, Welcome };
+export type { Clock, Device, DeviceSink, Published, Random, Timer };
+export type { StackError, StackErrorCode, WebSocketConstructor, WebSocketLike, Welcome };
 
 /** Longest token, characters: the first message stays far below what a relay takes. */
 const TOKEN_MAX = 512;
@@ -80,7 +81,9 @@ export interface WebsocketOptions {
 export interface WebsocketCounters {
   /** Connections that came to a welcome. */
   welcomes: number;
+  /** Messages received, of both kinds. */
   messagesIn: number;
+  /** Batches sent. */
   messagesOut: number;
   /** Ignored: batches with lengths out of bounds, text that is too long, no JSON or no control message. */
   malformed: number;
@@ -99,6 +102,7 @@ export interface WebsocketDevice extends Device {
   readonly welcome: Welcome | null;
   /** Why there are no more attempts, or null. */
   readonly failed: StackError | null;
+  /** What passed, and what went wrong. */
   readonly counters: Readonly<WebsocketCounters>;
   /** TCP ports that listen here and are reachable at the relay. */
   readonly published: readonly Published[];
@@ -220,7 +224,7 @@ class Tunnel implements WebsocketDevice {
     const socket = this.#socket;
     // The platform's send() takes a copy, and so does ws because of its mask.
     if (this.#isUp && socket?.readyState === READY_OPEN && batch.length <= this.room()) {
-      socket.send(batch);
+      socket.send(batch as Uint8Array<ArrayBuffer>); // Shared memory is refused by the platform itself.
       this.counters.messagesOut++;
       if (this.#capacity - socket.bufferedAmount < this.#enough()) this.#startPolling();
     } else {
@@ -282,10 +286,10 @@ class Tunnel implements WebsocketDevice {
       if (isOurs()) this.#hello(socket);
     });
     socket.addEventListener("message", (event) => {
-      if (isOurs()) this.#receive(event.data);
+      if (isOurs()) this.#receive(Reflect.get(event, "data"));
     });
     socket.addEventListener("close", (event) => {
-      if (isOurs()) this.#lose(`The relay closed the connection (${event.code ?? 1006})`);
+      if (isOurs()) this.#lose(`The relay closed the connection (${Reflect.get(event, "code")})`);
     });
     // The close event follows; without a listener ws would throw.
     socket.addEventListener("error", () => {});

@@ -28,6 +28,7 @@ export type ControlMessage = Record<string, unknown>;
 
 /** What the relay says first. */
 export interface Welcome {
+  /** Version of the control messages: 1. */
   readonly version: number;
   /** MAC address of our end, `"02:…"`. */
   readonly mac: string;
@@ -41,6 +42,7 @@ export interface Welcome {
   readonly resume: string;
   /** Whether the session is the one that was asked for. */
   readonly resumed: boolean;
+  /** Whether a gateway in the relay or a TAP device stands behind it. */
   readonly mode: "user" | "tap";
 }
 

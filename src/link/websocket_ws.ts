@@ -6,18 +6,22 @@ import { systemRandom } from "../runtime/system_random.ts";
 
 /** What the link needs of a WebSocket; the platform's and ws's have it. */
 export interface WebSocketLike {
+  /** Set before the first message: how binary ones arrive. */
   binaryType: string;
+  /** The subprotocol that the server chose. */
   readonly protocol: string;
+  /** 1 = open, 3 = closed. */
   readonly readyState: number;
+  /** Bytes that wait to be sent. */
   readonly bufferedAmount: number;
-  send(data: string | Uint8Array): void;
+  /** Queues a message; binary data is copied. */
+  send(data: string | Uint8Array<ArrayBuffer>): void;
+  /** Begins the closing handshake. */
   close(code?: number, reason?: string): void;
   /** ws: cuts the connection. */
   terminate?(): void;
-  addEventListener(
-    type: string,
-    listener: (event: { data?: unknown; code?: number }) => void,
-  ): void;
+  /** Listens to `open`, `message`, `close` and `error`. */
+  addEventListener(type: string, listener: (event: Event) => void): void;
 }
 
 /** A WebSocket class. */

@@ -39,7 +39,11 @@ export class VirtualClock implements Clock {
   #order = 0;
   #running = false;
 
-  /** @param options Start and bound. */
+  /**
+   * Makes a clock that stands still.
+   *
+   * @param options Start and bound.
+   */
   constructor(options: VirtualClockOptions = {}) {
     this.#nowMs = options.startMs ?? 0;
     this.#maxSteps = options.maxSteps ?? STEPS_MAX;

@@ -220,6 +220,15 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
     }
   }
 
+  /** An address is none of ours any more: its connections fail. */
+  onAddressLost(address: number): void {
+    for (const owner of [...this.#owners.values()]) {
+      if (!(owner instanceof Connection) || owner.local.address !== address) continue;
+      const text = endpointText(owner.local);
+      owner.fail(new AddressNotAvailable(`Cannot go on from ${text}: the address is ours no more`));
+    }
+  }
+
   /** Aborts all connections and stops all listening; the events of it follow. */
   closeAll(): void {
     for (const id of this.#listeners.keys()) this.core.unlisten(id, this.now());

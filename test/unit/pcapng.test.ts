@@ -88,7 +88,8 @@ function setUp(
   const clock = new VirtualClock();
   const [left, right] = pipe({ clock });
   const file: number[] = [];
-  const write = options.write ?? ((chunk: Uint8Array): void => void file.push(...chunk));
+  const write = options.write ??
+    ((chunk: Uint8Array): void => chunk.forEach((byte) => file.push(byte)));
   const device = pcapng(left, { name: "tap0 ä", epochMs: EPOCH_MS, clock, ...options, write });
   device.open(SINK);
   right.open(SINK);
@@ -219,6 +220,7 @@ describe("pcapng()", () => {
     expect([received, broken.dropped]).toEqual([1, 1]);
     for (let i = 0; i < 3; i++) device.send(batchOf(Uint8Array.of(1)));
     expect([writes, device.dropped]).toEqual([2, 3]);
+    expect(String(device.error)).toContain("disk full");
   });
 });
 

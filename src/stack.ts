@@ -1,0 +1,266 @@
+/**
+ * A stack: one device, one core, one loop, and the services of its interface. Synchronous: nothing here waits for a promise,
+ * so that a run over a virtual clock repeats itself. The face with promises is `api/network_stack.ts`.
+ */
+import { Core } from "./core/core.ts";
+import { BadResource, type StackError } from "./errors.ts";
+import type { Device } from "./link/device.ts";
+import { formatIpv4, formatMac, MAC_BYTES, parseCidr, parseIpv4 } from "./net/addresses.ts";
+import { type InterfaceConfig, NetworkInterface } from "./net/interface.ts";
+import type { AddressInfo, LinkState, StaticAddress, Tuning } from "./options.ts";
+import type { Clock } from "./runtime/clock.ts";
+import { Loop } from "./runtime/loop.ts";
+import type { Random } from "./runtime/random.ts";
+import { ConnectionManager, type Path } from "./tcp/manager.ts";
+import { tunedConfig } from "./tcp/tuning.ts";
+
+/** First byte of a MAC address: bit 0 marks groups, bit 1 those that nobody has registered. IEEE 802, section 8. */
+const MAC_GROUP = 0x01;
+const MAC_LOCAL = 0x02;
+
+/** Options of `openStack()`. */
+export interface OpenStackOptions {
+  /** The link, ready to be used; the stack owns it from here on and closes it. */
+  readonly link: Device;
+  /** A static address; absent = none yet, see `stack.configure()`. */
+  readonly address?: StaticAddress;
+  /** Time. */
+  readonly clock: Clock;
+  /** Source of keys, ports and identifiers. */
+  readonly random: Random;
+  /** Runs a function soon; default: the clock. See `LoopParts`. */
+  readonly defer?: (callback: () => void) => void;
+  /** Numbers. */
+  readonly tuning?: Tuning;
+}
+
+/** A stack without promises. */
+export class Stack {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly core: Core;
+  readonly loop: Loop;
+  /** ARP, ICMP, UDP, routes. */
+  readonly interface: NetworkInterface;
+  /** TCP. */
+  readonly manager: ConnectionManager;
+  /** Something was configured, or nothing is any more. */
+  onAddress: (() => void) | null = null;
+  /** The stack has ended: closed, or its core is dead. Called once. */
+  onEnd: ((error: StackError) => void) | null = null;
+  readonly #onLink = new Set<(state: LinkState) => void>();
+  readonly #onPath = new Set<() => void>();
+  #link: LinkState = { up: false, reason: "The link was not opened yet" };
+  #wasUp = false;
+  #leaseSeconds: number | null = null;
+  #ended = false;
+
+  /** See {@linkcode openStack}. */
+  constructor(core: Core, options: OpenStackOptions) {
+    this.clock = options.clock;
+    this.random = options.random;
+    this.core = core;
+    const { link: device, clock, random, defer } = options;
+    const deferred = defer === undefined ? {} : { defer };
+    this.loop = new Loop({ core, device, clock, random, mac: core.config.mac, ...deferred });
+    const anyAddress = options.tuning?.anyAddress ?? false;
+    this.interface = new NetworkInterface(this.loop, { anyAddress });
+    this.manager = new ConnectionManager({
+      core,
+      random,
+      now: () => this.loop.now(),
+      wake: () => this.loop.wake(),
+      path: (remote) => this.#path(remote),
+      isOurs: (address) => this.interface.isLocal(address),
+    });
+    this.interface.neighbors.onFailed((slot) => this.manager.onHopFailed(slot));
+    this.loop.onEvent = (handle, bits, detail) => this.manager.onEvent(handle, bits, detail);
+    this.loop.onPunt = (frame, kind) => this.#onPunt(frame, kind);
+    this.loop.onLink = (up, reason) => this.#tellLink({ up, reason });
+    this.loop.onFault = (fault) => this.#end(fault);
+  }
+
+  /** The interface's configuration, or null while there is none. */
+  get address(): AddressInfo | null {
+    const { config } = this.interface;
+    if (config === null) return null;
+    return {
+      address: formatIpv4(config.address),
+      prefixLength: config.prefixLength,
+      gateway: config.gateway === null ? null : formatIpv4(config.gateway),
+      dns: config.dns.map(formatIpv4),
+      mac: formatMac(this.core.config.mac),
+      mtu: this.interface.mtu,
+      leaseSeconds: this.#leaseSeconds,
+    };
+  }
+
+  /** Whether the link works. */
+  get link(): LinkState {
+    return this.#link;
+  }
+
+  /** Whether the stack is closed or its core dead. */
+  get isEnded(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether the gateway's MAC is known, or there is no gateway to know of. */
+  get isGatewayKnown(): boolean {
+    const gateway = this.interface.config?.gateway ?? null;
+    return gateway === null || this.interface.neighbors.macOf(gateway) !== null;
+  }
+
+  /**
+   * Sets or changes the interface's address. Connections of an address that is gone fail.
+   *
+   * @param config Address, network, gateway, name servers.
+   * @param leaseSeconds How long it lasts; null = static.
+   * @throws {RangeError} If it can not be a host's.
+   */
+  configure(config: InterfaceConfig, leaseSeconds: number | null = null): void {
+    const before = this.interface.config?.address;
+    if (before !== undefined && before !== config.address) this.manager.onAddressLost(before);
+    this.interface.configure(config);
+    this.#leaseSeconds = leaseSeconds;
+    this.onAddress?.();
+  }
+
+  /** Takes the address away: a lease has ended. Its connections fail. */
+  unconfigure(): void {
+    const before = this.interface.config?.address;
+    if (before !== undefined) this.manager.onAddressLost(before);
+    this.interface.unconfigure();
+    this.#leaseSeconds = null;
+    this.onAddress?.();
+  }
+
+  /** Calls back on changes of the link. @returns The way to stop. */
+  onLink(callback: (state: LinkState) => void): () => void {
+    this.#onLink.add(callback);
+    return () => void this.#onLink.delete(callback);
+  }
+
+  /**
+   * Calls back once, as soon as `isGatewayKnown`, within this call or later.
+   *
+   * @returns The way to stop.
+   */
+  whenGatewayKnown(callback: () => void): () => void {
+    if (this.isGatewayKnown) {
+      callback();
+      return () => {};
+    }
+    this.#onPath.add(callback);
+    return () => void this.#onPath.delete(callback);
+  }
+
+  /** Counters of the core and the interface by name. */
+  stats(): Record<string, number> {
+    const stats = this.core.stats();
+    for (const [name, value] of Object.entries(this.interface.counters)) {
+      stats[`host_${name.toLowerCase()}`] = value;
+    }
+    return stats;
+  }
+
+  /** Aborts all connections (their RSTs are flushed), closes the link. Idempotent. */
+  close(): void {
+    if (this.#ended) return;
+    if (this.core.fault === null) {
+      this.manager.closeAll();
+      if (!this.loop.isBusy) this.loop.poll();
+    }
+    this.#end(new BadResource("Cannot go on: the stack is closed"));
+    this.loop.close();
+  }
+
+  /** Opens the link; called by `openStack()`. */
+  start(): void {
+    this.loop.start();
+  }
+
+  #path(remote: number): Path | null {
+    const route = this.interface.routes.lookup(remote);
+    if (route === null) return null;
+    return { source: route.source, hop: this.interface.neighbors.hop(route.nextHop) };
+  }
+
+  #onPunt(frame: Uint8Array, kind: number): void {
+    this.interface.receive(frame, kind);
+    if (this.#onPath.size === 0 || !this.isGatewayKnown) return;
+    const callbacks = [...this.#onPath];
+    this.#onPath.clear();
+    for (const callback of callbacks) callback();
+  }
+
+  #tellLink(state: LinkState): void {
+    this.#link = state;
+    // Switches have forgotten us while the link was down.
+    if (state.up && this.#wasUp) this.interface.announce();
+    this.#wasUp ||= state.up;
+    for (const callback of [...this.#onLink]) callback(state);
+  }
+
+  #end(error: StackError): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#onPath.clear();
+    this.manager.end(error);
+    this.interface.close();
+    this.onEnd?.(error);
+  }
+}
+
+/**
+ * Opens a stack.
+ *
+ * @param module The compiled core; see `core/wasm_source.ts`.
+ * @param options Link, address, time, chance.
+ * @returns A stack whose link is open and whose address, if one was given, is configured.
+ * @throws {TypeError} If a value is not of its type, or the module is another version's.
+ * @throws {RangeError} If a value is out of range, or the memory can not be had.
+ * @example
+ * ```ts
+ * const clock = new VirtualClock();
+ * const [left, right] = pipe({ clock });
+ * const stack = openStack(module, {
+ *   link: left,
+ *   address: { cidr: "10.0.0.1/24" },
+ *   clock,
+ *   random: seededRandom(1),
+ * });
+ * ```
+ */
+export function openStack(module: WebAssembly.Module, options: OpenStackOptions): Stack {
+  const { link, random, tuning = {} } = options;
+  const address = options.address === undefined ? null : parseStatic(options.address);
+  const config = tunedConfig(tuning, link.mac ?? makeMac(random), link.mtu);
+  const stack = new Stack(Core.start(module, config, random), options);
+  stack.start();
+  if (address !== null) stack.configure(address);
+  return stack;
+}
+
+/**
+ * Reads a static address.
+ *
+ * @throws {TypeError} If a part is not a string.
+ * @throws {RangeError} If a part is not an address.
+ */
+export function parseStatic(address: StaticAddress): InterfaceConfig {
+  const { cidr, gateway, dns = [] } = address;
+  return {
+    ...parseCidr(cidr),
+    gateway: gateway === undefined ? null : parseIpv4(gateway),
+    dns: dns.map((server) => parseIpv4(server)),
+  };
+}
+
+/** A MAC address that nobody has registered, for a link that assigns none. */
+function makeMac(random: Random): Uint8Array {
+  const mac = new Uint8Array(MAC_BYTES);
+  random.fill(mac);
+  mac[0] = ((mac[0] ?? 0) & ~MAC_GROUP) | MAC_LOCAL;
+  return mac;
+}

@@ -1,0 +1,569 @@
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { type WebSocket, WebSocketServer } from "ws";
+import type { DeviceSink } from "../../src/link/device.ts";
+import { BATCH_BYTES, writeRecord } from "../../src/link/records.ts";
+import {
+  type WebSocketConstructor,
+  type WebsocketDevice,
+  websocketLink,
+  type WebsocketOptions,
+} from "../../src/link/websocket.ts";
+import { seededRandom } from "../../src/runtime/seeded_random.ts";
+import { systemClock } from "../../src/runtime/system_clock.ts";
+import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
+
+const TOKEN = "s3cret-token";
+const MAC = "02:00:00:00:00:07";
+
+type Message = Record<string, unknown>;
+
+/** A relay that does as the test says. */
+class FakeRelay {
+  readonly server: WebSocketServer;
+  readonly hellos: Message[] = [];
+  readonly controls: Message[] = [];
+  readonly batches: Buffer[] = [];
+  clients: WebSocket[] = [];
+  refusal: Message | null = null;
+  welcome: Message = {};
+  answer: (message: Message, socket: WebSocket) => void = () => {};
+
+  constructor(port = 0) {
+    const handleProtocols = (offered: Set<string>): string | false =>
+      offered.has("tidewire.v1") ? "tidewire.v1" : false;
+    this.server = new WebSocketServer({
+      host: "127.0.0.1",
+      port,
+      handleProtocols,
+      maxPayload: BATCH_BYTES,
+      perMessageDeflate: false,
+    });
+    this.server.on("connection", (socket) => this.#serve(socket));
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.port}`;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  get client(): WebSocket {
+    return this.clients.at(-1) ?? expect.fail("nobody is connected");
+  }
+
+  say(message: Message): void {
+    this.client.send(JSON.stringify(message));
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.clients) client.terminate();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  #serve(socket: WebSocket): void {
+    this.clients.push(socket);
+    socket.on("message", (data: Buffer, isBinary) => {
+      if (isBinary) return void this.batches.push(data);
+      const message = JSON.parse(data.toString()) as Message;
+      if (message["type"] !== "hello") {
+        this.controls.push(message);
+        return this.answer(message, socket);
+      }
+      this.hellos.push(message);
+      socket.send(JSON.stringify(this.refusal ?? this.#welcome(message)));
+    });
+  }
+
+  #welcome(hello: Message): Message {
+    const resumed = hello["resume"] === "session-1";
+    const shape = { type: "welcome", version: 1, mac: MAC, mtu: 1400, offload: 0 };
+    const rest = { maxBatch: BATCH_BYTES, resume: "session-1", resumed, mode: "user" };
+    return { ...shape, ...rest, ...this.welcome };
+  }
+}
+
+interface Log extends DeviceSink {
+  readonly batches: number[][];
+  readonly news: string[];
+}
+
+function logOf(): Log {
+  const log: Log = {
+    batches: [],
+    news: [],
+    receive: (batch) => void log.batches.push([...batch]),
+    ready: () => void log.news.push("ready"),
+    up: () => void log.news.push("up"),
+    down: (reason) => void log.news.push(`down: ${reason}`),
+  };
+  return log;
+}
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  const startMs = performance.now();
+  while (!condition()) {
+    if (performance.now() - startMs > 5_000) expect.fail(`Not within 5 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+function record(...frame: number[]): Uint8Array {
+  const batch = new Uint8Array(14 + frame.length);
+  writeRecord(batch, 0, Uint8Array.from(frame));
+  return batch;
+}
+
+const cleanUps: (() => void | Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+function relayOf(port?: number): Promise<FakeRelay> {
+  const relay = new FakeRelay(port);
+  cleanUps.push(() => relay.close());
+  return new Promise((resolve, reject) => {
+    relay.server.on("listening", () => resolve(relay)).on("error", reject);
+  });
+}
+
+function linkTo(relay: FakeRelay | string, options: Partial<WebsocketOptions> = {}) {
+  const url = typeof relay === "string" ? relay : relay.url;
+  const reconnect = { minMs: 20, maxMs: 100 };
+  const link = websocketLink({ url, token: TOKEN, clock: systemClock(), reconnect, ...options });
+  cleanUps.push(() => link.close());
+  return link;
+}
+
+async function joined(options: Partial<WebsocketOptions> = {}) {
+  const relay = await relayOf();
+  const link = linkTo(relay, options);
+  const log = logOf();
+  link.open(log);
+  await link.opened;
+  return { relay, link, log };
+}
+
+/** The code of a rejection. */
+async function codeOf(promise: Promise<unknown>): Promise<unknown> {
+  const error: unknown = await promise.then(() => expect.fail("fulfilled"), (reason) => reason);
+  return error instanceof Error && "code" in error ? error.code : error;
+}
+
+describe("websocketLink()", () => {
+  it("says hello with the token, and knows MAC and MTU from the welcome", async () => {
+    const { relay, link, log } = await joined();
+    expect(relay.hellos).toEqual([{ type: "hello", version: 1, token: TOKEN }]);
+    expect(relay.client.protocol).toBe("tidewire.v1");
+    expect(relay.client.extensions).toBe("");
+    expect([...(link.mac ?? [])]).toEqual([2, 0, 0, 0, 0, 7]);
+    expect([link.mtu, link.welcome?.mode, link.failed]).toEqual([1400, "user", null]);
+    expect(log.news).toEqual(["down: Connecting to the relay", "up", "ready"]);
+  });
+
+  it("carries batches both ways, byte for byte, and keeps no reference to what it sent", async () => {
+    const { relay, link, log } = await joined();
+    const batch = new Uint8Array(BATCH_BYTES);
+    for (let at = 0; at < BATCH_BYTES;) {
+      const bytes = Math.min(1_514, BATCH_BYTES - at - 14);
+      at = writeRecord(batch, at, new Uint8Array(bytes).fill(at & 0xff));
+    }
+    const copy = Buffer.from(batch);
+    for (let i = 0; i < 4; i++) {
+      link.send(batch);
+      expect(Buffer.compare(Buffer.from(batch), copy)).toBe(0);
+    }
+    batch.fill(0xee);
+    await until(() => relay.batches.length === 4, "four batches");
+    expect(relay.batches.every((message) => Buffer.compare(message, copy) === 0)).toBe(true);
+    relay.client.send(copy);
+    relay.client.send(record(1, 2, 3));
+    await until(() => log.batches.length === 2, "two batches");
+    expect(Buffer.compare(Buffer.from(log.batches[0] ?? []), copy)).toBe(0);
+    expect(log.batches[1]).toEqual([...record(1, 2, 3)]);
+  });
+
+  it("ignores and counts what is malformed, and ignores what it does not know", async () => {
+    const { relay, link, log } = await joined();
+    const cut = record(1, 2, 3).subarray(0, 16);
+    relay.client.send(cut);
+    relay.client.send(new Uint8Array(14));
+    relay.client.send("no json");
+    relay.client.send("[1]");
+    relay.client.send(JSON.stringify({ type: "stats", pad: "x".repeat(5_000) }));
+    relay.client.send(JSON.stringify({ type: "published", id: 99, port: 1, hostPort: 1 }));
+    relay.client.send(JSON.stringify({ type: "error", id: 99, code: "EACCES" }));
+    relay.client.send(JSON.stringify({ type: "something", new: true }));
+    relay.client.send(record(5));
+    await until(() => log.batches.length === 1, "the good one");
+    expect(link.counters).toMatchObject({ malformed: 7, messagesIn: 10, dropped: 0 });
+    expect(log.news.at(-1)).toBe("ready");
+  });
+
+  it("comes back with the same session after the connection broke, and says so", async () => {
+    const { relay, link, log } = await joined();
+    relay.client.terminate();
+    await until(() => link.counters.welcomes === 2, "the second welcome");
+    expect(relay.hellos[1]).toEqual({
+      type: "hello",
+      version: 1,
+      token: TOKEN,
+      resume: "session-1",
+    });
+    expect(link.welcome?.resumed).toBe(true);
+    expect(log.news.slice(2)).toEqual([
+      "ready",
+      "down: The relay closed the connection (1006)",
+      "up",
+      "ready",
+    ]);
+    link.send(record(1));
+    await until(() => relay.batches.length === 1, "a batch on the new connection");
+  });
+
+  it("has no room while it is down, and counts what is sent all the same", async () => {
+    const { relay, link } = await joined({ reconnect: { minMs: 60_000, maxMs: 60_000 } });
+    expect(link.room()).toBe(BATCH_BYTES);
+    relay.client.terminate();
+    await until(() => link.room() === 0, "down");
+    link.send(record(1));
+    expect(link.counters.dropped).toBe(1);
+  });
+
+  it("waits for a relay that is not there yet", async () => {
+    const first = await relayOf();
+    const { port, url } = first;
+    await first.close();
+    const link = linkTo(url);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(link.failed).toBeNull();
+    await relayOf(port);
+    expect((await link.opened).mac).toBe(MAC);
+  });
+
+  it("gives up for good when the token is wrong or the version another", async () => {
+    const cases = [["EAUTH", "EACCES"], ["EVERSION", "EPROTO"]] as const;
+    for (const [code, expected] of cases) {
+      const relay = await relayOf();
+      relay.refusal = { type: "error", code, message: "not like this" };
+      const link = linkTo(relay);
+      const log = logOf();
+      link.open(log);
+      expect(await codeOf(link.opened)).toBe(expected);
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      expect(relay.hellos.length).toBe(1);
+      expect(link.failed?.message).toBe("Cannot join the relay: not like this");
+      expect(log.news.at(-1)).toBe("down: Cannot join the relay: not like this");
+      expect(await codeOf(link.publish({ port: 80 }))).toBe(expected);
+    }
+  });
+
+  it("refuses a welcome of another version for good, and tries again after one that is not valid", async () => {
+    const relay = await relayOf();
+    relay.welcome = { mtu: 20 };
+    const link = linkTo(relay);
+    await until(() => relay.hellos.length >= 3, "three attempts");
+    expect(link.counters.malformed).toBeGreaterThanOrEqual(2);
+    relay.welcome = { version: 2 };
+    expect(await codeOf(link.opened)).toBe("EPROTO");
+  });
+
+  it("takes no welcome with a field out of bounds", async () => {
+    const fields = [
+      { mac: "02:00:00:00:00" },
+      { mac: "03:00:00:00:00:01" },
+      { mtu: 70_000 },
+      { mtu: "1500" },
+      { maxBatch: BATCH_BYTES + 1 },
+      { maxBatch: 100 },
+      { resume: "x".repeat(300) },
+      { resume: null },
+      { resumed: 1 },
+      { mode: "other" },
+      { offload: -1 },
+    ];
+    for (const field of fields) {
+      const relay = await relayOf();
+      relay.welcome = field;
+      const link = linkTo(relay, { reconnect: { minMs: 60_000, maxMs: 60_000 } });
+      await until(() => link.counters.malformed === 1, JSON.stringify(field));
+      expect(link.welcome).toBeNull();
+    }
+  });
+
+  it("goes down with the relay's own words, and comes back", async () => {
+    const { relay, link, log } = await joined();
+    relay.say({ type: "error", code: "EDRAIN", message: "restarting" });
+    await until(() => link.counters.welcomes === 2, "the second welcome");
+    expect(log.news).toContain("down: The relay said: restarting");
+  });
+
+  it("closes on a message larger than a batch instead of holding it", async () => {
+    const { relay, link } = await joined({ reconnect: { minMs: 60_000, maxMs: 60_000 } });
+    const codes: number[] = [];
+    relay.client.on("close", (code) => codes.push(code));
+    relay.client.send(new Uint8Array(BATCH_BYTES + 1));
+    await until(() => codes.length === 1, "closed");
+    expect(codes).toEqual([1009]);
+    expect(link.room()).toBe(0);
+  });
+
+  it("close() ends attempts and rejects what waits", async () => {
+    const link = linkTo("ws://127.0.0.1:9", { clock: new VirtualClock() });
+    const publishing = link.publish({ port: 80 });
+    link.close();
+    link.close();
+    expect(await codeOf(link.opened)).toBe("EBADF");
+    expect(await codeOf(publishing)).toBe("EBADF");
+    expect(await codeOf(link.publish({ port: 81 }))).toBe("EBADF");
+  });
+
+  it("refuses addresses, tokens and numbers that can not be, and repeats neither", () => {
+    const bad: Partial<WebsocketOptions>[] = [
+      { url: "http://127.0.0.1/secret" },
+      { url: "ws://" },
+      { token: "" },
+      { token: "secret".repeat(100) },
+      { capacityBytes: 10 },
+      { reconnect: { minMs: 0, maxMs: 1 } },
+      { reconnect: { minMs: 2, maxMs: 1 } },
+    ];
+    for (const options of bad) {
+      let error: unknown;
+      try {
+        linkTo("ws://127.0.0.1:9", options);
+      } catch (thrown) {
+        error = thrown;
+      }
+      expect(error, JSON.stringify(options)).toBeInstanceOf(Error);
+      expect(String(error)).not.toContain("secret");
+    }
+  });
+});
+
+describe("WebSocketConstructor", () => {
+  it("is what a page's WebSocket is, also for the type checker", () => {
+    const platforms: WebSocketConstructor | undefined = globalThis.WebSocket;
+    expect(["function", "undefined"]).toContain(typeof platforms);
+  });
+});
+
+describe("WebsocketDevice.publish()", () => {
+  /** Grants the port asked for, or 9000 and up. */
+  function granting(relay: FakeRelay): void {
+    let next = 9_000;
+    relay.answer = ({ type, port, hostPort, id }, socket) => {
+      const given = type === "publish" ? { hostPort: hostPort ?? next++ } : {};
+      socket.send(
+        JSON.stringify({ type: `${String(type)}ed`, protocol: "tcp", port, id, ...given }),
+      );
+    };
+  }
+
+  it("asks, tells the port, takes it back", async () => {
+    const { relay, link } = await joined();
+    granting(relay);
+    expect(await link.publish({ port: 80 })).toEqual({ port: 80, hostPort: 9_000 });
+    expect(await link.publish({ port: 81, hostPort: 8_081 })).toEqual({
+      port: 81,
+      hostPort: 8_081,
+    });
+    expect(link.published).toEqual([{ port: 80, hostPort: 9_000 }, { port: 81, hostPort: 8_081 }]);
+    expect(await codeOf(link.publish({ port: 80 }))).toBe("EADDRINUSE");
+    await link.unpublish({ port: 80 });
+    await link.unpublish({ port: 80 });
+    expect(link.published).toEqual([{ port: 81, hostPort: 8_081 }]);
+    expect(relay.controls).toEqual([
+      { type: "publish", protocol: "tcp", port: 80, id: 1 },
+      { type: "publish", protocol: "tcp", port: 81, hostPort: 8_081, id: 2 },
+      { type: "unpublish", protocol: "tcp", port: 80, id: 3 },
+    ]);
+  });
+
+  it("waits for the link, and asks for the same port again after a reconnect", async () => {
+    const relay = await relayOf();
+    granting(relay);
+    const link = linkTo(relay);
+    expect(await link.publish({ port: 80 })).toEqual({ port: 80, hostPort: 9_000 });
+    relay.client.terminate();
+    await until(() => relay.controls.length === 2, "published again");
+    expect(relay.controls[1]).toMatchObject({ type: "publish", port: 80, hostPort: 9_000 });
+    await until(() => link.counters.messagesIn >= 4, "the answer");
+    expect(link.published).toEqual([{ port: 80, hostPort: 9_000 }]);
+  });
+
+  it("rejects with the relay's reason, its known codes kept", async () => {
+    const { relay, link } = await joined();
+    const codes = ["EADDRINUSE", "EWHATEVER"];
+    relay.answer = ({ id }, socket) => {
+      socket.send(JSON.stringify({ type: "error", id, code: codes.shift(), message: "taken" }));
+    };
+    expect(await codeOf(link.publish({ port: 80 }))).toBe("EADDRINUSE");
+    expect(await codeOf(link.publish({ port: 80 }))).toBe("EPROTO");
+    expect(link.published).toEqual([]);
+    expect(link.counters.welcomes).toBe(1);
+  });
+
+  it("refuses ports that can not be, and more than 64", async () => {
+    const { relay, link } = await joined();
+    granting(relay);
+    for (
+      const options of [{ port: 0 }, { port: 65_536 }, { port: 1, hostPort: -1 }, { port: 1.5 }]
+    ) {
+      await expect(link.publish(options)).rejects.toThrow(RangeError);
+    }
+    for (let port = 1; port <= 64; port++) await link.publish({ port });
+    expect(await codeOf(link.publish({ port: 65 }))).toBe("ENOBUFS");
+  });
+});
+
+/** A WebSocket without a network, for time. */
+class FakeSocket extends EventTarget {
+  static last: FakeSocket;
+  static count = 0;
+  binaryType = "";
+  readonly protocol = "tidewire.v1";
+  readyState = 0;
+  bufferedAmount = 0;
+  readonly sent: (string | Uint8Array)[] = [];
+
+  constructor(_url: string, _protocols?: string | string[]) {
+    super();
+    FakeSocket.last = this;
+    FakeSocket.count++;
+  }
+
+  send(data: string | Uint8Array): void {
+    this.sent.push(data);
+    if (typeof data !== "string") this.bufferedAmount += data.length;
+  }
+
+  close(): void {
+    this.readyState = 3;
+  }
+
+  accept(maxBatch = BATCH_BYTES): void {
+    this.readyState = 1;
+    this.dispatchEvent(new Event("open"));
+    const shape = { type: "welcome", version: 1, mac: MAC, mtu: 1500, offload: 0, maxBatch };
+    const data = JSON.stringify({ ...shape, resume: "r", resumed: false, mode: "tap" });
+    this.dispatchEvent(new MessageEvent("message", { data }));
+  }
+
+  drop(): void {
+    this.readyState = 3;
+    this.dispatchEvent(Object.assign(new Event("close"), { code: 1006 }));
+  }
+}
+
+describe("websocketLink() in virtual time", () => {
+  async function virtual(options: Partial<WebsocketOptions> = {}) {
+    const clock = new VirtualClock();
+    const random = seededRandom(5);
+    FakeSocket.count = 0;
+    const link: WebsocketDevice = linkTo("ws://relay.example", {
+      clock,
+      random,
+      webSocket: FakeSocket,
+      reconnect: { minMs: 200, maxMs: 5_000 },
+      ...options,
+    });
+    const log = logOf();
+    link.open(log);
+    await Promise.resolve();
+    return { clock, link, log };
+  }
+
+  it("doubles the pause from 200 ms to 5 s, half of it by chance", async () => {
+    const { clock, link } = await virtual();
+    expect(FakeSocket.last.binaryType).toBe("arraybuffer");
+    const pauses: number[] = [];
+    for (let i = 0; i < 8; i++) {
+      const startMs = clock.now();
+      const count = FakeSocket.count;
+      FakeSocket.last.drop();
+      while (FakeSocket.count === count) {
+        clock.runNext();
+        await Promise.resolve();
+      }
+      pauses.push(clock.now() - startMs);
+    }
+    [200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000].forEach((ceiling, i) => {
+      expect(pauses[i]).toBeGreaterThanOrEqual(ceiling / 2);
+      expect(pauses[i]).toBeLessThan(ceiling);
+    });
+    // Only a connection that lasted starts again at the beginning.
+    FakeSocket.last.accept();
+    clock.advance(5_000);
+    const startMs = clock.now();
+    FakeSocket.last.drop();
+    expect(clock.nextAt() - startMs).toBeLessThan(200);
+    expect(link.counters.welcomes).toBe(1);
+  });
+
+  it("gives up on a relay that says nothing for 10 s", async () => {
+    const { clock, log } = await virtual();
+    FakeSocket.last.readyState = 1;
+    FakeSocket.last.dispatchEvent(new Event("open"));
+    clock.advance(9_999);
+    expect(FakeSocket.count).toBe(1);
+    clock.advance(1);
+    expect(log.news.at(-1)).toBe("down: The relay did not answer in time");
+    clock.advance(200);
+    await Promise.resolve();
+    expect(FakeSocket.count).toBe(2);
+  });
+
+  it("has the room that is left, polls while it is little, and calls ready()", async () => {
+    const { clock, link, log } = await virtual({ capacityBytes: 10_000 });
+    FakeSocket.last.accept(4_000);
+    const socket = FakeSocket.last;
+    expect(link.room()).toBe(4_000);
+    link.send(record(...new Array(3_500).fill(0)));
+    link.send(record(...new Array(3_500).fill(0)));
+    expect(link.room()).toBe(10_000 - 2 * 3_514);
+    link.send(record(...new Array(3_500).fill(0)));
+    expect(link.counters).toMatchObject({ messagesOut: 2, dropped: 1 });
+    clock.advance(100);
+    expect(log.news).toEqual(["down: Connecting to the relay", "up", "ready"]);
+    socket.bufferedAmount = 3_000;
+    clock.advance(4);
+    expect(log.news.at(-1)).toBe("ready");
+    expect(log.news.length).toBe(4);
+    expect(clock.pending).toBe(0);
+  });
+
+  it("gives up on a relay that takes nothing for 10 s", async () => {
+    const { clock, link, log } = await virtual({ capacityBytes: 2_048 });
+    FakeSocket.last.accept();
+    link.send(record(...new Array(2_000).fill(0)));
+    clock.advance(9_000);
+    FakeSocket.last.bufferedAmount -= 1;
+    clock.advance(9_000);
+    expect(log.news.at(-1)).toBe("ready");
+    clock.advance(1_100);
+    expect(log.news.at(-1)).toBe("down: The relay takes nothing any more");
+  });
+
+  it("times out a publication that is not answered", async () => {
+    const { clock, link } = await virtual();
+    FakeSocket.last.accept();
+    const publishing = codeOf(link.publish({ port: 80 }));
+    clock.advance(10_000);
+    expect(await publishing).toBe("ETIMEDOUT");
+    const withdrawn = link.unpublish({ port: 80 });
+    await withdrawn;
+  });
+
+  it("does not trust a server that speaks another protocol", async () => {
+    const { clock, log } = await virtual();
+    Object.defineProperty(FakeSocket.last, "protocol", { value: "" });
+    FakeSocket.last.accept();
+    expect(FakeSocket.last.sent).toEqual([]);
+    expect(log.news.at(-1)).toBe("down: The server does not speak tidewire.v1");
+    expect(clock.pending).toBe(1);
+  });
+});
