@@ -11,7 +11,7 @@ const SIMD_MIN_BYTES: u32 = 64;
 /** One turn of the SIMD loops, bytes. */
 const TURN_BYTES: u32 = 64;
 /**
- * Each turn adds at most 8 * 65535 to a lane of 32 bits, so 8192 turns fit; the lanes are emptied earlier.
+ * Each turn adds at most 4 * 65535 to a lane of 32 bits, so 16384 turns fit; the lanes are emptied earlier.
  */
 const LANES_BYTES: u32 = 4096 * TURN_BYTES;
 

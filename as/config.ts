@@ -164,7 +164,9 @@ function emptyLists(): void {
   // The first second's share; later ones are granted as they begin.
   control.challengeTokens = boot.challengeAcksPerSecond;
   control.resetTokens = boot.resetsPerSecond;
-  for (let i: usize = 0; i < WHEEL_LEVELS * WHEEL_SLOTS; i++) store<u32>(wheelBase + (i << 2), NONE);
+  for (let i: usize = 0; i < WHEEL_LEVELS * WHEEL_SLOTS; i++) {
+    store<u32>(wheelBase + (i << 2), NONE);
+  }
 }
 
 /** Grows memory to the configured size, once. */

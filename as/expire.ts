@@ -29,7 +29,13 @@ import { hostTime } from "./clock.ts";
 import { isOpening } from "./conn/state.ts";
 import { endConnection } from "./conn/tcb.ts";
 import { endTimeWait } from "./conn/time_wait.ts";
-import { armRetransmit, disarmAck, disarmLife, disarmRetransmit, shiftDeadlines } from "./deadline/deadline.ts";
+import {
+  armRetransmit,
+  disarmAck,
+  disarmLife,
+  disarmRetransmit,
+  shiftDeadlines,
+} from "./deadline/deadline.ts";
 import { earliestDeadline } from "./deadline/kinds.ts";
 import { earliestConnection, linkDeadline, turnTo, unlinkDeadline } from "./deadline/wheel.ts";
 import { backOff } from "./loss/rtt.ts";
@@ -85,7 +91,7 @@ function expireRetransmit(tcb: Tcb): void {
   armRetransmit(tcb, tcb.rtoMs);
 }
 
-/** The window stayed closed. RFC 9293 section 3.8.6.1: the interval grows like RTO (MUST-36). */
+/** The window stayed closed. RFC 9293 section 3.8.6.1: the interval grows like RTO (SHLD-30). */
 function expirePersist(tcb: Tcb): void {
   disarmRetransmit(tcb);
   if (tcb.flight !== NONE && tcb.sndNxt !== tcb.sndUna) {
@@ -135,7 +141,9 @@ function expire(tcb: Tcb): void {
 
 function expireTimeWaits(budget: u32): u32 {
   let left = budget;
-  while (left > 0 && control.timeWaitHead !== NONE && isDue(timeWaitAt(control.timeWaitHead).until)) {
+  while (
+    left > 0 && control.timeWaitHead !== NONE && isDue(timeWaitAt(control.timeWaitHead).until)
+  ) {
     endTimeWait(control.timeWaitHead);
     left--;
   }

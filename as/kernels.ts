@@ -49,13 +49,13 @@ import {
 } from "./wire/tcp_options.ts";
 
 /** Room for whatever a test wants to lie in memory, in pages of WebAssembly. */
-const SCRATCH_PAGES: i32 = 32;
+const SCRATCH_PAGES: i32 = 64;
 const PAGE_SHIFT: i32 = 16;
 
 let area: usize = 0;
 
 /**
- * Makes the scratch area, once: the last 2 MiB of memory, so that a read beyond its end traps.
+ * Makes the scratch area, once: the last 4 MiB of memory, so that a read beyond its end traps.
  *
  * @returns Its address.
  */

@@ -3,7 +3,17 @@
  * empty, so that memory never touched stays untouched; an empty pool answers NONE and the caller says what happens.
  */
 import { boot, control, flightBase, tcbBase, timeWaitBase } from "./config.ts";
-import { Flight, FLIGHT_SIZE, FLAG_USED, GENERATION_MASK, NONE, Tcb, TCB_SIZE, TIME_WAIT_SIZE, TimeWait } from "./layout.gen.ts";
+import {
+  FLAG_USED,
+  Flight,
+  FLIGHT_SIZE,
+  GENERATION_MASK,
+  NONE,
+  Tcb,
+  TCB_SIZE,
+  TIME_WAIT_SIZE,
+  TimeWait,
+} from "./layout.gen.ts";
 
 /** The TCB of a slot. */
 export function tcbAt(slot: u32): Tcb {

@@ -8,7 +8,7 @@
  */
 
 /** A sequence number. */
-export type Seq = u32;
+type Seq = u32;
 
 /**
  * Is `a` later than `b`?
@@ -81,3 +81,5 @@ export function earliest(a: Seq, b: Seq): Seq {
 export function inWindow(seq: Seq, start: Seq, size: u32): bool {
   return seq - start < size;
 }
+
+export { Seq };

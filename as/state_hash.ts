@@ -16,9 +16,9 @@ import {
 } from "./config.ts";
 import {
   BOOT_SIZE,
+  CONTROL_CHALLENGE_TOKENS,
   CONTROL_OWED_HEAD,
   CONTROL_SIZE,
-  CONTROL_CHALLENGE_TOKENS,
   FLAG_USED,
   FLIGHT_SIZE,
   LISTENER_SIZE,
@@ -51,7 +51,9 @@ function mixConnections(hash: u64): u64 {
     if ((tcb.flags & FLAG_USED) === 0) continue;
     hash = mix(hash, changetype<usize>(tcb), TCB_SIZE);
     if (tcb.flight !== NONE) hash = mix(hash, changetype<usize>(flightAt(tcb.flight)), FLIGHT_SIZE);
-    if (tcb.receiveRing !== NONE) hash = mix(hash, ringPtr(tcb.receiveRing), ringBytes(tcb.receiveRing));
+    if (tcb.receiveRing !== NONE) {
+      hash = mix(hash, ringPtr(tcb.receiveRing), ringBytes(tcb.receiveRing));
+    }
     if (tcb.sendRing !== NONE) hash = mix(hash, ringPtr(tcb.sendRing), ringBytes(tcb.sendRing));
   }
   return hash;
@@ -60,7 +62,11 @@ function mixConnections(hash: u64): u64 {
 /** Not statistics, not rate limits, not packet regions, not the clock of the last call. */
 export function hashState(): u64 {
   const controlPtr = changetype<usize>(control);
-  let hash = mix(BASIS, controlPtr + CONTROL_OWED_HEAD, CONTROL_CHALLENGE_TOKENS - CONTROL_OWED_HEAD);
+  let hash = mix(
+    BASIS,
+    controlPtr + CONTROL_OWED_HEAD,
+    CONTROL_CHALLENGE_TOKENS - CONTROL_OWED_HEAD,
+  );
   hash = mixConnections(hash);
   hash = mix(hash, timeWaitBase, usize(control.timeWaitHigh) * TIME_WAIT_SIZE);
   hash = mix(hash, wheelBase, WHEEL_LEVELS * WHEEL_SLOTS * 4);

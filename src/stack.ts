@@ -6,6 +6,9 @@ import { Core } from "./core/core.ts";
 import { BadResource, type StackError } from "./errors.ts";
 import type { Device } from "./link/device.ts";
 import { formatIpv4, formatMac, MAC_BYTES, parseCidr, parseIpv4 } from "./net/addresses.ts";
+import { DhcpClient } from "./net/dhcp_client.ts";
+import type { Lease } from "./net/dhcp_lease.ts";
+import { DnsClient } from "./net/dns_client.ts";
 import { type InterfaceConfig, NetworkInterface } from "./net/interface.ts";
 import type { AddressInfo, LinkState, StaticAddress, Tuning } from "./options.ts";
 import type { Clock } from "./runtime/clock.ts";
@@ -22,8 +25,8 @@ const MAC_LOCAL = 0x02;
 export interface OpenStackOptions {
   /** The link, ready to be used; the stack owns it from here on and closes it. */
   readonly link: Device;
-  /** A static address; absent = none yet, see `stack.configure()`. */
-  readonly address?: StaticAddress;
+  /** `"dhcp"` or a static address; absent = none yet, see `stack.configure()`. */
+  readonly address?: "dhcp" | StaticAddress;
   /** Time. */
   readonly clock: Clock;
   /** Source of keys, ports and identifiers. */
@@ -44,6 +47,8 @@ export class Stack {
   readonly interface: NetworkInterface;
   /** TCP. */
   readonly manager: ConnectionManager;
+  /** Names. */
+  readonly resolver: DnsClient;
   /** Something was configured, or nothing is any more. */
   onAddress: (() => void) | null = null;
   /** The stack has ended: closed, or its core is dead. Called once. */
@@ -52,7 +57,8 @@ export class Stack {
   readonly #onPath = new Set<() => void>();
   #link: LinkState = { up: false, reason: "The link was not opened yet" };
   #wasUp = false;
-  #leaseSeconds: number | null = null;
+  #dhcp: DhcpClient | null = null;
+  #lease: Lease | null = null;
   #ended = false;
 
   /** See {@linkcode openStack}. */
@@ -73,6 +79,7 @@ export class Stack {
       path: (remote) => this.#path(remote),
       isOurs: (address) => this.interface.isLocal(address),
     });
+    this.resolver = new DnsClient(this.interface);
     this.interface.neighbors.onFailed((slot) => this.manager.onHopFailed(slot));
     this.loop.onEvent = (handle, bits, detail) => this.manager.onEvent(handle, bits, detail);
     this.loop.onPunt = (frame, kind) => this.#onPunt(frame, kind);
@@ -91,7 +98,7 @@ export class Stack {
       dns: config.dns.map(formatIpv4),
       mac: formatMac(this.core.config.mac),
       mtu: this.interface.mtu,
-      leaseSeconds: this.#leaseSeconds,
+      leaseSeconds: this.#lease?.leaseSeconds ?? null,
     };
   }
 
@@ -112,27 +119,26 @@ export class Stack {
   }
 
   /**
-   * Sets or changes the interface's address. Connections of an address that is gone fail.
+   * Sets or changes the interface's address by hand. Connections of an address that is gone fail.
    *
    * @param config Address, network, gateway, name servers.
-   * @param leaseSeconds How long it lasts; null = static.
    * @throws {RangeError} If it can not be a host's.
    */
-  configure(config: InterfaceConfig, leaseSeconds: number | null = null): void {
+  configure(config: InterfaceConfig): void {
     const before = this.interface.config?.address;
     if (before !== undefined && before !== config.address) this.manager.onAddressLost(before);
     this.interface.configure(config);
-    this.#leaseSeconds = leaseSeconds;
     this.onAddress?.();
   }
 
-  /** Takes the address away: a lease has ended. Its connections fail. */
-  unconfigure(): void {
-    const before = this.interface.config?.address;
-    if (before !== undefined) this.manager.onAddressLost(before);
-    this.interface.unconfigure();
-    this.#leaseSeconds = null;
-    this.onAddress?.();
+  /** Gets an address by DHCP and keeps it. Idempotent. */
+  startDhcp(): void {
+    if (this.#dhcp !== null) return;
+    this.#dhcp = new DhcpClient(this.interface, {
+      onLease: (lease) => this.#onLease(lease),
+      onLost: () => this.#onLeaseLost(),
+    });
+    this.#dhcp.start();
   }
 
   /** Calls back on changes of the link. @returns The way to stop. */
@@ -164,11 +170,13 @@ export class Stack {
     return stats;
   }
 
-  /** Aborts all connections (their RSTs are flushed), closes the link. Idempotent. */
+  /** Aborts all connections (their RSTs are flushed), gives the lease back, closes the link. Idempotent. */
   close(): void {
     if (this.#ended) return;
     if (this.core.fault === null) {
       this.manager.closeAll();
+      if (!this.loop.isBusy) this.loop.poll();
+      this.#dhcp?.stop();
       if (!this.loop.isBusy) this.loop.poll();
     }
     this.#end(new BadResource("Cannot go on: the stack is closed"));
@@ -196,10 +204,30 @@ export class Stack {
 
   #tellLink(state: LinkState): void {
     this.#link = state;
-    // Switches have forgotten us while the link was down.
-    if (state.up && this.#wasUp) this.interface.announce();
+    if (state.up && this.#wasUp) {
+      // It may be another network, and switches have forgotten us.
+      if (this.#dhcp === null) this.interface.announce();
+      else this.#dhcp.linkUp();
+    }
     this.#wasUp ||= state.up;
     for (const callback of [...this.#onLink]) callback(state);
+  }
+
+  /** The client has configured the interface. */
+  #onLease(lease: Lease): void {
+    const before = this.#lease;
+    if (before !== null && before.address !== lease.address) this.#onLeaseLost();
+    this.#lease = lease;
+    this.onAddress?.();
+  }
+
+  #onLeaseLost(): void {
+    const before = this.#lease;
+    if (before === null) return;
+    this.#lease = null;
+    this.resolver.clearCache();
+    this.manager.onAddressLost(before.address);
+    this.onAddress?.();
   }
 
   #end(error: StackError): void {
@@ -207,6 +235,8 @@ export class Stack {
     this.#ended = true;
     this.#onPath.clear();
     this.manager.end(error);
+    this.#dhcp?.stop();
+    this.resolver.close();
     this.interface.close();
     this.onEnd?.(error);
   }
@@ -217,7 +247,7 @@ export class Stack {
  *
  * @param module The compiled core; see `core/wasm_source.ts`.
  * @param options Link, address, time, chance.
- * @returns A stack whose link is open and whose address, if one was given, is configured.
+ * @returns A stack whose link is open and whose address, if a static one was given, is configured.
  * @throws {TypeError} If a value is not of its type, or the module is another version's.
  * @throws {RangeError} If a value is out of range, or the memory can not be had.
  * @example
@@ -234,11 +264,13 @@ export class Stack {
  */
 export function openStack(module: WebAssembly.Module, options: OpenStackOptions): Stack {
   const { link, random, tuning = {} } = options;
-  const address = options.address === undefined ? null : parseStatic(options.address);
+  const { address } = options;
+  const fixed = address === undefined || address === "dhcp" ? null : parseStatic(address);
   const config = tunedConfig(tuning, link.mac ?? makeMac(random), link.mtu);
   const stack = new Stack(Core.start(module, config, random), options);
   stack.start();
-  if (address !== null) stack.configure(address);
+  if (fixed !== null) stack.configure(fixed);
+  if (address === "dhcp") stack.startDhcp();
   return stack;
 }
 

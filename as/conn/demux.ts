@@ -14,7 +14,15 @@ import { tcbAt, timeWaitAt } from "../pool.ts";
 export const REF_TIME_WAIT: u32 = 0x80000000;
 
 function bucketOf(localA: u64, localB: u64, remoteA: u64, remoteB: u64, ports: u32): usize {
-  const hash = sipHash5(boot.demuxKeyA, boot.demuxKeyB, localA, localB, remoteA, remoteB, u64(ports));
+  const hash = sipHash5(
+    boot.demuxKeyA,
+    boot.demuxKeyB,
+    localA,
+    localB,
+    remoteA,
+    remoteB,
+    u64(ports),
+  );
   return bucketsBase + (usize(u32(hash) & bucketMask) << 2);
 }
 
@@ -23,7 +31,9 @@ function portsOf(local: u32, remote: u32): u32 {
 }
 
 function nextOf(ref: u32): u32 {
-  return (ref & REF_TIME_WAIT) !== 0 ? timeWaitAt(ref & ~REF_TIME_WAIT).hashNext : tcbAt(ref).hashNext;
+  return (ref & REF_TIME_WAIT) !== 0
+    ? timeWaitAt(ref & ~REF_TIME_WAIT).hashNext
+    : tcbAt(ref).hashNext;
 }
 
 function setNext(ref: u32, next: u32): void {
@@ -36,7 +46,15 @@ function isTcb(tcb: Tcb, lA: u64, lB: u64, rA: u64, rB: u64, local: u32, remote:
     u32(tcb.remotePort) === remote && tcb.remoteAddrA === rA && tcb.localAddrA === lA;
 }
 
-function isTimeWait(record: TimeWait, lA: u64, lB: u64, rA: u64, rB: u64, local: u32, remote: u32): bool {
+function isTimeWait(
+  record: TimeWait,
+  lA: u64,
+  lB: u64,
+  rA: u64,
+  rB: u64,
+  local: u32,
+  remote: u32,
+): bool {
   return record.remoteAddrB === rB && record.localAddrB === lB && u32(record.localPort) === local &&
     u32(record.remotePort) === remote && record.remoteAddrA === rA && record.localAddrA === lA;
 }
@@ -61,7 +79,14 @@ export function findTuple(lA: u64, lB: u64, rA: u64, rB: u64, local: u32, remote
 
 /** Finds where a segment belongs. @returns A reference, or NONE. */
 export function findSegment(seg: Segment): u32 {
-  return findTuple(seg.localAddrA, seg.localAddrB, seg.remoteAddrA, seg.remoteAddrB, seg.localPort, seg.remotePort);
+  return findTuple(
+    seg.localAddrA,
+    seg.localAddrB,
+    seg.remoteAddrA,
+    seg.remoteAddrB,
+    seg.localPort,
+    seg.remotePort,
+  );
 }
 
 function insertRef(bucket: usize, ref: u32): void {
@@ -93,7 +118,13 @@ function bucketOfTcb(tcb: Tcb): usize {
 
 function bucketOfTimeWait(record: TimeWait): usize {
   const ports = portsOf(record.localPort, record.remotePort);
-  return bucketOf(record.localAddrA, record.localAddrB, record.remoteAddrA, record.remoteAddrB, ports);
+  return bucketOf(
+    record.localAddrA,
+    record.localAddrB,
+    record.remoteAddrA,
+    record.remoteAddrB,
+    ports,
+  );
 }
 
 /** Enters a connection. @param slot Its slot; the tuple must be set and not be there. */

@@ -50,7 +50,10 @@ export function isDirectedBroadcast(ipv4: u32): bool {
 export function sameListener(a: u64, b: u64, port: u32): u32 {
   for (let id: u32 = 0; id < LISTENERS_MAX; id++) {
     const listener = listenerAt(id);
-    if (listener.used !== 0 && u32(listener.port) === port && listener.addrB === b && listener.addrA === a) return id;
+    if (
+      listener.used !== 0 && u32(listener.port) === port && listener.addrB === b &&
+      listener.addrA === a
+    ) return id;
   }
   return NONE;
 }

@@ -35,7 +35,9 @@ export function ringPtr(ring: u32): usize {
 /** Largest order that a connection may have: the pool's share, at least one page. */
 function largestOrder(): u32 {
   let order: u32 = 0;
-  while (order + 1 < RING_ORDERS && ((2 as u32) << order) <= (boot.ringPages >> POOL_SHARE_SHIFT)) order++;
+  while (order + 1 < RING_ORDERS && ((2 as u32) << order) <= (boot.ringPages >> POOL_SHARE_SHIFT)) {
+    order++;
+  }
   return order;
 }
 

@@ -28,6 +28,7 @@ const NO: u8 = 0xff;
  * Numbers are the states in the order of the schema: 0 CLOSED, 1 LISTEN, 2 SYN-SENT, 3 SYN-RECEIVED, 4 ESTABLISHED,
  * 5 FIN-WAIT-1, 6 FIN-WAIT-2, 7 CLOSE-WAIT, 8 CLOSING, 9 LAST-ACK, 10 TIME-WAIT.
  */
+// deno-fmt-ignore
 const TABLE: usize = memory.data<u8>([
   // CLOSED: "represents no connection state at all".
   2, 1, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,

@@ -48,7 +48,7 @@ export const WINDOW16_MAX: u32 = 65535;
 /** First ssthresh: arbitrarily high. RFC 5681 section 3.1. */
 const SSTHRESH_INITIAL: u32 = 0x7fffffff;
 
-/** Our MSS option: what one packet of the link can hold. RFC 9293 section 3.7.1 (SHLD-6). */
+/** Our MSS option: what one packet of the link can hold. RFC 9293 section 3.7.1 (MUST-67). */
 export function localMss(): u32 {
   return boot.mtu - IPV4_HEADER_BYTES - TCP_HEADER_BYTES;
 }
@@ -91,7 +91,9 @@ export function initializeSend(tcb: Tcb): void {
   tcb.mss = u16(MSS_DEFAULT);
   tcb.rtoMs = boot.rtoInitialMs;
   tcb.ssthresh = SSTHRESH_INITIAL;
-  tcb.rcvBuf = boot.receiveBufferInitial < receiveBufferMax() ? boot.receiveBufferInitial : receiveBufferMax();
+  tcb.rcvBuf = boot.receiveBufferInitial < receiveBufferMax()
+    ? boot.receiveBufferInitial
+    : receiveBufferMax();
 }
 
 /** Takes IRS and the options of the remote's SYN. RFC 9293 section 3.10.7.2, third. */
@@ -101,7 +103,9 @@ export function takeSyn(tcb: Tcb, seg: Segment, offered: u32): void {
   tcb.rcvUser = seg.seq + 1;
   tcb.rcvAdv = seg.seq + 1;
   // Our SYN has advertised this already, unscaled; a SYN,ACK will do it when it is built.
-  if ((tcb.flags & FLAG_ACTIVE) !== 0) tcb.rcvAdv += tcb.rcvBuf < WINDOW16_MAX ? tcb.rcvBuf : WINDOW16_MAX;
+  if ((tcb.flags & FLAG_ACTIVE) !== 0) {
+    tcb.rcvAdv += tcb.rcvBuf < WINDOW16_MAX ? tcb.rcvBuf : WINDOW16_MAX;
+  }
   let mss: u32 = (seg.options & SEGMENT_OPTION_MSS) !== 0 ? seg.mss : MSS_DEFAULT;
   if (mss < MSS_MIN) mss = MSS_MIN;
   // Eff.snd.MSS is at most what our own path holds. RFC 9293 section 3.7.1 (MUST-16).
@@ -113,7 +117,9 @@ export function takeSyn(tcb: Tcb, seg: Segment, offered: u32): void {
     mss -= TIMESTAMPS_BYTES;
   }
   tcb.mss = u16(mss);
-  if ((offered & FLAG_SACK) !== 0 && (seg.options & SEGMENT_OPTION_SACK_PERMITTED) !== 0) tcb.flags |= FLAG_SACK;
+  if ((offered & FLAG_SACK) !== 0 && (seg.options & SEGMENT_OPTION_SACK_PERMITTED) !== 0) {
+    tcb.flags |= FLAG_SACK;
+  }
   if ((offered & FLAG_WINDOW_SCALE) !== 0 && (seg.options & SEGMENT_OPTION_WINDOW_SCALE) !== 0) {
     tcb.flags |= FLAG_WINDOW_SCALE;
     tcb.scales = u8(seg.windowScale | (receiveShift() << 4));

@@ -4,13 +4,7 @@
  * goes, counted: timestamps or the keyed, clock-driven ISN protect its tuple (RFC 6191, RFC 6528).
  */
 import { boot, control } from "../config.ts";
-import {
-  FLAG_TIMESTAMPS,
-  NONE,
-  STAT_TIME_WAIT_EVICTED,
-  Tcb,
-  TimeWait,
-} from "../layout.gen.ts";
+import { FLAG_TIMESTAMPS, NONE, STAT_TIME_WAIT_EVICTED, Tcb, TimeWait } from "../layout.gen.ts";
 import { giveTimeWait, takeTimeWait, timeWaitAt } from "../pool.ts";
 import { count } from "../stats.ts";
 import { enterTimeWait, leaveTimeWait } from "./demux.ts";

@@ -80,7 +80,9 @@ export function earliestConnection(): u32 {
       const index = level * WHEEL_SLOTS + ((now + step) & SLOT_MASK);
       if (load<u32>(headAt(index)) === NONE) continue;
       const found = earliestOfSlot(index);
-      if (best === NONE || before(earliestDeadline(tcbAt(found)), earliestDeadline(tcbAt(best)))) best = found;
+      if (best === NONE || before(earliestDeadline(tcbAt(found)), earliestDeadline(tcbAt(best)))) {
+        best = found;
+      }
       break;
     }
   }
@@ -107,7 +109,9 @@ export function turnTo(ms: u32): void {
   control.wheelNow = ms;
   for (let level: u32 = WHEEL_LEVELS - 1; level > 0; level--) {
     const shift = SLOT_BITS * level;
-    if ((old >> shift) !== (ms >> shift)) cascade(level * WHEEL_SLOTS + ((ms >> shift) & SLOT_MASK));
+    if ((old >> shift) !== (ms >> shift)) {
+      cascade(level * WHEEL_SLOTS + ((ms >> shift) & SLOT_MASK));
+    }
   }
 }
 

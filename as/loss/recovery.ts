@@ -53,13 +53,19 @@ export function onDuplicateAck(tcb: Tcb, flight: Flight, sacked: u32): void {
   if (flight.recovery === RECOVERY_OPEN) {
     const enough = (DUP_ACK_THRESHOLD - 1) * u32(tcb.mss) + 1;
     // RFC 6582 section 3.2 step 1: only beyond the last recovery, lest its own retransmissions start another.
-    const beyond = flight.recover === 0 || after(tcb.sndUna, flight.recover) || (tcb.flags & FLAG_SACK) !== 0;
-    if (beyond && (flight.dupAcks >= DUP_ACK_THRESHOLD || flight.sackedBytes >= enough)) enterFast(tcb, flight);
+    const beyond = flight.recover === 0 || after(tcb.sndUna, flight.recover) ||
+      (tcb.flags & FLAG_SACK) !== 0;
+    if (beyond && (flight.dupAcks >= DUP_ACK_THRESHOLD || flight.sackedBytes >= enough)) {
+      enterFast(tcb, flight);
+    }
   }
   if (flight.recovery !== RECOVERY_OPEN) {
     markHoles(tcb, flight);
     // Without SACK each duplicate means that a segment has left the network: cwnd inflates by it. RFC 5681 section 3.2 step 4.
-    if ((tcb.flags & FLAG_SACK) === 0 && flight.recovery === RECOVERY_FAST && tcb.cwnd < flightCap(tcb)) {
+    if (
+      (tcb.flags & FLAG_SACK) === 0 && flight.recovery === RECOVERY_FAST &&
+      tcb.cwnd < flightCap(tcb)
+    ) {
       tcb.cwnd += u32(tcb.mss);
     }
   }

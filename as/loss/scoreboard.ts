@@ -7,12 +7,12 @@ import { control, segment } from "../config.ts";
 import {
   Flight,
   FLIGHT_RUNS,
+  Run,
   RUN_LOST,
   RUN_RETRANSMITTED,
   RUN_SACKED,
   RUN_SIZE,
   RUNS_MAX,
-  Run,
   SEGMENT_SACK0_START,
   Tcb,
 } from "../layout.gen.ts";
@@ -187,7 +187,9 @@ export function markLostBelowSacked(flight: Flight, threshold: u32): void {
   for (let i: u32 = 0; i < flight.runCount && above >= threshold; i++) {
     const run = runAt(flight, i);
     if ((run.flags & RUN_SACKED) !== 0) above -= bytesOf(run);
-    else if ((run.flags & (RUN_LOST | RUN_RETRANSMITTED)) === 0) setFlags(flight, run, run.flags | RUN_LOST);
+    else if ((run.flags & (RUN_LOST | RUN_RETRANSMITTED)) === 0) {
+      setFlags(flight, run, run.flags | RUN_LOST);
+    }
   }
 }
 
@@ -200,7 +202,9 @@ export function markAllLost(flight: Flight): void {
   for (let i: u32 = 0; i < flight.runCount; i++) {
     const run = runAt(flight, i);
     if (reneged) setFlags(flight, run, RUN_LOST);
-    else if ((run.flags & RUN_SACKED) === 0) setFlags(flight, run, (run.flags | RUN_LOST) & ~RUN_RETRANSMITTED);
+    else if ((run.flags & RUN_SACKED) === 0) {
+      setFlags(flight, run, (run.flags | RUN_LOST) & ~RUN_RETRANSMITTED);
+    }
   }
 }
 

@@ -42,7 +42,13 @@ import { armLife, armRetransmit, disarmRetransmit } from "../deadline/deadline.t
 import { raise } from "../events.ts";
 import { inFlight, onDuplicateAck, onNewAck } from "../loss/recovery.ts";
 import { computeRto, sampleRtt } from "../loss/rtt.ts";
-import { ackedOnce, ackedSentUs, markFirstLost, removeAcked, takeSackBlocks } from "../loss/scoreboard.ts";
+import {
+  ackedOnce,
+  ackedSentUs,
+  markFirstLost,
+  removeAcked,
+  takeSackBlocks,
+} from "../loss/scoreboard.ts";
 import { owe } from "../owed.ts";
 import { flightAt } from "../pool.ts";
 import { after, atOrBefore, before } from "../seq.ts";
@@ -80,9 +86,10 @@ function completeHandshake(tcb: Tcb, seg: Segment): u32 {
   return CONTINUE;
 }
 
-/** SND.WND, by the newer of segment and acknowledgment. RFC 9293 section 3.10.7.4, ESTABLISHED; MUST-34 forbids to trust old ones. */
+/** SND.WND, by the newer of segment and acknowledgment. RFC 9293 section 3.10.7.4, ESTABLISHED; an old segment must not shrink it (MUST-34 expects windows that do). */
 function updateWindow(tcb: Tcb, seg: Segment): bool {
-  const newer = before(tcb.sndWl1, seg.seq) || (tcb.sndWl1 === seg.seq && atOrBefore(tcb.sndWl2, seg.ack));
+  const newer = before(tcb.sndWl1, seg.seq) ||
+    (tcb.sndWl1 === seg.seq && atOrBefore(tcb.sndWl2, seg.ack));
   if (!newer) return false;
   const window = seg.wnd << sendShift(tcb);
   const changed = window !== tcb.sndWnd;
@@ -97,7 +104,10 @@ function updateWindow(tcb: Tcb, seg: Segment): bool {
 function sample(tcb: Tcb, seg: Segment): void {
   if (ackedOnce) {
     sampleRtt(tcb, control.nowUs - ackedSentUs);
-  } else if ((tcb.flags & FLAG_TIMESTAMPS) !== 0 && (seg.options & SEGMENT_OPTION_TIMESTAMPS) !== 0 && seg.tsEcr !== 0) {
+  } else if (
+    (tcb.flags & FLAG_TIMESTAMPS) !== 0 && (seg.options & SEGMENT_OPTION_TIMESTAMPS) !== 0 &&
+    seg.tsEcr !== 0
+  ) {
     sampleRtt(tcb, (control.nowMs - seg.tsEcr) * US_PER_MS);
   }
 }
@@ -175,7 +185,9 @@ function advanceByFin(tcb: Tcb): u32 {
 
 /** The window in which an old ACK is believed at all. RFC 5961 section 5.2. */
 function isAckBelievable(tcb: Tcb, seg: Segment): bool {
-  const widest = tcb.flight === NONE ? MAX_SND_WND_UNKNOWN << sendShift(tcb) : flightAt(tcb.flight).maxSndWnd;
+  const widest = tcb.flight === NONE
+    ? MAX_SND_WND_UNKNOWN << sendShift(tcb)
+    : flightAt(tcb.flight).maxSndWnd;
   const most: u32 = widest > MAX_SND_WND_UNKNOWN ? widest : MAX_SND_WND_UNKNOWN;
   return !before(seg.ack, tcb.sndUna - most);
 }

@@ -70,7 +70,9 @@ export function processFin(tcb: Tcb, seg: Segment): void {
     armLife(tcb, timeWaitMs());
     return;
   }
-  if (state !== STATE_ESTABLISHED && state !== STATE_FIN_WAIT_1 && state !== STATE_FIN_WAIT_2) return;
+  if (state !== STATE_ESTABLISHED && state !== STATE_FIN_WAIT_1 && state !== STATE_FIN_WAIT_2) {
+    return;
+  }
   // Bytes before it are missing: it comes again with them. Its number is not in a range, because ranges are bytes.
   if (!isFinNext(tcb, seg)) return;
   tcb.rcvNxt++;

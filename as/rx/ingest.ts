@@ -111,7 +111,9 @@ function ingestIpv4(frame: usize, bytes: u32): void {
   const isGroup = isGroupAddress(destination);
   const protocol = ipv4Protocol(packet);
   // An address given by DHCP arrives before we have it. RFC 2131 section 4.1.
-  if (!isGroup && protocol !== PROTOCOL_UDP && !isLocalAddress(segment.localAddrA, segment.localAddrB)) {
+  if (
+    !isGroup && protocol !== PROTOCOL_UDP && !isLocalAddress(segment.localAddrA, segment.localAddrB)
+  ) {
     count(STAT_DROP_NOT_OUR_IP);
     return;
   }

@@ -1,10 +1,5 @@
 /** A segment for a compact TIME-WAIT record. RFC 9293 section 3.10.7.4 as far as it concerns TIME-WAIT; RFC 1337, RFC 6191. */
-import {
-  NONE,
-  Segment,
-  SEGMENT_OPTION_TIMESTAMPS,
-  TimeWait,
-} from "../layout.gen.ts";
+import { NONE, Segment, SEGMENT_OPTION_TIMESTAMPS, TimeWait } from "../layout.gen.ts";
 import { endTimeWait, restartTimeWait } from "../conn/time_wait.ts";
 import { findSegment, REF_TIME_WAIT } from "../conn/demux.ts";
 import { tcbAt, timeWaitAt } from "../pool.ts";

@@ -95,7 +95,8 @@ function fillHoles(
       copyIn(ring, mask, distance(origin, at) & mask, src + distance(seq, at), hole);
       copied += hole;
     }
-    at = latest(at, range.end);
+    // It ends at or after the text's first byte, and after the range before it.
+    at = range.end;
   }
   if (before(at, end)) {
     const hole = distance(at, end);

@@ -23,7 +23,8 @@ import { CONTINUE, DONE } from "./verdict.ts";
 function reasonOfRst(tcb: Tcb): u32 {
   if (tcb.state === STATE_SYN_RECEIVED && (tcb.flags & FLAG_ACTIVE) !== 0) return REASON_REFUSED;
   // "CLOSING, LAST-ACK, TIME-WAIT: enter the CLOSED state, delete the TCB": both directions were over.
-  const over = tcb.state === STATE_CLOSING || tcb.state === STATE_LAST_ACK || tcb.state === STATE_TIME_WAIT;
+  const over = tcb.state === STATE_CLOSING || tcb.state === STATE_LAST_ACK ||
+    tcb.state === STATE_TIME_WAIT;
   return over ? REASON_NORMAL : REASON_RESET;
 }
 

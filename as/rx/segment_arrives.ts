@@ -47,7 +47,9 @@ import { CONTINUE, DONE } from "./verdict.ts";
  * simultaneous open (RFC 9293 figure 7). It is old, so the first step would refuse it; its number is taken off instead.
  */
 function takeOffRepeatedSyn(tcb: Tcb, seg: Segment): u32 {
-  if (tcb.state !== STATE_SYN_RECEIVED || seg.seq !== tcb.irs || (seg.flags & TCP_RST) !== 0) return CONTINUE;
+  if (tcb.state !== STATE_SYN_RECEIVED || seg.seq !== tcb.irs || (seg.flags & TCP_RST) !== 0) {
+    return CONTINUE;
+  }
   if ((seg.flags & TCP_SYN) === 0) return CONTINUE;
   if ((seg.flags & TCP_ACK) === 0) {
     owe(tcb, OWED_SYN);

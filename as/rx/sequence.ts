@@ -21,7 +21,9 @@ import { CONTINUE, DONE } from "./verdict.ts";
 
 /** Drops a segment whose timestamp is older than TS.Recent; RST is exempt. RFC 7323 section 5.3 R1. */
 export function checkPaws(tcb: Tcb, seg: Segment): u32 {
-  if ((tcb.flags & FLAG_TIMESTAMPS) === 0 || (seg.options & SEGMENT_OPTION_TIMESTAMPS) === 0) return CONTINUE;
+  if ((tcb.flags & FLAG_TIMESTAMPS) === 0 || (seg.options & SEGMENT_OPTION_TIMESTAMPS) === 0) {
+    return CONTINUE;
+  }
   if ((seg.flags & TCP_RST) !== 0 || !before(seg.tsVal, tcb.tsRecent)) return CONTINUE;
   count(STAT_DROP_PAWS);
   seg.answer = ANSWER_ACK;
@@ -33,7 +35,9 @@ export function checkPaws(tcb: Tcb, seg: Segment): u32 {
  * SEG.SEQ =< Last.ACK.sent; while an acknowledgment is owed, Last.ACK.sent is below RCV.NXT and an earlier segment counts.
  */
 function takeTimestamp(tcb: Tcb, seg: Segment): void {
-  if ((tcb.flags & FLAG_TIMESTAMPS) === 0 || (seg.options & SEGMENT_OPTION_TIMESTAMPS) === 0) return;
+  if ((tcb.flags & FLAG_TIMESTAMPS) === 0 || (seg.options & SEGMENT_OPTION_TIMESTAMPS) === 0) {
+    return;
+  }
   if ((tcb.owed & OWED_ACK) !== 0 || (tcb.flags & FLAG_TIMER_ACK) !== 0) return;
   if (atOrBefore(seg.seq, tcb.rcvNxt) && !before(seg.tsVal, tcb.tsRecent)) tcb.tsRecent = seg.tsVal;
 }

@@ -5,10 +5,10 @@ import {
   ANSWER_RST,
   CAUSE_ABORT,
   EVENT_READABLE,
+  FLAG_FIN_RECEIVED,
   FLAG_READ_CLOSED,
   FLAG_RELEASED,
   FLAG_TIMER_ACK,
-  FLAG_FIN_RECEIVED,
   NONE,
   OWED_ACK,
   REASON_ABORTED,
@@ -62,7 +62,15 @@ function takeInOrder(tcb: Tcb, seg: Segment, seq: u32, ptr: usize, bytes: u32): 
   const flight: usize = tcb.flight === NONE ? 0 : changetype<usize>(flightAt(tcb.flight));
   const hadRanges = flight !== 0 && rangeCount(flight) > 0;
   const origin = tcb.irs + 1;
-  const next = placeInOrder(flight, ringPtr(tcb.receiveRing), ringMask(tcb.receiveRing), origin, seq, ptr, bytes);
+  const next = placeInOrder(
+    flight,
+    ringPtr(tcb.receiveRing),
+    ringMask(tcb.receiveRing),
+    origin,
+    seq,
+    ptr,
+    bytes,
+  );
   countMany(STAT_BYTES_IN, next - tcb.rcvNxt);
   tcb.rcvNxt = next;
   raise(tcb, EVENT_READABLE);
@@ -82,7 +90,15 @@ function takeOutOfOrder(tcb: Tcb, seg: Segment, seq: u32, ptr: usize, bytes: u32
   }
   const flight = changetype<usize>(flightAt(block));
   const origin = tcb.irs + 1;
-  const placed = place(flight, ringPtr(tcb.receiveRing), ringMask(tcb.receiveRing), origin, seq, ptr, bytes);
+  const placed = place(
+    flight,
+    ringPtr(tcb.receiveRing),
+    ringMask(tcb.receiveRing),
+    origin,
+    seq,
+    ptr,
+    bytes,
+  );
   if (placed === PLACED_DUPLICATE) count(STAT_DUPLICATES);
   else if (placed !== PLACED) count(STAT_DROP_RANGES);
 }
@@ -115,7 +131,7 @@ export function processText(tcb: Tcb, seg: Segment): void {
   const beyond = textBeyond(seq, seg.textBytes - old, tcb.rcvNxt, receiveWindow(tcb));
   const bytes = seg.textBytes - old - beyond;
   if (bytes === 0) {
-    // A probe of a closed window. RFC 9293 section 3.8.6.1 (MUST-37 of its answer).
+    // A probe of a closed window. RFC 9293 section 3.8.6.1 (MUST-36).
     seg.answer = ANSWER_ACK;
     return;
   }

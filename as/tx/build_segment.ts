@@ -2,6 +2,9 @@
 import { boot, control, hopsBase } from "../config.ts";
 import {
   ETHERNET_HEADER_BYTES,
+  FEATURE_SACK,
+  FEATURE_TIMESTAMPS,
+  FEATURE_WINDOW_SCALE,
   FLAG_ACTIVE,
   FLAG_SACK,
   FLAG_TIMER_ACK,
@@ -23,9 +26,6 @@ import {
   Tcb,
   TCP_HEADER_BYTES,
   VNET_HEADER_BYTES,
-  FEATURE_SACK,
-  FEATURE_TIMESTAMPS,
-  FEATURE_WINDOW_SCALE,
 } from "../layout.gen.ts";
 import { copySumAt, fold, pseudoSum, sum } from "../checksum.ts";
 import { localMss, receiveShift, TIMESTAMPS_BYTES } from "../conn/tcb.ts";
@@ -98,8 +98,12 @@ function writeSynOptions(tcb: Tcb, at: usize): usize {
   const offering = tcb.state === STATE_SYN_SENT;
   const features = boot.features;
   const sack = offering ? (features & FEATURE_SACK) !== 0 : (tcb.flags & FLAG_SACK) !== 0;
-  const stamps = offering ? (features & FEATURE_TIMESTAMPS) !== 0 : (tcb.flags & FLAG_TIMESTAMPS) !== 0;
-  const scale = offering ? (features & FEATURE_WINDOW_SCALE) !== 0 : (tcb.flags & FLAG_WINDOW_SCALE) !== 0;
+  const stamps = offering
+    ? (features & FEATURE_TIMESTAMPS) !== 0
+    : (tcb.flags & FLAG_TIMESTAMPS) !== 0;
+  const scale = offering
+    ? (features & FEATURE_WINDOW_SCALE) !== 0
+    : (tcb.flags & FLAG_WINDOW_SCALE) !== 0;
   at = writeMss(at, localMss());
   if (sack) at = writeSackPermitted(at);
   else if (stamps) at = writeNop(writeNop(at));
@@ -166,7 +170,14 @@ function writeLinkAndIp(tcb: Tcb, frame: usize, ipBytes: u32): void {
   const macA = tcb.nextHop === 0 ? tcb.remoteMacA : hop.macA;
   const macB = tcb.nextHop === 0 ? tcb.remoteMacB : hop.macB;
   writeEthernet(frame, macA, macB, boot.macA, boot.macB, ETHERTYPE_IPV4);
-  writeIpv4(frame + ETHERNET_HEADER_BYTES, ipBytes, PROTOCOL_TCP, boot.ttl, tcb.localAddrB, tcb.remoteAddrB);
+  writeIpv4(
+    frame + ETHERNET_HEADER_BYTES,
+    ipBytes,
+    PROTOCOL_TCP,
+    boot.ttl,
+    tcb.localAddrB,
+    tcb.remoteAddrB,
+  );
 }
 
 /**
@@ -188,9 +199,26 @@ export function buildSegment(tcb: Tcb, at: usize, seq: u32, bytes: u32, flags: u
   assert((headerBytes & 3) === 0, "options are not a multiple of 4 bytes");
   const hasAck = (flags & TCP_ACK) !== 0;
   const window = (flags & TCP_RST) !== 0 ? 0 : advertise(tcb, isSyn);
-  writeTcp(tcp, tcb.localPort, tcb.remotePort, seq, hasAck ? tcb.rcvNxt : 0, headerBytes, flags, window, 0);
+  writeTcp(
+    tcp,
+    tcb.localPort,
+    tcb.remotePort,
+    seq,
+    hasAck ? tcb.rcvNxt : 0,
+    headerBytes,
+    flags,
+    window,
+    0,
+  );
   const tcpBytes = headerBytes + bytes;
-  let total = pseudoSum(tcb.localAddrA, tcb.localAddrB, tcb.remoteAddrA, tcb.remoteAddrB, PROTOCOL_TCP, tcpBytes);
+  let total = pseudoSum(
+    tcb.localAddrA,
+    tcb.localAddrB,
+    tcb.remoteAddrA,
+    tcb.remoteAddrB,
+    PROTOCOL_TCP,
+    tcpBytes,
+  );
   total = sum(tcp, headerBytes, total);
   if (bytes > 0) total = copyText(tcb, text, seq, bytes, total);
   store16(tcp + TCP_CHECKSUM_AT, ~fold(total) & 0xffff);

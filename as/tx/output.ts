@@ -225,16 +225,22 @@ function pay(tcb: Tcb): void {
   stalled = false;
   if (isOpening(tcb.state)) {
     if ((tcb.owed & OWED_SYN) !== 0) paySyn(tcb);
-    else if ((tcb.owed & OWED_ACK) !== 0 && tcb.state !== STATE_SYN_SENT && hasRoom(0)) put(tcb, bareSequence(tcb), 0, TCP_ACK);
+    else if ((tcb.owed & OWED_ACK) !== 0 && tcb.state !== STATE_SYN_SENT && hasRoom(0)) {
+      put(tcb, bareSequence(tcb), 0, TCP_ACK);
+    }
     return;
   }
   if ((tcb.owed & ~OWED_ACK) !== 0 && canSendData(tcb.state)) payText(tcb);
-  if (!stalled && (tcb.owed & OWED_ACK) !== 0 && hasRoom(0)) put(tcb, bareSequence(tcb), 0, TCP_ACK);
+  if (!stalled && (tcb.owed & OWED_ACK) !== 0 && hasRoom(0)) {
+    put(tcb, bareSequence(tcb), 0, TCP_ACK);
+  }
 }
 
 function payText(tcb: Tcb): void {
-  if (tcb.sndNxt === tcb.sndUna && unsentBytes(tcb) === 0 &&
-    (tcb.flags & (FLAG_FIN_QUEUED | FLAG_FIN_SENT)) !== FLAG_FIN_QUEUED) {
+  if (
+    tcb.sndNxt === tcb.sndUna && unsentBytes(tcb) === 0 &&
+    (tcb.flags & (FLAG_FIN_QUEUED | FLAG_FIN_SENT)) !== FLAG_FIN_QUEUED
+  ) {
     tcb.owed = u8(u32(tcb.owed) & OWED_ACK);
     return;
   }

@@ -105,7 +105,15 @@ function takeResetToken(): bool {
 }
 
 /** A segment without text from the addresses of a received one, to the MAC it came from. */
-function buildBare(seg: Segment, seq: u32, ack: u32, flags: u32, wnd16: u32, tsVal: u32, tsEcr: u32): void {
+function buildBare(
+  seg: Segment,
+  seq: u32,
+  ack: u32,
+  flags: u32,
+  wnd16: u32,
+  tsVal: u32,
+  tsEcr: u32,
+): void {
   const at = roomFor(BARE_RECORD_MAX);
   if (at === 0) {
     count(STAT_DROP_REPLY_FULL);

@@ -1,11 +1,5 @@
 /** How much may be sent now: the peer's window, the congestion window, Nagle and the silly window. RFC 9293 section 3.8.6.2.1. */
-import {
-  FLAG_FIN_QUEUED,
-  FLAG_FIN_SENT,
-  FLAG_NO_DELAY,
-  Flight,
-  Tcb,
-} from "../layout.gen.ts";
+import { FLAG_FIN_QUEUED, FLAG_FIN_SENT, FLAG_NO_DELAY, Flight, Tcb } from "../layout.gen.ts";
 import { inFlight } from "../loss/recovery.ts";
 import { before } from "../seq.ts";
 

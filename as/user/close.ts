@@ -64,7 +64,8 @@ function close(tcb: Tcb): void {
 
 /** The states in which ABORT sends a RST. RFC 9293 section 3.10.5. */
 function abortSendsReset(state: u32): bool {
-  return state === STATE_SYN_RECEIVED || state === STATE_ESTABLISHED || state === STATE_FIN_WAIT_1 ||
+  return state === STATE_SYN_RECEIVED || state === STATE_ESTABLISHED ||
+    state === STATE_FIN_WAIT_1 ||
     state === STATE_FIN_WAIT_2 || state === STATE_CLOSE_WAIT;
 }
 

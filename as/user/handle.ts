@@ -7,7 +7,9 @@ import { tcbAt } from "../pool.ts";
 export function resolve(slot: u32, generation: u32): Tcb | null {
   if (slot >= control.tcbHigh) return null;
   const tcb = tcbAt(slot);
-  if ((tcb.flags & (FLAG_USED | FLAG_RELEASED)) !== FLAG_USED || tcb.generation !== generation) return null;
+  if ((tcb.flags & (FLAG_USED | FLAG_RELEASED)) !== FLAG_USED || tcb.generation !== generation) {
+    return null;
+  }
   return tcb;
 }
 

@@ -39,7 +39,7 @@ import { mappedB } from "../wire/ipv4.ts";
 
 /** ICMP destination unreachable. RFC 792. */
 const ICMP_UNREACHABLE: u32 = 3;
-/** Its codes that RFC 9293 section 3.9.2.2 (MUST-56) calls hard; code 4 is path MTU discovery's. */
+/** Its codes that RFC 9293 section 3.9.2.2 (SHLD-26) calls hard; code 4 is path MTU discovery's. */
 const ICMP_PROTOCOL_UNREACHABLE: u32 = 2;
 const ICMP_PORT_UNREACHABLE: u32 = 3;
 const ICMP_FRAGMENTATION_NEEDED: u32 = 4;
@@ -96,19 +96,24 @@ function quotedConnection(bytes: u32): Tcb | null {
 }
 
 function reasonOf(code: u32): u32 {
-  if (code === ICMP_PROTOCOL_UNREACHABLE || code === ICMP_PORT_UNREACHABLE) return REASON_PORT_UNREACHABLE;
-  return code === ICMP_NET_UNREACHABLE || code === ICMP_NET_UNKNOWN ? REASON_NET_UNREACHABLE : REASON_HOST_UNREACHABLE;
+  if (code === ICMP_PROTOCOL_UNREACHABLE || code === ICMP_PORT_UNREACHABLE) {
+    return REASON_PORT_UNREACHABLE;
+  }
+  return code === ICMP_NET_UNREACHABLE || code === ICMP_NET_UNKNOWN
+    ? REASON_NET_UNREACHABLE
+    : REASON_HOST_UNREACHABLE;
 }
 
 /**
  * An ICMP error. While the connection opens, unreachable ends it; once it is open none does: hard errors too are treated
- * as soft, because they are cheaply forged. Deviation from RFC 9293 MUST-56 with RFC 5461 and RFC 5927 section 5.2.
+ * as soft, because they are cheaply forged. Deviation from RFC 9293 SHLD-26 with RFC 5461 and RFC 5927 section 5.2.
  */
 export function heedIcmp(bytes: u32, type: u32, code: u32): i32 {
   const tcb = quotedConnection(bytes);
   if (tcb === null) return -STATUS_STALE_HANDLE;
   if (type !== ICMP_UNREACHABLE || code === ICMP_FRAGMENTATION_NEEDED) return -STATUS_UNSUPPORTED;
-  const opening = tcb.state === STATE_SYN_SENT || (tcb.state === STATE_SYN_RECEIVED && (tcb.flags & FLAG_ACTIVE) !== 0);
+  const opening = tcb.state === STATE_SYN_SENT ||
+    (tcb.state === STATE_SYN_RECEIVED && (tcb.flags & FLAG_ACTIVE) !== 0);
   if (!opening) return -STATUS_WRONG_STATE;
   endConnection(tcb, CAUSE_UNREACHABLE, reasonOf(code));
   return STATUS_OK;

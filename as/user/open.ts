@@ -45,7 +45,9 @@ import { handleOf, resolve } from "./handle.ts";
 
 /** Active open of Param's tuple through a next hop. @returns A handle, or -STATUS. */
 export function openActive(hop: u32): f64 {
-  if (hop === 0 || hop >= HOPS_MAX || param.remotePort === 0 || param.localPort === 0) return -f64(STATUS_BAD_ARGUMENT);
+  if (hop === 0 || hop >= HOPS_MAX || param.remotePort === 0 || param.localPort === 0) {
+    return -f64(STATUS_BAD_ARGUMENT);
+  }
   const found = findTuple(
     param.localAddrA,
     param.localAddrB,
@@ -54,7 +56,9 @@ export function openActive(hop: u32): f64 {
     param.localPort,
     param.remotePort,
   );
-  if (found !== NONE) return (found & REF_TIME_WAIT) !== 0 ? -f64(STATUS_TIME_WAIT) : -f64(STATUS_IN_USE);
+  if (found !== NONE) {
+    return (found & REF_TIME_WAIT) !== 0 ? -f64(STATUS_TIME_WAIT) : -f64(STATUS_IN_USE);
+  }
   const slot = takeTcb();
   if (slot === NONE) return -f64(STATUS_FULL);
   const tcb = tcbAt(slot);
@@ -79,7 +83,9 @@ export function openActive(hop: u32): f64 {
 /** Passive open of Param's address and port. @returns An id, or -STATUS. */
 export function openPassive(): i32 {
   if (param.backlog === 0) return -STATUS_BAD_ARGUMENT;
-  if (sameListener(param.localAddrA, param.localAddrB, param.localPort) !== NONE) return -STATUS_IN_USE;
+  if (sameListener(param.localAddrA, param.localAddrB, param.localPort) !== NONE) {
+    return -STATUS_IN_USE;
+  }
   const id = freeListener();
   if (id === NONE) return -STATUS_FULL;
   const listener = listenerAt(id);
@@ -98,7 +104,10 @@ export function closeListener(id: u32): i32 {
   if (id >= LISTENERS_MAX || listenerAt(id).used === 0) return -STATUS_BAD_ARGUMENT;
   for (let slot: u32 = 0; slot < control.tcbHigh; slot++) {
     const tcb = tcbAt(slot);
-    if ((tcb.flags & (FLAG_USED | FLAG_QUEUED)) !== (FLAG_USED | FLAG_QUEUED) || u32(tcb.listener) !== id) continue;
+    if (
+      (tcb.flags & (FLAG_USED | FLAG_QUEUED)) !== (FLAG_USED | FLAG_QUEUED) ||
+      u32(tcb.listener) !== id
+    ) continue;
     if (tcb.state !== STATE_LISTEN) sendReset(tcb);
     endConnection(tcb, CAUSE_ABORT, REASON_UNLISTENED);
   }

@@ -13,7 +13,14 @@ import {
   STATUS_STALE_HANDLE,
   Tcb,
 } from "../layout.gen.ts";
-import { dropSendRing, fitSendRing, ringBytes, ringLimit, ringMask, ringPtr } from "../conn/rings.ts";
+import {
+  dropSendRing,
+  fitSendRing,
+  ringBytes,
+  ringLimit,
+  ringMask,
+  ringPtr,
+} from "../conn/rings.ts";
 import { owe } from "../owed.ts";
 import { resolve } from "./handle.ts";
 

@@ -101,7 +101,7 @@ const RTO_MIN_MS = 200;
 /** RFC 6298 section 2.5 (at least 60 s), ms. */
 const RTO_MAX_MS = 60_000;
 
-/** RFC 9293 MUST-59 demands less than 500, ms; Linux's smallest. */
+/** RFC 9293 MUST-40 demands less than 500, ms; Linux's smallest. */
 const DELAYED_ACK_MS = 40;
 
 /** RFC 9293 MUST-23: at least 3 minutes, ms. */

@@ -497,7 +497,7 @@ export const BOOT_RTO_INITIAL_MS = 88;
 export const BOOT_RTO_MIN_MS = 92;
 /** u32. Configuration: largest RTO, ms. RFC 6298 section 2.5. */
 export const BOOT_RTO_MAX_MS = 96;
-/** u32. Configuration: how long an ACK may wait, ms, at most 500. RFC 9293 MUST-59. */
+/** u32. Configuration: how long an ACK may wait, ms, at most 500. RFC 9293 MUST-40. */
 export const BOOT_DELAYED_ACK_MS = 100;
 /** u32. Configuration: 0 coalesces ACKs per batch; 2 follows SHLD-19 to the letter. */
 export const BOOT_ACK_EVERY = 104;

@@ -398,7 +398,7 @@ class Tunnel implements WebsocketDevice {
     const socket = this.#socket;
     this.#socket = null;
     this.#isUp = false;
-    this.#reason = reason.slice(0, REASON_MAX);
+    this.#reason = reason.substring(0, REASON_MAX);
     this.#cancelTimers();
     if (socket !== null) this.#part(socket);
     // A relay that welcomes and drops at once is not hurried.

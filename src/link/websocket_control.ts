@@ -92,6 +92,6 @@ export function macBytes(mac: string): Uint8Array {
 /** The text of an error message, short enough to be shown. */
 export function reasonOf(message: ControlMessage): string {
   const { message: text, code } = message;
-  if (typeof text === "string" && text !== "") return text.slice(0, REASON_MAX);
-  return typeof code === "string" ? code.slice(0, REASON_MAX) : "no reason given";
+  if (typeof text === "string" && text !== "") return text.substring(0, REASON_MAX);
+  return typeof code === "string" ? code.substring(0, REASON_MAX) : "no reason given";
 }

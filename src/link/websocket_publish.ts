@@ -221,6 +221,6 @@ function isPort(value: number, least: number): boolean {
 function errorFrom(message: Record<string, unknown>, what: string): StackError {
   const { code, message: text } = message;
   const known = CODES.find((candidate) => candidate === code) ?? "EPROTO";
-  const reason = typeof text === "string" ? text.slice(0, MESSAGE_MAX) : String(code);
+  const reason = typeof text === "string" ? text.substring(0, MESSAGE_MAX) : String(code);
   return errorOf(known, `${what}: ${reason}`);
 }

@@ -127,6 +127,8 @@ describe.skipIf(missing !== null)("openTap() against the kernel", () => {
 });
 
 if (missing !== null) {
-  process.stdout.write(`openTap() against the kernel is not tested: ${missing}\n`);
-  it.skip(`openTap() needs more than there is here: ${missing}`, () => {});
+  it("says why openTap() is not tested here", () => {
+    process.stdout.write(`openTap() against the kernel is not tested: ${missing}\n`);
+    expect(process.env["CI"], `with CI=true nothing may be left out: ${missing}`).toBeUndefined();
+  });
 }

@@ -8,6 +8,8 @@ const TOP_PAGES = 2 ** (RING_ORDERS - 1);
 /** The pool's own memory is never touched by the pool, so it may be anywhere. */
 const BASE = 2 ** 30;
 const DIRT = 0x5a;
+/** How the table marks a free block of one page. */
+const FREE_PAGE = 0x81;
 
 let kernels: Kernels;
 let memory: Uint8Array;
@@ -21,7 +23,10 @@ beforeAll(() => {
 
 function makePool(pages: number): model.Pool {
   // What lies in the table before does not matter.
-  memory.fill(DIRT, table, table + kernels.ringTableBytes(pages) + 16);
+  const end = table + kernels.ringTableBytes(pages);
+  memory.fill(DIRT, table, end);
+  // What lies behind it looks like a free page: a buddy beyond the pool must not be believed.
+  memory.fill(FREE_PAGE, end - 3, end + 16);
   kernels.initRings(BASE, pages, table);
   return model.pool(pages, TOP_PAGES);
 }
@@ -85,7 +90,7 @@ describe("ring pool and its twin", () => {
     const twin = makePool(pages);
     alloc(twin, 0);
     const end = table + kernels.ringTableBytes(pages);
-    expect([...memory.slice(end, end + 16)]).toEqual(new Array(16).fill(DIRT));
+    expect([...memory.slice(end, end + 16)]).toEqual(new Array(16).fill(FREE_PAGE));
     // Links of the second and third superblock, 8 bytes a page behind a head of 64.
     const untouched = memory.slice(table + 64 + (8 * TOP_PAGES), table + 64 + (8 * pages));
     expect(untouched.every((byte) => byte === DIRT)).toBe(true);

@@ -51,16 +51,19 @@ export const HOST_IMPORTS: Readonly<Record<string, readonly string[]>> = {
 /**
  * The core, from the outside in: a file imports its own rank and those below it.
  *
- * A name stands for `as/<name>.ts` or for the folder `as/<name>/`.
+ * A name stands for `as/<name>.ts` or for the folder `as/<name>/`; a file's own name goes before its folder's.
  */
 export const CORE_RANKS: readonly (readonly string[])[] = [
   ["index", "kernels"],
+  ["state_hash", "user"],
   ["rx", "expire"],
   ["tx"],
   ["loss"],
   ["conn"],
   ["deadline", "owed", "events", "pool"],
   ["wire"],
+  // Reassembly and acceptance know no TCP: they compare sequence numbers and move bytes, and tx/ reads the ranges for SACK.
+  ["rx/reassembly", "rx/acceptance"],
   ["stats", "seq", "checksum", "bytes", "hash", "clock"],
   ["layout.gen", "assert", "config", "ring_pool"],
 ];

@@ -28,8 +28,9 @@ function checkHost(sources: readonly Source[]): string[] {
 
 /** Rank in the core's table: the higher, the deeper; -1 when it is not there. */
 function coreRank(path: string): number {
-  const name = path.replace(/^as\//, "").replace(/\.ts$/, "").split("/")[0] ?? "";
-  return CORE_RANKS.findIndex((rank) => rank.includes(name));
+  const name = path.replace(/^as\//, "").replace(/\.ts$/, "");
+  const own = CORE_RANKS.findIndex((rank) => rank.includes(name));
+  return own >= 0 ? own : CORE_RANKS.findIndex((rank) => rank.includes(name.split("/")[0] ?? ""));
 }
 
 function checkCore(sources: readonly Source[]): string[] {

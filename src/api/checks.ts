@@ -1,0 +1,68 @@
+/** Refuses what a caller can not mean: `TypeError` for the wrong kind of value, `RangeError` for one out of range. */
+import { isIpv4, parseIpv4 } from "../net/addresses.ts";
+import type { ConnectOptions, ListenOptions, StackOptions } from "../options.ts";
+import { PORT_MAX } from "../tcp/ports.ts";
+import { checkInteger } from "../tcp/tuning.ts";
+
+/** Longest name, characters. RFC 1035 section 2.3.4. */
+const NAME_MAX = 253;
+
+/** Longest time to open a connection, ms: a day. */
+const CONNECT_TIMEOUT_MAX_MS = 86_400_000;
+
+/** Checks a host's name or address. */
+export function checkName(hostname: unknown): void {
+  if (typeof hostname !== "string") {
+    throw new TypeError(`Cannot use hostname "${String(hostname)}": expected a string`);
+  }
+  if (hostname.length === 0 || hostname.length > NAME_MAX) {
+    throw new RangeError(
+      `Cannot use a hostname of ${hostname.length} characters: expected 1 to ${NAME_MAX}`,
+    );
+  }
+}
+
+/** Checks the options of `connect()`. */
+export function checkConnect(options: ConnectOptions): void {
+  checkObject("connect", options);
+  checkName(options.hostname);
+  checkInteger("port", options.port, 1, PORT_MAX);
+  if (options.localPort !== undefined) checkInteger("localPort", options.localPort, 0, PORT_MAX);
+  if (options.localAddress !== undefined) parseIpv4(options.localAddress);
+  if (options.connectTimeoutMs !== undefined) {
+    checkInteger("connectTimeoutMs", options.connectTimeoutMs, 1, CONNECT_TIMEOUT_MAX_MS);
+  }
+}
+
+/** Checks the options of `listen()`. */
+export function checkListen(options: ListenOptions): void {
+  checkObject("listen", options);
+  checkInteger("port", options.port, 0, PORT_MAX);
+  if (options.backlog !== undefined) checkInteger("backlog", options.backlog, 1, PORT_MAX);
+  if (options.hostname === undefined) return;
+  checkName(options.hostname);
+  if (!isIpv4(options.hostname)) {
+    throw new RangeError(`Cannot listen on "${options.hostname}": expected an IPv4 address`);
+  }
+}
+
+/** Checks the options of `createStack()`, as far as nobody else does. */
+export function checkStackOptions(options: StackOptions): void {
+  checkObject("create a stack", options);
+  const { link, address } = options;
+  if (typeof link !== "object" || link === null || typeof link.send !== "function") {
+    throw new TypeError("Cannot create a stack: the link is no device");
+  }
+  const isStatic = typeof address === "object" && address !== null;
+  if (address !== "dhcp" && !isStatic) {
+    throw new TypeError(
+      `Cannot create a stack: the address is "${String(address)}", expected "dhcp" or an object`,
+    );
+  }
+}
+
+function checkObject(doing: string, options: unknown): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`Cannot ${doing}: expected an object with options`);
+  }
+}

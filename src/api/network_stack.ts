@@ -1,0 +1,267 @@
+/** The stack with promises, in the process that calls it. */
+import { coreModule } from "../core/wasm_source.ts";
+import {
+  BadResource,
+  ConnectionAborted,
+  NameNotFound,
+  StackError,
+  TimedOut,
+} from "../errors.ts";
+import { EVENT_CLOSED, EVENT_OPENED } from "../layout/layout.gen.ts";
+import type { Core } from "../core/core.ts";
+import { PAGE_MEMORY_MIB } from "../core/core_config.ts";
+import type { Device } from "../link/device.ts";
+import { formatIpv4, isIpv4, parseIpv4 } from "../net/addresses.ts";
+import type { NetworkInterface } from "../net/interface.ts";
+import type {
+  AddressInfo,
+  ConnectionRow,
+  ConnectOptions,
+  LinkState,
+  ListenOptions,
+  NetworkStack,
+  StackOptions,
+  TcpConnection,
+  TcpListener,
+  Tuning,
+} from "../options.ts";
+import { type Loop, microtask } from "../runtime/loop.ts";
+import { systemClock } from "../runtime/system_clock.ts";
+import { systemRandom } from "../runtime/system_random.ts";
+import { VirtualClock } from "../runtime/virtual_clock.ts";
+import { openStack, parseStatic, type Stack } from "../stack.ts";
+import type { Connection } from "../tcp/connection.ts";
+import type { ConnectionManager } from "../tcp/manager.ts";
+import { checkConnect, checkListen, checkName, checkStackOptions } from "./checks.ts";
+import { StreamConnection } from "./tcp_connection.ts";
+import { StreamListener } from "./tcp_listener.ts";
+import { type Patience, waitFor } from "./waiting.ts";
+
+/** A stack in this process. Everything beneath is reachable for tests, tools and the relay. */
+export class InProcessStack implements NetworkStack {
+  readonly ready: Promise<AddressInfo>;
+  /** The synchronous stack. */
+  readonly stack: Stack;
+  #closing: Promise<void> | null = null;
+
+  /** @param stack An open stack; its `onAddress` and `onEnd` belong to this object from here on. */
+  constructor(stack: Stack) {
+    this.stack = stack;
+    this.ready = new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (stack.address === null) return;
+        stack.whenGatewayKnown(() => {
+          // The lease may have been lost meanwhile; then another one is waited for.
+          if (stack.address !== null) resolve(stack.address);
+        });
+      };
+      stack.onAddress = look;
+      stack.onEnd = reject;
+      if (stack.address === null) return;
+      // A static address is ready whether or not its gateway answers.
+      resolve(stack.address);
+    });
+    this.ready.catch(() => {});
+  }
+
+  /** TCP without promises. */
+  get manager(): ConnectionManager {
+    return this.stack.manager;
+  }
+
+  /** The core. */
+  get core(): Core {
+    return this.stack.core;
+  }
+
+  /** ARP, ICMP, UDP, routes. */
+  get interface(): NetworkInterface {
+    return this.stack.interface;
+  }
+
+  /** The loop. */
+  get loop(): Loop {
+    return this.stack.loop;
+  }
+
+  async connect(options: ConnectOptions): Promise<TcpConnection> {
+    checkConnect(options);
+    const { hostname, port, signal } = options;
+    signal?.throwIfAborted();
+    this.#assertOpen("connect");
+    const { clock, core } = this.stack;
+    const timeoutMs = options.connectTimeoutMs ?? core.config.synR2Ms;
+    const patience: Patience = {
+      clock,
+      untilMs: clock.now() + timeoutMs,
+      signal,
+      late: () => new TimedOut(`Cannot connect to ${hostname}:${port}: not within ${timeoutMs} ms`),
+    };
+    if (this.stack.address === null) await waitFor(this.ready, patience);
+    const addresses = isIpv4(hostname)
+      ? [parseIpv4(hostname)]
+      : await waitFor(this.stack.resolver.resolve(hostname), patience);
+    let failure: unknown = new NameNotFound(`Cannot connect to "${hostname}": it has no address`);
+    for (const address of addresses) {
+      const leftMs = patience.untilMs - clock.now();
+      if (leftMs <= 0) throw patience.late();
+      try {
+        return await this.#open(options, address, Math.ceil(leftMs));
+      } catch (error) {
+        // The next address may do better; the caller's mistakes and reasons will not.
+        if (!(error instanceof StackError) || signal?.aborted === true) throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  // deno-lint-ignore require-await -- errors of an async function are rejections
+  async listen(options: ListenOptions): Promise<TcpListener> {
+    checkListen(options);
+    this.#assertOpen("listen");
+    const { port, hostname, backlog, reuseAddress = false } = options;
+    const listener = this.manager.listen({
+      port,
+      reuseAddress,
+      address: hostname === undefined ? 0 : parseIpv4(hostname),
+      ...(backlog === undefined ? {} : { backlog }),
+    });
+    return new StreamListener(listener);
+  }
+
+  async resolve(hostname: string): Promise<string[]> {
+    checkName(hostname);
+    this.#assertOpen("resolve a name");
+    if (isIpv4(hostname)) return [hostname];
+    if (this.stack.address === null) await this.ready;
+    return (await this.stack.resolver.resolve(hostname)).map(formatIpv4);
+  }
+
+  // deno-lint-ignore require-await
+  async stats(): Promise<Record<string, number>> {
+    this.#assertOpen("count");
+    return this.stack.stats();
+  }
+
+  // deno-lint-ignore require-await
+  async connections(): Promise<ConnectionRow[]> {
+    this.#assertOpen("list connections");
+    return this.manager.rows();
+  }
+
+  onLink(callback: (state: LinkState) => void): () => void {
+    return this.stack.onLink(callback);
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= new Promise((resolve) => {
+      this.stack.close();
+      resolve();
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #open(options: ConnectOptions, address: number, timeoutMs: number): Promise<TcpConnection> {
+    const { port, localPort = 0, localAddress, signal } = options;
+    const from = localAddress === undefined ? {} : { localAddress: parseIpv4(localAddress) };
+    const remote = { address, port };
+    const connection = this.manager.connect({ remote, localPort, timeoutMs, ...from });
+    return opened(connection, signal);
+  }
+
+  #assertOpen(doing: string): void {
+    const { ended } = this.manager;
+    if (ended === null) return;
+    throw ended.code === "CORE_FAULT" ? ended : new BadResource(`Cannot ${doing}: the stack is closed`);
+  }
+}
+
+/** Waits until an active open has ended, well or not. */
+function opened(connection: Connection, signal: AbortSignal | undefined): Promise<TcpConnection> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      stop();
+      connection.abort();
+      connection.release();
+      reject(signal?.reason);
+    };
+    const stop = (): void => {
+      connection.onEvent = null;
+      signal?.removeEventListener("abort", abort);
+    };
+    connection.onEvent = (bits) => {
+      // A connection may open and end in one batch: then its streams tell.
+      if ((bits & EVENT_OPENED) !== 0) {
+        stop();
+        resolve(new StreamConnection(connection));
+      } else if ((bits & EVENT_CLOSED) !== 0) {
+        stop();
+        connection.release();
+        reject(connection.error ?? new ConnectionAborted("Cannot connect: it was closed"));
+      }
+    };
+    if (signal?.aborted === true) abort();
+    else signal?.addEventListener("abort", abort);
+  });
+}
+
+/**
+ * Starts a stack in this process.
+ *
+ * @param options Link, address, and what may differ from the defaults.
+ * @returns The stack; its `ready` tells when it has an address.
+ * @throws {TypeError} If a value is not of its type, or this runtime lacks WebAssembly SIMD.
+ * @throws {RangeError} If a value is out of range, or the memory can not be had.
+ * @throws {StackError} If the link can not be opened.
+ * @example
+ * ```ts
+ * const stack = await createStack({ link, address: { cidr: "10.0.0.2/24", gateway: "10.0.0.1" } });
+ * const connection = await stack.connect({ hostname: "10.0.0.1", port: 80 });
+ * await stack.close();
+ * ```
+ */
+export async function createStack(options: StackOptions): Promise<InProcessStack> {
+  checkStackOptions(options);
+  const { link, address } = options;
+  // Before the link is waited for: a mistake in it should not take that long to be found.
+  if (address !== "dhcp") parseStatic(address);
+  try {
+    const module = await coreModule(options.wasm);
+    await whenOpened(link);
+    const clock = options.clock ?? systemClock();
+    const stack = openStack(module, {
+      link,
+      address,
+      clock,
+      random: options.random ?? systemRandom(),
+      tuning: withMemory(options.tuning ?? {}),
+      // A virtual clock is there to make a run repeatable; microtasks are not in its hands.
+      ...(clock instanceof VirtualClock ? {} : { defer: microtask }),
+    });
+    return new InProcessStack(stack);
+  } catch (error) {
+    link.close();
+    throw error;
+  }
+}
+
+/** Some links have to shake hands before their MAC and MTU are known. */
+async function whenOpened(link: Device): Promise<void> {
+  if ("opened" in link) await link.opened;
+}
+
+/** A page gets less memory by default. */
+function withMemory(tuning: Tuning): Tuning {
+  if (tuning.memoryMiB !== undefined || !isPage()) return tuning;
+  return { ...tuning, memoryMiB: PAGE_MEMORY_MIB };
+}
+
+/** Whether a browser runs us, in a page or in one of its workers. */
+function isPage(): boolean {
+  const names = ["Deno", "process", "Bun"];
+  return !names.some((name) => name in globalThis) && "navigator" in globalThis;
+}

@@ -1,0 +1,60 @@
+/**
+ * tidewire: a TCP/IP stack in WebAssembly. Frames in, frames out; connections, listeners and names in between.
+ *
+ * @example
+ * ```ts
+ * import { createStack, websocketLink } from "@tidewire/tidewire";
+ *
+ * const stack = await createStack({ link: websocketLink({ url, token }), address: "dhcp" });
+ * await using connection = await stack.connect({ hostname: "example.com", port: 80 });
+ * ```
+ * @module
+ */
+export { createStack, InProcessStack } from "./api/network_stack.ts";
+export { openStack, type OpenStackOptions, Stack } from "./stack.ts";
+export type {
+  AddressInfo,
+  ConnectionInfo,
+  ConnectionRow,
+  ConnectOptions,
+  LinkState,
+  ListenOptions,
+  NetAddress,
+  NetworkStack,
+  StackOptions,
+  StaticAddress,
+  TcpConnection,
+  TcpListener,
+  Tuning,
+  WasmSource,
+} from "./options.ts";
+export {
+  AddressInUse,
+  AddressNotAvailable,
+  BadResource,
+  BrokenPipe,
+  ConnectionAborted,
+  ConnectionRefused,
+  ConnectionReset,
+  CoreFault,
+  errorOf,
+  HostUnreachable,
+  NameNotFound,
+  NetworkDown,
+  NetworkUnreachable,
+  NoBuffers,
+  StackError,
+  type StackErrorCode,
+  TimedOut,
+} from "./errors.ts";
+export type { Device, DeviceSink } from "./link/device.ts";
+export { impair, type ImpairedDevice, type ImpairOptions } from "./link/impair.ts";
+export { pcapng, type PcapngDevice, type PcapngOptions } from "./link/pcapng.ts";
+export { pipe, type PipeDevice, type PipeOptions } from "./link/pipe.ts";
+export { type WebsocketDevice, websocketLink, type WebsocketOptions } from "./link/websocket.ts";
+export type { Clock, Timer } from "./runtime/clock.ts";
+export type { Random } from "./runtime/random.ts";
+export { type SeededRandom, seededRandom } from "./runtime/seeded_random.ts";
+export { systemClock, type SystemClockOptions } from "./runtime/system_clock.ts";
+export { systemRandom } from "./runtime/system_random.ts";
+export { VirtualClock, type VirtualClockOptions } from "./runtime/virtual_clock.ts";

@@ -1,0 +1,310 @@
+/**
+ * One client of the relay, as a device: what it sends arrives at the gateway or the TAP bridge once it has passed the filter,
+ * and what they send leaves in messages of at most one batch.
+ *
+ * A session outlives its WebSocket for a while in user mode; while there is none the link is down.
+ */
+import { Buffer } from "node:buffer";
+import type { Clock, Timer } from "../runtime/clock.ts";
+import type { Device, DeviceSink } from "../link/device.ts";
+import { BATCH_BYTES, bytesThatFit, countRecords } from "../link/records.ts";
+import { FrameFilter } from "./frame_filter.ts";
+import {
+  CLOSE_INTERNAL,
+  CLOSE_NORMAL,
+  CLOSE_PROTOCOL,
+  CLOSE_TIMEOUT,
+  type ControlMessage,
+} from "./protocol.ts";
+
+/** Bytes that may wait for a client. Full: `room()` is 0 and TCP waits; what is sent all the same is dropped, newest first. */
+export const QUEUE_BYTES = 1 << 20;
+
+/** How often a full queue is looked at, ms: there is no event for it everywhere. */
+const POLL_MS = 4;
+
+/** A client that takes nothing for so long is closed, ms. */
+export const STUCK_MS = 10_000;
+
+/** Batches with lengths out of bounds until the connection is closed: a client in order sends none. */
+const MALFORMED_MAX = 10;
+
+/** Messages up to this are copied to a buffer of their size, bytes; larger ones leave in the buffer they were built in. */
+const COPY_MAX_BYTES = 1 << 16;
+
+/** Buffers of one batch that are kept for the next message, by all sessions together. */
+const SPARE_BUFFERS = 32;
+
+/** WebSocket.OPEN. */
+const READY_OPEN = 1;
+
+const BINARY = { binary: true, compress: false } as const;
+
+/** What a session needs of a WebSocket of ws. */
+export interface TunnelSocket {
+  readonly readyState: number;
+  readonly bufferedAmount: number;
+  send(data: string): void;
+  send(data: Uint8Array, options: typeof BINARY, done?: (error?: Error) => void): void;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+}
+
+/** What a session goes by. */
+export interface SessionOptions {
+  /** For logs: the how-manieth client it is. */
+  readonly id: number;
+  /** MAC address of the client, 6 bytes. */
+  readonly clientMac: Uint8Array;
+  /** Largest IP packet, bytes. */
+  readonly mtu: number;
+  readonly clock: Clock;
+  /** The secret that brings it back. */
+  readonly resume: string;
+  /** The session can not go on; called once. */
+  readonly onEnd: (session: Session, reason: string) => void;
+}
+
+/** What went by, in messages and bytes of records. */
+export interface SessionCounters {
+  messagesIn: number;
+  messagesOut: number;
+  bytesIn: number;
+  bytesOut: number;
+  /** Records that the client did not take in time, or that came while it was away. */
+  queueDrops: number;
+  malformed: number;
+}
+
+const spares: Buffer[] = [];
+
+function giveBack(buffer: Buffer): void {
+  if (spares.length < SPARE_BUFFERS) spares.push(buffer);
+}
+
+/** A client. */
+export class Session implements Device {
+  readonly id: number;
+  readonly clientMac: Uint8Array;
+  readonly mtu: number;
+  readonly resume: string;
+  /** MAC address of the device's own end: the gateway's. */
+  mac?: Uint8Array;
+  /** Whether the client may send from an address, u32; the network that it joins says so. */
+  isOwnAddress: (address: number) => boolean = () => true;
+  /** What is being delivered: a batch, valid only within a call of the sink; null otherwise. */
+  arrived: Uint8Array | null = null;
+  readonly counters: SessionCounters = {
+    messagesIn: 0,
+    messagesOut: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    queueDrops: 0,
+    malformed: 0,
+  };
+  readonly filter: FrameFilter;
+  readonly #clock: Clock;
+  readonly #onEnd: SessionOptions["onEnd"];
+  readonly #poll: () => void;
+  #socket: TunnelSocket | null = null;
+  #sink: DeviceSink | null = null;
+  #stage: Buffer | null = null;
+  #stagedBytes = 0;
+  #closed = false;
+  #polling: Timer | null = null;
+  #polledBytes = 0;
+  #progressMs = 0;
+
+  /** @param options See {@linkcode SessionOptions}. */
+  constructor(options: SessionOptions) {
+    this.id = options.id;
+    this.clientMac = options.clientMac;
+    this.mtu = options.mtu;
+    this.resume = options.resume;
+    this.#clock = options.clock;
+    this.#onEnd = options.onEnd;
+    this.#poll = () => this.#pollQueue();
+    this.filter = new FrameFilter({
+      mac: options.clientMac,
+      mtu: options.mtu,
+      nowMs: () => this.#clock.now(),
+      isOwnAddress: (address) => this.isOwnAddress(address),
+    });
+  }
+
+  /** The WebSocket, or null while the client is away. */
+  get socket(): TunnelSocket | null {
+    return this.#socket;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  // The client's side.
+
+  /** The client is here (again). The welcome has been sent. */
+  attach(socket: TunnelSocket): void {
+    this.#socket = socket;
+    this.#sink?.up();
+    this.#sink?.ready();
+  }
+
+  /** The WebSocket is gone; what waited in it is lost. */
+  detach(): void {
+    if (this.#socket === null) return;
+    this.#socket = null;
+    this.#stopPolling();
+    this.#stagedBytes = 0;
+    this.#sink?.down("The client's connection broke");
+  }
+
+  /** A binary message arrived; `batch` may be changed in place. */
+  receive(batch: Uint8Array): void {
+    if (this.#closed) return;
+    this.counters.messagesIn++;
+    this.counters.bytesIn += batch.length;
+    const admitted = this.filter.admit(batch);
+    if (admitted === null) {
+      if (++this.counters.malformed >= MALFORMED_MAX) this.fail("malformed", CLOSE_PROTOCOL);
+      return;
+    }
+    if (admitted.length === 0 || this.#sink === null) return;
+    this.arrived = admitted;
+    try {
+      this.#sink.receive(admitted);
+    } finally {
+      this.arrived = null;
+    }
+  }
+
+  /** Sends a control message, if the client is here. */
+  sendControl(message: ControlMessage): void {
+    if (this.#socket?.readyState === READY_OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  /** Ends it: something went wrong with this client alone. */
+  fail(reason: string, code: number = CLOSE_INTERNAL): void {
+    if (this.#closed) return;
+    const socket = this.#socket;
+    socket?.close(code, reason);
+    // Who does not read does not answer a close either.
+    if (code === CLOSE_TIMEOUT) socket?.terminate();
+    this.#onEnd(this, reason);
+  }
+
+  // The device's side.
+
+  open(sink: DeviceSink): void {
+    this.#sink = sink;
+    if (this.#socket === null) sink.down("The client is not here");
+    else sink.up();
+  }
+
+  room(): number {
+    const socket = this.#socket;
+    if (socket === null || socket.readyState !== READY_OPEN) return 0;
+    const left = QUEUE_BYTES - socket.bufferedAmount - this.#stagedBytes;
+    if (left < BATCH_BYTES) this.#startPolling();
+    return Math.max(0, Math.min(left, BATCH_BYTES));
+  }
+
+  send(batch: Uint8Array): void {
+    this.queue(batch, 0, batch.length);
+    this.flush();
+  }
+
+  /**
+   * Adds records to the next message.
+   *
+   * @param batch Whole, valid records from `start` to `end`; copied.
+   */
+  queue(batch: Uint8Array, start: number, end: number): void {
+    let at = start;
+    while (at < end) {
+      const stage = this.#stage ??= spares.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
+      const records = batch.subarray(at, end);
+      const fitting = bytesThatFit(records, BATCH_BYTES - this.#stagedBytes);
+      stage.set(records.subarray(0, fitting), this.#stagedBytes);
+      this.#stagedBytes += fitting;
+      at += fitting;
+      if (at === end) return;
+      // A record alone always fits in an empty batch: so this ends.
+      if (this.#stagedBytes === 0) return;
+      this.flush();
+    }
+  }
+
+  /** Sends what was queued as one message. */
+  flush(): void {
+    const bytes = this.#stagedBytes;
+    const stage = this.#stage;
+    if (bytes === 0 || stage === null) return;
+    this.#stagedBytes = 0;
+    const socket = this.#socket;
+    const isOpen = socket !== null && socket.readyState === READY_OPEN;
+    if (!isOpen || socket.bufferedAmount + bytes > QUEUE_BYTES) {
+      this.counters.queueDrops += countRecords(stage.subarray(0, bytes));
+      if (isOpen) this.#startPolling();
+      return;
+    }
+    this.counters.messagesOut++;
+    this.counters.bytesOut += bytes;
+    if (bytes <= COPY_MAX_BYTES) {
+      const message = Buffer.allocUnsafe(bytes);
+      message.set(stage.subarray(0, bytes));
+      socket.send(message, BINARY);
+    } else {
+      this.#stage = null;
+      socket.send(stage.subarray(0, bytes), BINARY, () => giveBack(stage));
+    }
+    if (QUEUE_BYTES - socket.bufferedAmount < BATCH_BYTES) this.#startPolling();
+  }
+
+  /** Closes it from the network's side: the gateway or the bridge is done with it. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stopPolling();
+    this.#sink = null;
+    if (this.#stage !== null) giveBack(this.#stage);
+    this.#stage = null;
+    this.#stagedBytes = 0;
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close(CLOSE_NORMAL);
+  }
+
+  // The queue.
+
+  #startPolling(): void {
+    if (this.#polling !== null || this.#closed) return;
+    this.#polledBytes = Infinity;
+    this.#pollLater();
+  }
+
+  #stopPolling(): void {
+    this.#polling?.cancel();
+    this.#polling = null;
+  }
+
+  #pollLater(): void {
+    this.#polling = this.#clock.at(this.#clock.now() + POLL_MS, this.#poll);
+  }
+
+  #pollQueue(): void {
+    this.#polling = null;
+    const socket = this.#socket;
+    if (this.#closed || socket === null || socket.readyState !== READY_OPEN) return;
+    const waitingBytes = socket.bufferedAmount;
+    if (QUEUE_BYTES - waitingBytes >= BATCH_BYTES) {
+      this.#sink?.ready();
+      return;
+    }
+    const nowMs = this.#clock.now();
+    if (waitingBytes < this.#polledBytes) this.#progressMs = nowMs;
+    this.#polledBytes = waitingBytes;
+    if (nowMs - this.#progressMs >= STUCK_MS) this.fail("The client does not read", CLOSE_TIMEOUT);
+    else this.#pollLater();
+  }
+}

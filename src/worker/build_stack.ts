@@ -1,0 +1,104 @@
+/** Makes the stack that a page has described: what stands between the host of the protocol and the link. */
+import { createStack, type InProcessStack } from "../api/network_stack.ts";
+import type { Device } from "../link/device.ts";
+import { websocketLink } from "../link/websocket.ts";
+import type { AddressInfo, LinkState } from "../options.ts";
+import { systemClock } from "../runtime/system_clock.ts";
+import { parseStatic } from "../stack.ts";
+import type { PublishedPort, StackDescription } from "./protocol.ts";
+import { RecordedLink } from "./recorder.ts";
+
+/** What happens to a served stack by itself. */
+export interface StackNews {
+  link(state: LinkState): void;
+  /** A lease was given, renewed or changed, or lost: null. */
+  lease(lease: AddressInfo | null): void;
+}
+
+/** A stack on its way, and what its link can do. */
+export interface ServedStack {
+  /** Rejected if the link can not be opened, or a number is out of range. */
+  readonly stack: Promise<InProcessStack>;
+  publish(options: { port: number; hostPort?: number }): Promise<PublishedPort>;
+  unpublish(options: { port: number }): Promise<void>;
+  startCapture(): void;
+  /** The recording as a pcapng file. */
+  stopCapture(): Uint8Array<ArrayBuffer>;
+  /** Closes the stack; the link too, if there is no stack yet. */
+  close(): Promise<void>;
+}
+
+/** Makes a served stack of a description. @throws TypeError or RangeError if that is not usable. */
+export type StackBuilder = (description: StackDescription, news: StackNews) => ServedStack;
+
+/** A link with ports to publish. */
+export interface PublishingLink extends Device {
+  publish(options: { port: number; hostPort?: number }): Promise<PublishedPort>;
+  unpublish(options: { port: number }): Promise<void>;
+}
+
+/**
+ * Builds a stack over a tunnel to a relay.
+ *
+ * @throws TypeError or RangeError if the description is not usable.
+ */
+export function buildWebsocketStack(
+  description: StackDescription,
+  news: StackNews,
+): ServedStack {
+  const { link } = description;
+  if (link.kind !== "websocket") {
+    throw new TypeError(`Cannot open a link of kind "${String(link.kind)}": expected "websocket"`);
+  }
+  const tunnel = websocketLink({ url: link.url, token: link.token, clock: systemClock() });
+  return serveStack(description, news, tunnel);
+}
+
+/**
+ * Builds a stack over any link that can publish; {@linkcode buildWebsocketStack} for a given link.
+ *
+ * @param description Address and tuning; its link is not looked at.
+ * @param news Whom to tell.
+ * @param link Owned from here on.
+ */
+export function serveStack(
+  description: StackDescription,
+  news: StackNews,
+  link: PublishingLink,
+): ServedStack {
+  const { address, tuning } = description;
+  if (address !== "dhcp") parseStatic(address);
+  const clock = systemClock();
+  const epochMs = Date.now() - clock.now();
+  const recorded = new RecordedLink(link, { clock, epochMs, onLink: (state) => news.link(state) });
+  const tuned = tuning === undefined ? {} : { tuning };
+  const stack = createStack({ link: recorded, address, ...tuned }).then((created) => {
+    followLease(created, news);
+    return created;
+  });
+  stack.catch(() => {});
+  return {
+    stack,
+    publish: (options) => link.publish(options),
+    unpublish: (options) => link.unpublish(options),
+    startCapture: () => recorded.start(),
+    stopCapture: () => recorded.stop(),
+    close: async () => {
+      // A tunnel that never opened keeps createStack() waiting: closing it ends that.
+      const opened = await Promise.race([stack.catch(() => null), Promise.resolve(null)]);
+      if (opened === null) recorded.close();
+      else await opened.close();
+    },
+  };
+}
+
+/** Tells every change of the address; the stack's own listener is told first. */
+function followLease(created: InProcessStack, news: StackNews): void {
+  const { stack } = created;
+  const inner = stack.onAddress;
+  stack.onAddress = () => {
+    inner?.();
+    news.lease(stack.address);
+  };
+  if (stack.address !== null) news.lease(stack.address);
+}
