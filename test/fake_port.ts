@@ -7,7 +7,7 @@ import {
   PUNT_UDP,
 } from "../src/layout/layout.gen.ts";
 import type { FramePort } from "../src/net/frame_port.ts";
-import { NetworkInterface, type InterfaceOptions } from "../src/net/interface.ts";
+import { type InterfaceOptions, NetworkInterface } from "../src/net/interface.ts";
 import type { Random } from "../src/runtime/random.ts";
 import { seededRandom } from "../src/runtime/seeded_random.ts";
 import { VirtualClock } from "../src/runtime/virtual_clock.ts";
@@ -137,7 +137,11 @@ function isFor(port: FakePort, frame: Uint8Array): boolean {
 }
 
 /** Calls back with every shortening and with bit flips of some bytes: what a parser has to bear. */
-export function mutate(bytes: Uint8Array, seed: number, callback: (bytes: Uint8Array) => void): void {
+export function mutate(
+  bytes: Uint8Array,
+  seed: number,
+  callback: (bytes: Uint8Array) => void,
+): void {
   for (let size = 0; size < bytes.length; size++) callback(bytes.slice(0, size));
   for (let bit = 0; bit < bytes.length * 8; bit++) {
     const flipped = bytes.slice();

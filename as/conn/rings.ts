@@ -4,9 +4,9 @@
  * power of two that fits, and grows by doubling: the old ring is copied into both halves, which puts every byte where
  * the wider mask expects it whichever half that is.
  */
-import { boot } from "../config.ts";
+import { boot, control } from "../config.ts";
 import { NONE, RING_MIN_BYTES, RING_ORDERS, Tcb } from "../layout.gen.ts";
-import { allocRing, freeRing, ringAddress } from "../ring_pool.ts";
+import { allocRing, freeRing, ringAddress, ringPagesLive } from "../ring_pool.ts";
 
 const ORDER_SHIFT: u32 = 24;
 const PAGE_MASK: u32 = 0xffffff;
@@ -46,6 +46,12 @@ export function ringLimit(): u32 {
   return (RING_MIN_BYTES as u32) << largestOrder();
 }
 
+/** Gives a ring back to the pool. */
+function giveRing(ring: u32): void {
+  freeRing(ring & PAGE_MASK, orderOf(ring));
+  control.ringLive = ringPagesLive();
+}
+
 /** Allocates a ring of at least `bytes`, holding what `old` held. @returns The ring, or NONE: the old one stays. */
 function growRing(old: u32, bytes: u32): u32 {
   let order: u32 = old === NONE ? 0 : orderOf(old);
@@ -53,13 +59,14 @@ function growRing(old: u32, bytes: u32): u32 {
   if (order > largestOrder()) return NONE;
   const page = allocRing(order);
   if (page === NONE) return NONE;
+  control.ringLive = ringPagesLive();
   const grown = page | (order << ORDER_SHIFT);
   if (old !== NONE) {
     const size = ringBytes(old);
     const from = ringPtr(old);
     const to = ringPtr(grown);
     for (let at: u32 = 0; at < ringBytes(grown); at += size) memory.copy(to + at, from, size);
-    freeRing(old & PAGE_MASK, orderOf(old));
+    giveRing(old);
   }
   return grown;
 }
@@ -85,13 +92,13 @@ export function fitReceiveRing(tcb: Tcb, bytes: u32): bool {
 /** Gives the send ring back. */
 export function dropSendRing(tcb: Tcb): void {
   if (tcb.sendRing === NONE) return;
-  freeRing(tcb.sendRing & PAGE_MASK, orderOf(tcb.sendRing));
+  giveRing(tcb.sendRing);
   tcb.sendRing = NONE;
 }
 
 /** Gives the receive ring back. */
 export function dropReceiveRing(tcb: Tcb): void {
   if (tcb.receiveRing === NONE) return;
-  freeRing(tcb.receiveRing & PAGE_MASK, orderOf(tcb.receiveRing));
+  giveRing(tcb.receiveRing);
   tcb.receiveRing = NONE;
 }

@@ -20,8 +20,11 @@ import { after, atOrAfter, atOrBefore, before, earliest, latest } from "../seq.t
 
 /** What one ACK removed from the front. */
 export let ackedSentUs: u32 = 0;
-/** It held bytes that were sent exactly once. */
+/** It held bytes that were sent exactly once: ackedSentUs is when. */
 export let ackedOnce: bool = false;
+/** It held bytes that were sent more than once: resentUs is when last. */
+export let ackedAgain: bool = false;
+export let resentUs: u32 = 0;
 
 /** The run of an index. */
 export function runAt(flight: Flight, index: u32): Run {
@@ -109,9 +112,10 @@ function split(flight: Flight, index: u32, at: u32): bool {
   return true;
 }
 
-/** Removes what a cumulative ACK covers and leaves what RTT sampling wants in ackedSentUs and ackedOnce. */
+/** Removes what a cumulative ACK covers and leaves what RTT sampling wants. */
 export function removeAcked(flight: Flight, ack: u32): void {
   ackedOnce = false;
+  ackedAgain = false;
   let gone: u32 = 0;
   while (gone < flight.runCount) {
     const run = runAt(flight, gone);
@@ -119,6 +123,10 @@ export function removeAcked(flight: Flight, ack: u32): void {
     if ((run.flags & (RUN_RETRANSMITTED | RUN_SACKED)) === 0) {
       ackedOnce = true;
       ackedSentUs = run.sentUs;
+    }
+    if ((run.flags & RUN_RETRANSMITTED) !== 0) {
+      ackedAgain = true;
+      resentUs = run.sentUs;
     }
     const upTo = earliest(run.end, ack);
     account(flight, run.flags, 0 - (upTo - run.seq));
@@ -201,10 +209,9 @@ export function markAllLost(flight: Flight): void {
   const reneged = flight.runCount > 0 && (runAt(flight, 0).flags & RUN_SACKED) !== 0;
   for (let i: u32 = 0; i < flight.runCount; i++) {
     const run = runAt(flight, i);
-    if (reneged) setFlags(flight, run, RUN_LOST);
-    else if ((run.flags & RUN_SACKED) === 0) {
-      setFlags(flight, run, (run.flags | RUN_LOST) & ~RUN_RETRANSMITTED);
-    }
+    // RETRANSMITTED stays: an ACK that comes now is still ambiguous.
+    if (reneged) setFlags(flight, run, (run.flags | RUN_LOST) & ~RUN_SACKED);
+    else if ((run.flags & RUN_SACKED) === 0) setFlags(flight, run, run.flags | RUN_LOST);
   }
 }
 

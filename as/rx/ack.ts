@@ -43,10 +43,12 @@ import { raise } from "../events.ts";
 import { inFlight, onDuplicateAck, onNewAck } from "../loss/recovery.ts";
 import { computeRto, sampleRtt } from "../loss/rtt.ts";
 import {
+  ackedAgain,
   ackedOnce,
   ackedSentUs,
   markFirstLost,
   removeAcked,
+  resentUs,
   takeSackBlocks,
 } from "../loss/scoreboard.ts";
 import { owe } from "../owed.ts";
@@ -100,16 +102,21 @@ function updateWindow(tcb: Tcb, seg: Segment): bool {
   return changed;
 }
 
-/** One RTT sample per ACK: from what was sent once, else from the timestamp's echo. RFC 6298 section 3, RFC 7323 section 4.1. */
+/**
+ * One RTT sample per ACK, from what was sent once (Karn's algorithm, RFC 6298 section 3), else from the timestamp's echo
+ * (RFC 7323 section 4.1), if it echoes the retransmission: an older echo counts the time until we sent it again, too.
+ */
 function sample(tcb: Tcb, seg: Segment): void {
   if (ackedOnce) {
     sampleRtt(tcb, control.nowUs - ackedSentUs);
-  } else if (
-    (tcb.flags & FLAG_TIMESTAMPS) !== 0 && (seg.options & SEGMENT_OPTION_TIMESTAMPS) !== 0 &&
-    seg.tsEcr !== 0
-  ) {
-    sampleRtt(tcb, (control.nowMs - seg.tsEcr) * US_PER_MS);
+    return;
   }
+  const hasEcho = (tcb.flags & FLAG_TIMESTAMPS) !== 0 &&
+    (seg.options & SEGMENT_OPTION_TIMESTAMPS) !== 0;
+  if (!ackedAgain || !hasEcho || seg.tsEcr === 0) return;
+  const ageUs = (control.nowMs - seg.tsEcr) * US_PER_MS;
+  // The echo is in whole ms: up to one more than the time since then.
+  if (ageUs <= control.nowUs - resentUs + US_PER_MS) sampleRtt(tcb, ageUs);
 }
 
 /** The retransmission timer after an ACK of new data. RFC 6298 sections 5.2 and 5.3. */

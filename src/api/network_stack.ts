@@ -1,12 +1,6 @@
 /** The stack with promises, in the process that calls it. */
 import { coreModule } from "../core/wasm_source.ts";
-import {
-  BadResource,
-  ConnectionAborted,
-  NameNotFound,
-  StackError,
-  TimedOut,
-} from "../errors.ts";
+import { BadResource, ConnectionAborted, NameNotFound, StackError, TimedOut } from "../errors.ts";
 import { EVENT_CLOSED, EVENT_OPENED } from "../layout/layout.gen.ts";
 import type { Core } from "../core/core.ts";
 import { PAGE_MEMORY_MIB } from "../core/core_config.ts";
@@ -176,7 +170,9 @@ export class InProcessStack implements NetworkStack {
   #assertOpen(doing: string): void {
     const { ended } = this.manager;
     if (ended === null) return;
-    throw ended.code === "CORE_FAULT" ? ended : new BadResource(`Cannot ${doing}: the stack is closed`);
+    throw ended.code === "CORE_FAULT"
+      ? ended
+      : new BadResource(`Cannot ${doing}: the stack is closed`);
   }
 }
 

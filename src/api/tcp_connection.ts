@@ -102,7 +102,9 @@ export class StreamConnection implements TcpConnection {
     if (connection.error !== null) return settled(connection.error);
     if (!isClean) {
       const outcome = unacknowledged === 0 ? null : new ConnectionAborted(
-        `Cannot close the connection to ${endpointText(connection.remote)} in order: unread bytes ` +
+        `Cannot close the connection to ${
+          endpointText(connection.remote)
+        } in order: unread bytes ` +
           `were lost, so it was reset with ${unacknowledged} bytes unacknowledged`,
       );
       this.#settle(outcome);

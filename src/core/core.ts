@@ -13,11 +13,6 @@ import {
   EVENT_SIZE,
   EVENT_SLOT,
   EVENTS_MAX,
-  FAULT_FILE_UNITS,
-  FAULT_LINE,
-  FAULT_MESSAGE_UNITS,
-  FAULT_SET,
-  FAULT_SIZE,
   HANDLE_SLOTS,
   LAYOUT_HASH,
   MORE,
@@ -46,6 +41,7 @@ import { compactRecords, RxRegion } from "./batch.ts";
 import { type KeySource, readRegions, type Regions, writeBoot } from "./boot.ts";
 import { type CoreConfig, MIB } from "./core_config.ts";
 import type { CoreExports } from "./core_exports.ts";
+import { describeFault } from "./fault.ts";
 import { type Endpoint, InfoView } from "./info_view.ts";
 import { readStats } from "./stats.ts";
 import { TcbView } from "./tcb_view.ts";
@@ -117,6 +113,11 @@ export class Core {
     const status = -calls.init();
     if (status !== 0) throw startError(status, config);
     return new Core(calls, boot, config);
+  }
+
+  /** All of linear memory; for tests, tools and snapshots, which only look. */
+  get memory(): Uint8Array {
+    return this.#memory;
   }
 
   /** Why the core is dead, or null while it lives. */
@@ -440,30 +441,10 @@ export class Core {
   /** Marks the core dead and tells why. */
   #trapped(error: unknown): unknown {
     if (!(error instanceof WebAssembly.RuntimeError)) return error;
-    const fault = new CoreFault(this.#describe(error.message));
+    const fault = new CoreFault(describeFault(this.#view, this.#regions.fault, error.message));
     this.#fault = fault;
     this.onFault?.(fault);
     return fault;
-  }
-
-  #describe(trap: string): string {
-    const at = this.#regions.fault;
-    if (at === 0 || this.#u32(at + FAULT_SET) === 0) return `The core trapped: ${trap}`;
-    const messageAt = at + FAULT_FILE_UNITS + 4;
-    const messageUnits = this.#u32(at + FAULT_MESSAGE_UNITS);
-    const message = this.#text(messageAt, messageUnits);
-    const file = this.#text(messageAt + (messageUnits * 2), this.#u32(at + FAULT_FILE_UNITS));
-    return `The core asserted: ${message} (${file}:${this.#u32(at + FAULT_LINE)})`;
-  }
-
-  /** UTF-16 text of the Fault block, never read beyond its end. */
-  #text(ptr: number, units: number): string {
-    const end = this.#regions.fault + FAULT_SIZE;
-    let text = "";
-    for (let i = 0; i < units && ptr + (i * 2) + 2 <= end; i++) {
-      text += String.fromCharCode(this.#view.getUint16(ptr + (i * 2), true));
-    }
-    return text;
   }
 }
 

@@ -3,7 +3,11 @@
  * of a segment uses it.
  */
 import {
+  CONTROL_FLIGHT_LIVE,
+  CONTROL_RING_LIVE,
   CONTROL_TCB_HIGH,
+  CONTROL_TCB_LIVE,
+  CONTROL_TIME_WAIT_LIVE,
   FLAG_USED,
   HANDLE_SLOTS,
   TCB_FLAGS,
@@ -32,6 +36,17 @@ export class TcbView {
     this.#controlPtr = controlPtr;
   }
 
+  /** What is in use now: all 0 once every connection is gone. Ring pages count RING_MIN_BYTES each. */
+  live(): { connections: number; flights: number; ringPages: number; timeWaits: number } {
+    const read = (offset: number): number => this.#view.getUint32(this.#controlPtr + offset, true);
+    return {
+      connections: read(CONTROL_TCB_LIVE),
+      flights: read(CONTROL_FLIGHT_LIVE),
+      ringPages: read(CONTROL_RING_LIVE),
+      timeWaits: read(CONTROL_TIME_WAIT_LIVE),
+    };
+  }
+
   /** Slots ever used: no slot from here on holds a connection. */
   get slots(): number {
     return this.#view.getUint32(this.#controlPtr + CONTROL_TCB_HIGH, true);
@@ -44,32 +59,32 @@ export class TcbView {
 
   /** FLAG bits. */
   flags(slot: number): number {
-    return this.#view.getUint32(this.#at(slot) + TCB_FLAGS, true);
+    return this.#view.getUint32(this.ptr(slot) + TCB_FLAGS, true);
   }
 
   /** STATE. */
   state(slot: number): number {
-    return this.#view.getUint8(this.#at(slot) + TCB_STATE);
+    return this.#view.getUint8(this.ptr(slot) + TCB_STATE);
   }
 
   /** Id of the listener it came from. */
   listener(slot: number): number {
-    return this.#view.getUint16(this.#at(slot) + TCB_LISTENER, true);
+    return this.#view.getUint16(this.ptr(slot) + TCB_LISTENER, true);
   }
 
   /** Local port. */
   localPort(slot: number): number {
-    return this.#view.getUint16(this.#at(slot) + TCB_LOCAL_PORT, true);
+    return this.#view.getUint16(this.ptr(slot) + TCB_LOCAL_PORT, true);
   }
 
   /** Remote port. */
   remotePort(slot: number): number {
-    return this.#view.getUint16(this.#at(slot) + TCB_REMOTE_PORT, true);
+    return this.#view.getUint16(this.ptr(slot) + TCB_REMOTE_PORT, true);
   }
 
   /** The handle of what the slot holds. */
   handle(slot: number): number {
-    return (this.#view.getUint32(this.#at(slot) + TCB_GENERATION, true) * HANDLE_SLOTS) + slot;
+    return (this.#view.getUint32(this.ptr(slot) + TCB_GENERATION, true) * HANDLE_SLOTS) + slot;
   }
 
   /** Handles of all connections, those the user has let go of included, in the order of their slots. */
@@ -82,7 +97,8 @@ export class TcbView {
     return handles;
   }
 
-  #at(slot: number): number {
+  /** Address of a slot's TCB. */
+  ptr(slot: number): number {
     return this.#tcbPtr + (slot * TCB_SIZE);
   }
 }

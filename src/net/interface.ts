@@ -150,7 +150,9 @@ export class NetworkInterface implements IpLayer {
   addAddress(address: number): void {
     if (this.isLocal(address)) return;
     if (this.#config === null || !isUnicast(address)) {
-      const reason = this.#config === null ? "the interface has none yet" : "expected a unicast address";
+      const reason = this.#config === null
+        ? "the interface has none yet"
+        : "expected a unicast address";
       throw new RangeError(`Cannot add address ${formatIpv4(address)}: ${reason}`);
     }
     const index = this.#addresses.indexOf(null, 1);

@@ -382,9 +382,10 @@ export class Neighbors {
     }
     neighbor.requests++;
     const owner = neighbor.state === PROBING_UNICAST ? neighbor.mac : null;
-    this.#request(this.#sourceFor(), neighbor.address, owner ?? broadcastMac());
     const atMs = this.#port.clock.now() + REQUEST_INTERVAL_MS;
+    // Armed before it is sent, so that even an answer within the call finds everything in place.
     neighbor.timer = this.#port.clock.at(atMs, () => this.#ask(neighbor));
+    this.#request(this.#sourceFor(), neighbor.address, owner ?? broadcastMac());
   }
 
   #fail(neighbor: Neighbor): void {

@@ -136,7 +136,9 @@ export class FrameFilter {
     }
     const drop = this.#checkPayload(batch, at, frameBytes);
     if (drop !== null || ((batch[at] ?? 0) & 1) === 0) return drop;
-    if (read32(batch, at) === BRIDGE_GROUP && read16(batch, at + 4) < 0x10) return "BRIDGE_PROTOCOL";
+    if (read32(batch, at) === BRIDGE_GROUP && read16(batch, at + 4) < 0x10) {
+      return "BRIDGE_PROTOCOL";
+    }
     // Last, so that nothing that is dropped anyway uses the allowance up.
     const nowMs = this.#options.nowMs();
     const isWithin = this.#groupFrames.take(1, nowMs) && this.#groupBytes.take(frameBytes, nowMs);

@@ -95,7 +95,9 @@ export class ResumeSecrets {
     const end = secret.lastIndexOf(".");
     const body = secret.slice(0, Math.max(0, end));
     if (!/^[0-9a-f:]{17}\.[0-9a-f]{32}$/.test(body)) return null;
-    return isSameSecret(secret.slice(end + 1), this.#sign(body)) ? macBytes(body.slice(0, 17)) : null;
+    return isSameSecret(secret.slice(end + 1), this.#sign(body))
+      ? macBytes(body.slice(0, 17))
+      : null;
   }
 
   #sign(body: string): string {

@@ -9,16 +9,10 @@ import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Device, DeviceSink } from "../link/device.ts";
 import { BATCH_BYTES, bytesThatFit, countRecords } from "../link/records.ts";
 import { FrameFilter } from "./frame_filter.ts";
-import {
-  CLOSE_INTERNAL,
-  CLOSE_NORMAL,
-  CLOSE_PROTOCOL,
-  CLOSE_TIMEOUT,
-  type ControlMessage,
-} from "./protocol.ts";
+import { CLOSE_INTERNAL, CLOSE_PROTOCOL, CLOSE_TIMEOUT, type ControlMessage } from "./protocol.ts";
 
 /** Bytes that may wait for a client. Full: `room()` is 0 and TCP waits; what is sent all the same is dropped, newest first. */
-export const QUEUE_BYTES = 1 << 20;
+export const QUEUE_BYTES: number = 1 << 20;
 
 /** How often a full queue is looked at, ms: there is no event for it everywhere. */
 const POLL_MS = 4;
@@ -112,7 +106,8 @@ export class Session implements Device {
   #stagedBytes = 0;
   #closed = false;
   #polling: Timer | null = null;
-  #polledBytes = 0;
+  /** Bytes that had left the queue at the last look. */
+  #leftBytes = 0;
   #progressMs = 0;
 
   /** @param options See {@linkcode SessionOptions}. */
@@ -256,12 +251,15 @@ export class Session implements Device {
       socket.send(message, BINARY);
     } else {
       this.#stage = null;
-      socket.send(stage.subarray(0, bytes), BINARY, () => giveBack(stage));
+      socket.send(stage.subarray(0, bytes), BINARY, () => {
+        giveBack(stage);
+        if (this.#polling !== null) this.#checkRoom();
+      });
     }
     if (QUEUE_BYTES - socket.bufferedAmount < BATCH_BYTES) this.#startPolling();
   }
 
-  /** Closes it from the network's side: the gateway or the bridge is done with it. Idempotent. */
+  /** The gateway or the bridge is done with it. The WebSocket is the server's to close. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -270,16 +268,14 @@ export class Session implements Device {
     if (this.#stage !== null) giveBack(this.#stage);
     this.#stage = null;
     this.#stagedBytes = 0;
-    const socket = this.#socket;
     this.#socket = null;
-    socket?.close(CLOSE_NORMAL);
   }
 
   // The queue.
 
   #startPolling(): void {
     if (this.#polling !== null || this.#closed) return;
-    this.#polledBytes = Infinity;
+    this.#leftBytes = -Infinity;
     this.#pollLater();
   }
 
@@ -292,18 +288,24 @@ export class Session implements Device {
     this.#polling = this.#clock.at(this.#clock.now() + POLL_MS, this.#poll);
   }
 
+  /** @returns True if there is enough room again; the sink has been told. */
+  #checkRoom(): boolean {
+    const socket = this.#socket;
+    if (socket === null || QUEUE_BYTES - socket.bufferedAmount < BATCH_BYTES) return false;
+    this.#stopPolling();
+    this.#sink?.ready();
+    return true;
+  }
+
   #pollQueue(): void {
     this.#polling = null;
     const socket = this.#socket;
     if (this.#closed || socket === null || socket.readyState !== READY_OPEN) return;
-    const waitingBytes = socket.bufferedAmount;
-    if (QUEUE_BYTES - waitingBytes >= BATCH_BYTES) {
-      this.#sink?.ready();
-      return;
-    }
+    if (this.#checkRoom()) return;
     const nowMs = this.#clock.now();
-    if (waitingBytes < this.#polledBytes) this.#progressMs = nowMs;
-    this.#polledBytes = waitingBytes;
+    const leftBytes = this.counters.bytesOut - socket.bufferedAmount;
+    if (leftBytes > this.#leftBytes) this.#progressMs = nowMs;
+    this.#leftBytes = Math.max(leftBytes, this.#leftBytes);
     if (nowMs - this.#progressMs >= STUCK_MS) this.fail("The client does not read", CLOSE_TIMEOUT);
     else this.#pollLater();
   }

@@ -5,7 +5,13 @@
  */
 import type { Core } from "../core/core.ts";
 import type { Endpoint } from "../core/info_view.ts";
-import { BadResource, BrokenPipe, ConnectionAborted, type StackError } from "../errors.ts";
+import {
+  BadResource,
+  BrokenPipe,
+  ConnectionAborted,
+  CoreFault,
+  type StackError,
+} from "../errors.ts";
 import {
   EVENT_CLOSED,
   EVENT_END,
@@ -91,7 +97,13 @@ export class Connection {
   #dead = false;
 
   /** Made by the manager alone. */
-  constructor(host: ConnectionHost, handle: number, local: Endpoint, remote: Endpoint, hop: number) {
+  constructor(
+    host: ConnectionHost,
+    handle: number,
+    local: Endpoint,
+    remote: Endpoint,
+    hop: number,
+  ) {
     this.#host = host;
     this.handle = handle;
     this.local = local;
@@ -154,9 +166,7 @@ export class Connection {
   readInto(view: Uint8Array): number {
     this.#assertHeld("read from");
     if (this.#readClosed) return EOF;
-    const bytes = this.#dead
-      ? 0
-      : this.#host.core.receive(this.handle, view, this.#host.now());
+    const bytes = this.#dead ? 0 : this.#host.core.receive(this.handle, view, this.#host.now());
     if (bytes > 0) {
       this.#host.wake(); // The window has opened: the peer may have to know.
       return bytes;
@@ -176,7 +186,9 @@ export class Connection {
   write(view: Uint8Array): number {
     if (this.#error !== null) throw this.#error;
     if (this.#writeClosed || this.#closed) {
-      throw new BrokenPipe(`Cannot write to ${endpointText(this.remote)}: it is closed for writing`);
+      throw new BrokenPipe(
+        `Cannot write to ${endpointText(this.remote)}: it is closed for writing`,
+      );
     }
     this.#assertHeld("write to");
     if (view.length === 0) return 0;
@@ -197,13 +209,12 @@ export class Connection {
     if (how === "write") {
       if (this.#writeClosed) return;
       this.#writeClosed = true;
-      this.#host.core.closeWrite(this.handle, now);
+      this.#act((core) => core.closeWrite(this.handle, now));
     } else {
       if (this.#readClosed) return;
       this.#readClosed = true;
-      this.#host.core.closeRead(this.handle, now);
+      this.#act((core) => core.closeRead(this.handle, now));
     }
-    this.#host.wake();
   }
 
   /** Sends RST; what is queued is lost. EVENT_CLOSED follows, with a `ConnectionAborted` as `error`. */
@@ -217,8 +228,7 @@ export class Connection {
   fail(error: StackError): void {
     if (this.#released || this.#closed) return;
     this.#error ??= error;
-    this.#host.core.abort(this.handle, this.#host.now());
-    this.#host.wake();
+    this.#act((core) => core.abort(this.handle, this.#host.now()));
   }
 
   /**
@@ -246,10 +256,7 @@ export class Connection {
     if (this.#released) return;
     this.#released = true;
     const state = this.#closed ? STATE_CLOSED : this.#state;
-    if (!this.#dead) {
-      this.#host.core.release(this.handle, this.#host.now());
-      this.#host.wake();
-    }
+    if (!this.#dead) this.#act((core) => core.release(this.handle, this.#host.now()));
     this.#host.forget(this, this.#host.restMs(state));
   }
 
@@ -285,7 +292,9 @@ export class Connection {
     this.#assertHeld("show");
     const view = this.#host.core.info(this.handle);
     if (view === null) {
-      throw new BadResource(`Cannot show the connection to ${endpointText(this.remote)}: it is gone`);
+      throw new BadResource(
+        `Cannot show the connection to ${endpointText(this.remote)}: it is gone`,
+      );
     }
     return toConnectionInfo(view);
   }
@@ -293,8 +302,8 @@ export class Connection {
   /** Switches Nagle's algorithm. @param on True sends small segments at once. */
   setNoDelay(on: boolean): void {
     if (this.#released || this.#closed) return;
-    this.#host.core.setOption(this.handle, OPTION_NO_DELAY, on ? 1 : 0, this.#host.now());
-    this.#host.wake();
+    const value = on ? 1 : 0;
+    this.#act((core) => core.setOption(this.handle, OPTION_NO_DELAY, value, this.#host.now()));
   }
 
   /** An event of the core; called by the manager alone. @param detail REASON in byte 0, STATE in byte 1. */
@@ -317,6 +326,16 @@ export class Connection {
     this.#closed = true;
     this.#state = STATE_CLOSED;
     this.onEvent?.(EVENT_CLOSED);
+  }
+
+  /** A call that answers nothing. If the core dies in it, we have been told by `die()`: nobody has to catch it here. */
+  #act(call: (core: ConnectionCore) => void): void {
+    try {
+      call(this.#host.core);
+      this.#host.wake();
+    } catch (error) {
+      if (!(error instanceof CoreFault)) throw error;
+    }
   }
 
   #end(reason: number): void {

@@ -147,7 +147,9 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
       throw new AddressNotAvailable(`Cannot connect from ${text}: the address is none of ours`);
     }
     if (path.hop === 0) {
-      throw new NoBuffers(`Cannot connect to ${endpointText(remote)}: too many next hops are known`);
+      throw new NoBuffers(
+        `Cannot connect to ${endpointText(remote)}: too many next hops are known`,
+      );
     }
     const address = localAddress ?? path.source;
     const opened = localPort === 0

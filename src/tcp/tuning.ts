@@ -48,7 +48,12 @@ export function tunedConfig(tuning: Tuning, mac: Uint8Array, mtu: number): CoreC
     config.maxConnections = tuning.maxConnections;
   }
   if (tuning.receiveBufferBytes !== undefined) {
-    checkInteger("receiveBufferBytes", tuning.receiveBufferBytes, MIN_BUFFER_BYTES, MAX_BUFFER_BYTES);
+    checkInteger(
+      "receiveBufferBytes",
+      tuning.receiveBufferBytes,
+      MIN_BUFFER_BYTES,
+      MAX_BUFFER_BYTES,
+    );
     config.receiveBufferMax = tuning.receiveBufferBytes;
   }
   if (tuning.sendBufferBytes !== undefined) {

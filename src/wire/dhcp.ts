@@ -6,6 +6,8 @@ export const DHCP_SERVER_PORT = 67;
 /** Port of clients. */
 export const DHCP_CLIENT_PORT = 68;
 
+// Message types. RFC 2132 section 9.6.
+
 export const DHCP_DISCOVER = 1;
 export const DHCP_OFFER = 2;
 export const DHCP_REQUEST = 3;
@@ -14,6 +16,8 @@ export const DHCP_ACK = 5;
 export const DHCP_NAK = 6;
 export const DHCP_RELEASE = 7;
 export const DHCP_INFORM = 8;
+
+// Options. RFC 2132 sections 3 to 9.
 
 export const OPTION_SUBNET_MASK = 1;
 export const OPTION_ROUTER = 3;

@@ -81,7 +81,9 @@ export function normalizeName(name: string): string {
   }
   // One byte more per label for its length, and one for the root.
   if (normal.length + 2 > NAME_MAX_BYTES) {
-    throw new RangeError(`Cannot resolve a name of ${normal.length} characters: expected at most 253`);
+    throw new RangeError(
+      `Cannot resolve a name of ${normal.length} characters: expected at most 253`,
+    );
   }
   for (const label of normal.split(".")) {
     if (label.length < 1 || label.length > LABEL_MAX_BYTES) {

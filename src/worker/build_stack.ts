@@ -72,9 +72,13 @@ export function serveStack(
   const epochMs = Date.now() - clock.now();
   const recorded = new RecordedLink(link, { clock, epochMs, onLink: (state) => news.link(state) });
   const tuned = tuning === undefined ? {} : { tuning };
-  const stack = createStack({ link: recorded, address, ...tuned }).then((created) => {
-    followLease(created, news);
-    return created;
+  let created: InProcessStack | null = null;
+  let isClosed = false;
+  const stack = createStack({ link: recorded, address, ...tuned }).then((made) => {
+    created = made;
+    if (isClosed) void made.close();
+    else followLease(made, news);
+    return made;
   });
   stack.catch(() => {});
   return {
@@ -83,11 +87,13 @@ export function serveStack(
     unpublish: (options) => link.unpublish(options),
     startCapture: () => recorded.start(),
     stopCapture: () => recorded.stop(),
-    close: async () => {
-      // A tunnel that never opened keeps createStack() waiting: closing it ends that.
-      const opened = await Promise.race([stack.catch(() => null), Promise.resolve(null)]);
-      if (opened === null) recorded.close();
-      else await opened.close();
+    // Within the call: a page that is left does not wait.
+    close: () => {
+      isClosed = true;
+      if (created !== null) return created.close();
+      // A tunnel that never opened keeps createStack() waiting; this ends that.
+      recorded.close();
+      return Promise.resolve();
     },
   };
 }

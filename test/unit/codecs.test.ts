@@ -134,7 +134,12 @@ describe("ethernet and arp", () => {
 
   test("parseArp() drops a foreign form and a sender that is no station", () => {
     const target = { targetMac: macOf(2), targetAddress: B };
-    const good = buildArp({ operation: ARP_REPLY, senderMac: macOf(1), senderAddress: A, ...target });
+    const good = buildArp({
+      operation: ARP_REPLY,
+      senderMac: macOf(1),
+      senderAddress: A,
+      ...target,
+    });
     for (const [offset, reason] of [[0, "ARP_FORM"], [2, "ARP_FORM"], [4, "ARP_FORM"]] as const) {
       const bad = good.slice();
       bad[offset] = 9;
@@ -183,9 +188,14 @@ describe("ipv4, icmp and udp", () => {
     expect(parseUdp(unchecked, A, B)).toEqual(fields);
     const words = new Uint8Array(2);
     const empty = { sourcePort: 1, destinationPort: 2, payload: words };
-    const sum = internetChecksum(buildUdp(empty, A, B).fill(0, 6, 8), pseudoHeaderSum(A, B, 17, 10));
+    const sum = internetChecksum(
+      buildUdp(empty, A, B).fill(0, 6, 8),
+      pseudoHeaderSum(A, B, 17, 10),
+    );
     write16(words, 0, sum);
-    expect(buildUdp({ ...empty, payload: words }, A, B).subarray(6, 8)).toEqual(bytesOf(0xff, 0xff));
+    expect(buildUdp({ ...empty, payload: words }, A, B).subarray(6, 8)).toEqual(
+      bytesOf(0xff, 0xff),
+    );
   });
 
   test("a length field larger than what is there is dropped", () => {

@@ -46,10 +46,10 @@ function recordsIn(memory: Uint8Array, view: DataView, bytes: number): string[] 
 function loadAll(batch: Uint8Array): string[] {
   const { rx, memory, view } = region();
   const found: string[] = [];
-  for (let at = 0, calls = 0; at < batch.length; calls++) {
-    const next = rx.load(batch, at);
-    expect(next > at || calls < 2).toBe(true);
-    at = next;
+  let calls = 0;
+  for (let at = 0; at < batch.length;) {
+    at = rx.load(batch, at);
+    expect(++calls).toBeLessThan(100);
     expect(rx.bytes).toBeLessThanOrEqual(BATCH_BYTES);
     found.push(...recordsIn(memory, view, rx.bytes));
   }
@@ -71,14 +71,20 @@ describe("RxRegion", () => {
   });
 
   test("load() moves each record to a multiple of 4", () => {
-    const batch = batchOf(record(41, 1), record(10, 2), record(43, 3), record(64, 4), record(99, 5));
+    const batch = batchOf(
+      record(41, 1),
+      record(10, 2),
+      record(43, 3),
+      record(64, 4),
+      record(99, 5),
+    );
     expect(loadAll(batch)).toEqual(["41:1", "10:2", "43:3", "64:4", "99:5"]);
   });
 
   test("load() takes a full batch of odd records in as many calls as its padding needs", () => {
     const records: number[][] = [];
     const wanted: string[] = [];
-    for (let bytes = 0, i = 0; bytes + 15 <= BATCH_BYTES; bytes += 15, i++) {
+    for (let i = 0; (i + 1) * 15 <= BATCH_BYTES; i++) {
       records.push(record(11, i & 0x7f));
       wanted.push(`11:${i & 0x7f}`);
     }
@@ -98,7 +104,11 @@ describe("RxRegion", () => {
     ["cut within the length", [40, 0]],
   ])("load() passes a length that is %s on as an impossible one and ends", (_, bad) => {
     expect(loadAll(batchOf(record(40, 1), bad))).toEqual(["40:1", "impossible"]);
-    expect(loadAll(batchOf(record(41, 1), record(10, 3), bad))).toEqual(["41:1", "10:3", "impossible"]);
+    expect(loadAll(batchOf(record(41, 1), record(10, 3), bad))).toEqual([
+      "41:1",
+      "10:3",
+      "impossible",
+    ]);
     expect(loadAll(batchOf(bad))).toEqual(["impossible"]);
   });
 });

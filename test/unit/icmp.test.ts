@@ -35,7 +35,12 @@ function ready(anyAddress: boolean = false): Station {
   return made;
 }
 
-function frame(protocol: number, payload: Uint8Array, source: number, destination: number): Uint8Array {
+function frame(
+  protocol: number,
+  payload: Uint8Array,
+  source: number,
+  destination: number,
+): Uint8Array {
   const packet = buildIpv4Packet({ source, destination, protocol }, payload);
   return buildEthernet(macOf(2), macOf(9), ETHERTYPE_IPV4, packet);
 }
@@ -184,7 +189,9 @@ describe("sendUnreachable()", () => {
     expect(about(offending(ip("10.0.0.255"), OURS))).toBe(false);
     expect(about(offending(0, OURS))).toBe(false);
     const error = buildIcmp({ type: 3, code: 3, rest: 0, body: offending(OURS, PEER) });
-    expect(about(buildIpv4Packet({ source: PEER, destination: OURS, protocol: 1 }, error))).toBe(false);
+    expect(about(buildIpv4Packet({ source: PEER, destination: OURS, protocol: 1 }, error))).toBe(
+      false,
+    );
     expect(about(new Uint8Array(5))).toBe(false);
     expect(made.port.take()).toEqual([]);
   });

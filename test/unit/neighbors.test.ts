@@ -2,12 +2,7 @@ import { describe, expect, test } from "vitest";
 import { PUNT_ARP } from "../../src/layout/layout.gen.ts";
 import { formatMac, parseIpv4 } from "../../src/net/addresses.ts";
 import { PROBE_INTERVAL_MS } from "../../src/net/address_probes.ts";
-import {
-  INCOMPLETE_MAX,
-  NEGATIVE_MS,
-  NEIGHBORS_MAX,
-  STALE_MS,
-} from "../../src/net/neighbors.ts";
+import { INCOMPLETE_MAX, NEGATIVE_MS, NEIGHBORS_MAX, STALE_MS } from "../../src/net/neighbors.ts";
 import { ARP_REPLY, ARP_REQUEST, buildArp } from "../../src/wire/arp.ts";
 import { broadcastMac, buildEthernet, ETHERTYPE_ARP } from "../../src/wire/ethernet.ts";
 import { connect, deliver, macOf, mutate, type Station, station } from "../fake_port.ts";

@@ -1,11 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../src/runtime/seeded_random.ts";
-import {
-  EPHEMERAL_FIRST,
-  EPHEMERAL_LAST,
-  halfSipHash,
-  PortTable,
-} from "../../src/tcp/ports.ts";
+import { EPHEMERAL_FIRST, EPHEMERAL_LAST, halfSipHash, PortTable } from "../../src/tcp/ports.ts";
 
 const LOCAL = { address: 0x0a00_0002, port: 0 };
 const REMOTE = { address: 0x0a00_0001, port: 80 };

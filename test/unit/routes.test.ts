@@ -30,7 +30,14 @@ describe("Routes", () => {
 
   test("lookup() refuses our own, group and reserved addresses", () => {
     const table = routes("10.0.0.1");
-    const refused = ["10.0.0.2", "10.0.0.255", "255.255.255.255", "224.0.0.1", "127.0.0.1", "0.0.0.0"];
+    const refused = [
+      "10.0.0.2",
+      "10.0.0.255",
+      "255.255.255.255",
+      "224.0.0.1",
+      "127.0.0.1",
+      "0.0.0.0",
+    ];
     for (const text of refused) expect(table.lookup(ip(text)), text).toBeNull();
   });
 

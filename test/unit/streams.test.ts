@@ -1,11 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { StreamConnection } from "../../src/api/tcp_connection.ts";
 import { StreamListener } from "../../src/api/tcp_listener.ts";
-import {
-  EVENT_ACCEPTABLE,
-  REASON_RESET,
-  REASON_TIMED_OUT,
-} from "../../src/layout/layout.gen.ts";
+import { EVENT_ACCEPTABLE, REASON_RESET, REASON_TIMED_OUT } from "../../src/layout/layout.gen.ts";
 import { seededRandom } from "../../src/runtime/seeded_random.ts";
 import { ConnectionManager } from "../../src/tcp/manager.ts";
 import { BadResource } from "../../src/errors.ts";

@@ -92,7 +92,9 @@ describe("UdpSocket", () => {
 describe("bind()", () => {
   test("refuses what is out of range, taken, or not ours", () => {
     const { a } = pair();
-    for (const port of [-1, 65_536, 1.5]) expect(() => a.iface.udp.bind({ port })).toThrow(RangeError);
+    for (const port of [-1, 65_536, 1.5]) {
+      expect(() => a.iface.udp.bind({ port })).toThrow(RangeError);
+    }
     a.iface.udp.bind({ port: 7 });
     expect(() => a.iface.udp.bind({ port: 7 })).toThrow(AddressInUse);
     expect(() => a.iface.udp.bind({ port: 8, address: B })).toThrow(AddressNotAvailable);
@@ -119,7 +121,9 @@ describe("a gateway", () => {
     a.iface.udp.onUnclaimed = (message: UnclaimedMessage): boolean => {
       note(got)(message);
       const { address, port, localAddress, localPort } = message;
-      return a.iface.udp.send(bytes("back"), { address, port, localPort }, { source: localAddress });
+      return a.iface.udp.send(bytes("back"), { address, port, localPort }, {
+        source: localAddress,
+      });
     };
     const client = b.iface.udp.bind({ port: 0 });
     client.onMessage = note(got);

@@ -1,0 +1,326 @@
+/**
+ * The page's side: the stack that runs in a worker, with the interface it has in the page's own process.
+ *
+ * A hidden page's timers are slowed down to one in a minute, a worker's are not: that is why the stack lives there.
+ */
+import { BadResource, CoreFault } from "../errors.ts";
+import type {
+  AddressInfo,
+  ConnectionRow,
+  ConnectOptions,
+  LinkState,
+  ListenOptions,
+  NetworkStack,
+  TcpListener,
+} from "../options.ts";
+import { BufferPool } from "./buffers.ts";
+import { type ClientSurroundings, WorkerConnection } from "./client_connection.ts";
+import { WorkerListener } from "./client_listener.ts";
+import {
+  type Call,
+  type CallName,
+  type Calls,
+  fromWireError,
+  type MessageEnd,
+  messageOf,
+  type PageMessage,
+  type PublishedPort,
+  type Signal,
+  type StackDescription,
+  type WorkerMessage,
+} from "./protocol.ts";
+
+/** Media type of a capture. */
+const CAPTURE_TYPE = "application/x-pcapng";
+
+/** Options of {@linkcode createWorkerStack}. */
+export interface WorkerStackOptions extends StackDescription {
+  /**
+   * The worker, whose script calls `serveWorker(self)`; an address = a worker is started, and ended with the stack. Anything
+   * that posts messages will do.
+   */
+  readonly worker: Worker | MessageEnd | URL | string;
+}
+
+/** A stack in a worker. */
+export interface WorkerStack extends NetworkStack {
+  connect(options: ConnectOptions): Promise<WorkerConnection>;
+  /** The link's state as of the last news. */
+  readonly link: LinkState;
+  /** The address as of the last news, or null while there is none. */
+  readonly lease: AddressInfo | null;
+  /** Calls back when an address is given, changed or lost (null); returns the way to stop. */
+  onLease(callback: (lease: AddressInfo | null) => void): () => void;
+  /** Makes a port that listens here reachable at the relay's host. Rejects with the relay's error. */
+  publish(options: { port: number; hostPort?: number }): Promise<PublishedPort>;
+  /** Takes it back. */
+  unpublish(options: { port: number }): Promise<void>;
+  /** Records the frames of the link, the last 8 MiB of them. */
+  startCapture(): Promise<void>;
+  /** Ends the recording and gives it as a pcapng file. */
+  stopCapture(): Promise<Blob>;
+}
+
+/**
+ * Starts a stack in a worker.
+ *
+ * @param options The worker, the link and the address.
+ * @returns The stack, once the worker runs and has understood; its link may still be down, see `ready` and `onLink`.
+ * @throws {TypeError} If a value is not of its type.
+ * @throws {RangeError} If a value is out of range.
+ * @throws {StackError} `CORE_FAULT` if the worker can not be started.
+ * @example
+ * ```ts ignore
+ * const stack = await createWorkerStack({
+ *   worker: new URL("./worker.js", location.href),
+ *   link: { kind: "websocket", url: `wss://${location.host}/tunnel`, token },
+ *   address: "dhcp",
+ * });
+ * ```
+ */
+export async function createWorkerStack(options: WorkerStackOptions): Promise<WorkerStack> {
+  const { worker, link, address, tuning } = options;
+  const isOurs = typeof worker === "string" || worker instanceof URL;
+  const end: MessageEnd = isOurs ? new Worker(worker, { type: "module" }) : worker;
+  const client = new Client(end, isOurs);
+  try {
+    const tuned = tuning === undefined ? {} : { tuning };
+    await client.call("start", { link, address, ...tuned });
+  } catch (error) {
+    client.discard(error);
+    throw error;
+  }
+  client.begin();
+  return client;
+}
+
+/** A call that waits for its answer. */
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+class Client implements WorkerStack, ClientSurroundings {
+  readonly ready: Promise<AddressInfo>;
+  readonly pool: BufferPool = new BufferPool();
+  link: LinkState = { up: false, reason: "The worker has just been started" };
+  lease: AddressInfo | null = null;
+  readonly #worker: MessageEnd;
+  readonly #isOurs: boolean;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #connections = new Map<number, WorkerConnection>();
+  readonly #onLink = new Set<(state: LinkState) => void>();
+  readonly #onLease = new Set<(lease: AddressInfo | null) => void>();
+  #makeReady: Waiting = { resolve() {}, reject() {} };
+  #nextId = 1;
+  /** Why nothing works any more. */
+  #ended: Error | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(worker: MessageEnd, isOurs: boolean) {
+    this.#worker = worker;
+    this.#isOurs = isOurs;
+    this.ready = new Promise<AddressInfo>((resolve, reject) => {
+      this.#makeReady = { resolve: (value) => resolve(value as AddressInfo), reject };
+    });
+    this.ready.catch(() => {});
+    worker.addEventListener("message", (event) => {
+      const message = messageOf<WorkerMessage>(event);
+      if (message !== null) this.#receive(message);
+    });
+    worker.addEventListener("error", (event) => this.#fault(event));
+    worker.addEventListener("messageerror", (event) => this.#fault(event));
+    worker.start?.();
+  }
+
+  /** Asks for what comes by itself; the stack was started. */
+  begin(): void {
+    this.call("ready", null).then(this.#makeReady.resolve, this.#makeReady.reject);
+  }
+
+  async connect(options: ConnectOptions): Promise<WorkerConnection> {
+    const { signal, ...rest } = options;
+    signal?.throwIfAborted();
+    const { id, answer } = this.#ask("connect", rest, (opened) => this.#make(opened));
+    return signal === undefined ? await answer : await this.#abortable(id, answer, signal);
+  }
+
+  async listen(options: ListenOptions): Promise<TcpListener> {
+    return new WorkerListener(await this.call("listen", options), {
+      accept: (listener) =>
+        this.#ask("accept", { listener }, (opened) => this.#make(opened)).answer,
+      unlisten: (listener) => this.post({ kind: "unlisten", listener }),
+    });
+  }
+
+  resolve(hostname: string): Promise<string[]> {
+    return this.call("resolve", { hostname });
+  }
+
+  stats(): Promise<Record<string, number>> {
+    return this.call("stats", null);
+  }
+
+  connections(): Promise<ConnectionRow[]> {
+    return this.call("connections", null);
+  }
+
+  publish(options: { port: number; hostPort?: number }): Promise<PublishedPort> {
+    return this.call("publish", options);
+  }
+
+  async unpublish(options: { port: number }): Promise<void> {
+    await this.call("unpublish", options);
+  }
+
+  async startCapture(): Promise<void> {
+    await this.call("startCapture", null);
+  }
+
+  async stopCapture(): Promise<Blob> {
+    return new Blob([await this.call("stopCapture", null)], { type: CAPTURE_TYPE });
+  }
+
+  onLink(callback: (state: LinkState) => void): () => void {
+    this.#onLink.add(callback);
+    return () => void this.#onLink.delete(callback);
+  }
+
+  onLease(callback: (lease: AddressInfo | null) => void): () => void {
+    this.#onLease.add(callback);
+    return () => void this.#onLease.delete(callback);
+  }
+
+  /** The worker is told within this call, so that a page that is being left can still say it. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  post(message: PageMessage | Signal, transfer: Transferable[] = []): void {
+    if (this.#ended === null) this.#worker.postMessage(message, transfer);
+  }
+
+  call<K extends CallName>(call: K, args: Calls[K]["args"]): Promise<Calls[K]["result"]> {
+    return this.#ask(call, args, (result) => result).answer;
+  }
+
+  /** Nothing works any more; told once to everybody who waits. */
+  discard(error: unknown): void {
+    if (this.#ended !== null) return;
+    this.#ended = error instanceof Error ? error : new Error(String(error));
+    const waiting = [...this.#waiting.values()];
+    const connections = [...this.#connections.values()];
+    this.#waiting.clear();
+    this.#connections.clear();
+    for (const { reject } of waiting) reject(error);
+    for (const connection of connections) connection.die(error);
+    this.#makeReady.reject(error);
+    if (this.#isOurs && this.#worker instanceof Worker) this.#worker.terminate();
+  }
+
+  /** @param read Turns the result into what the caller gets, as soon as it comes: messages about it may follow at once. */
+  #ask<K extends CallName, T>(
+    call: K,
+    args: Calls[K]["args"],
+    read: (result: Calls[K]["result"]) => T,
+  ): { readonly id: number; readonly answer: Promise<T> } {
+    const id = this.#nextId++;
+    const answer = new Promise<T>((resolve, reject) => {
+      if (this.#ended !== null) return reject(this.#ended);
+      // The worker answers each call with that call's own result.
+      const settle = (value: unknown): void => resolve(read(value as Calls[K]["result"]));
+      this.#waiting.set(id, { resolve: settle, reject });
+      try {
+        this.post({ kind: "call", id, call, args } as Call);
+      } catch (error) {
+        // Options with functions in them can not be sent.
+        this.#waiting.delete(id);
+        const reason = error instanceof Error ? error.message : String(error);
+        reject(new TypeError(`Cannot use these options in a worker: ${reason}`));
+      }
+    });
+    return { id, answer };
+  }
+
+  #abortable(
+    id: number,
+    answer: Promise<WorkerConnection>,
+    signal: AbortSignal,
+  ): Promise<WorkerConnection> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        this.post({ kind: "cancel", id });
+        reject(signal.reason);
+      };
+      signal.addEventListener("abort", abort, { once: true });
+      answer.then((connection) => {
+        signal.removeEventListener("abort", abort);
+        // It opened while the word that nobody wants it was on its way.
+        if (signal.aborted) connection.abort();
+        else resolve(connection);
+      }, (error) => {
+        signal.removeEventListener("abort", abort);
+        reject(error);
+      });
+    });
+  }
+
+  #make(opened: Calls["connect"]["result"]): WorkerConnection {
+    const connection = new WorkerConnection(opened, this);
+    this.#connections.set(opened.connection, connection);
+    return connection;
+  }
+
+  #receive(message: WorkerMessage): void {
+    switch (message.kind) {
+      case "answer":
+        this.#take(message.id)?.resolve(message.value);
+        return;
+      case "refusal":
+        this.#take(message.id)?.reject(fromWireError(message.error));
+        return;
+      case "link":
+        return this.#tellLink(message.state);
+      case "lease":
+        this.lease = message.lease;
+        for (const callback of [...this.#onLease]) callback(message.lease);
+        return;
+      default:
+        this.#connections.get(message.connection)?.receive(message);
+        if (message.kind === "gone") this.#connections.delete(message.connection);
+    }
+  }
+
+  #tellLink(state: LinkState): void {
+    this.link = state;
+    for (const callback of [...this.#onLink]) callback(state);
+  }
+
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    return waiting;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#ended !== null) return;
+    try {
+      await this.call("stop", null);
+    } finally {
+      this.discard(new BadResource("Cannot go on: the stack is closed"));
+    }
+  }
+
+  #fault(event: Event): void {
+    const reason = "message" in event && typeof event.message === "string" && event.message !== ""
+      ? event.message
+      : "its script could not be run";
+    if (this.#ended !== null) return;
+    this.discard(new CoreFault(`The worker of the stack failed: ${reason}`));
+    this.#tellLink({ up: false, reason: `The worker of the stack failed: ${reason}` });
+  }
+}

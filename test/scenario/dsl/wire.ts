@@ -1,0 +1,263 @@
+/**
+ * Frames of the scripted peer: built and taken apart here, independently of the codecs under test. What every segment of
+ * ours must be, whatever a script says of it, is checked where it is taken apart.
+ */
+import type { TcpOption } from "./syntax.ts";
+
+/** Bits of the flags, AE (RFC 9768) on top. */
+export const FLAG_FIN = 0x01;
+export const FLAG_SYN = 0x02;
+export const FLAG_RST = 0x04;
+export const FLAG_PSH = 0x08;
+export const FLAG_ACK = 0x10;
+export const FLAG_URG = 0x20;
+
+/** In the order of writing. */
+export const FLAG_LETTERS: readonly (readonly [bit: number, letter: string])[] = [
+  [FLAG_FIN, "F"],
+  [FLAG_SYN, "S"],
+  [FLAG_RST, "R"],
+  [FLAG_PSH, "P"],
+  [FLAG_URG, "U"],
+  [0x40, "E"],
+  [0x80, "W"],
+  [0x100, "A"],
+  [FLAG_ACK, "."],
+];
+
+/** Bits of the 13th and 14th byte of the header that are flags; those above are reserved, then the data offset. */
+const FLAGS_MASK = 0x1ff;
+const RESERVED_MASK = 0x0e00;
+
+const ETHERNET_BYTES = 14;
+const IP_BYTES = 20;
+const TCP_BYTES = 20;
+const ETHERTYPE_IPV4 = 0x0800;
+const VERSION_AND_LENGTH = 0x45;
+const DONT_FRAGMENT = 0x4000;
+const PROTOCOL_TCP = 6;
+/** Time to live of what the peer sends; any will do. */
+const PEER_TTL = 57;
+
+/** MAC addresses of the peer and of the stack. */
+export const PEER_MAC: Uint8Array = new Uint8Array([2, 0, 0, 0, 0, 9]);
+export const OUR_MAC: Uint8Array = new Uint8Array([2, 0, 0, 0, 0, 1]);
+
+/** An end of a connection. */
+export interface Endpoint {
+  /** u32. */
+  readonly address: number;
+  readonly port: number;
+}
+
+/** A segment with the numbers that are on the wire. */
+export interface WireSegment {
+  readonly source: Endpoint;
+  readonly destination: Endpoint;
+  readonly flags: number;
+  readonly seq: number;
+  readonly ack: number;
+  readonly win: number;
+  readonly urg: number;
+  readonly options: readonly TcpOption[];
+  readonly payload: Uint8Array;
+}
+
+/** The Internet checksum of RFC 1071, word by word with the carry brought around each time. */
+export function independentChecksum(...parts: readonly Uint8Array[]): number {
+  let sum = 0;
+  for (const part of parts) {
+    for (let i = 0; i < part.length; i += 2) {
+      sum += ((part[i] ?? 0) * 256) + (part[i + 1] ?? 0);
+      if (sum > 0xffff) sum -= 0xffff;
+    }
+  }
+  return 0xffff - sum;
+}
+
+function pseudoHeader(source: number, destination: number, bytes: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(12));
+  view.setUint32(0, source);
+  view.setUint32(4, destination);
+  view.setUint8(9, PROTOCOL_TCP);
+  view.setUint16(10, bytes);
+  return new Uint8Array(view.buffer);
+}
+
+// Options.
+
+function u16(value: number): number[] {
+  return [(value >>> 8) & 0xff, value & 0xff];
+}
+
+function u32(value: number): number[] {
+  return [...u16(value >>> 16), ...u16(value)];
+}
+
+function bytesOfOption(option: TcpOption): number[] {
+  switch (option.kind) {
+    case "eol":
+      return [0];
+    case "nop":
+      return [1];
+    case "mss":
+      return [2, 4, ...u16(option.value)];
+    case "wscale":
+      return [3, 3, option.value];
+    case "sackOK":
+      return [4, 2];
+    case "sack":
+      return [5, 2 + (8 * option.blocks.length), ...option.blocks.flat().flatMap(u32)];
+    case "TS":
+      return [8, 10, ...u32(option.val), ...u32(option.ecr)];
+    case "other":
+      return [option.number, 2 + option.data.length, ...option.data];
+    case "raw":
+      return [...option.data];
+  }
+}
+
+/** The bytes of options, end to end. */
+export function optionBytes(options: readonly TcpOption[]): Uint8Array {
+  return Uint8Array.from(options.flatMap(bytesOfOption));
+}
+
+function readOption(kind: number, view: DataView): TcpOption {
+  const bytes = view.byteLength;
+  if (kind === 2 && bytes === 2) return { kind: "mss", value: view.getUint16(0) };
+  if (kind === 3 && bytes === 1) return { kind: "wscale", value: view.getUint8(0) };
+  if (kind === 4 && bytes === 0) return { kind: "sackOK" };
+  if (kind === 8 && bytes === 8) {
+    return { kind: "TS", val: view.getUint32(0), ecr: view.getUint32(4) };
+  }
+  if (kind === 5 && bytes > 0 && bytes % 8 === 0) {
+    const blocks: [number, number][] = [];
+    for (let at = 0; at < bytes; at += 8) blocks.push([view.getUint32(at), view.getUint32(at + 4)]);
+    return { kind: "sack", blocks };
+  }
+  const data = new Uint8Array(view.buffer, view.byteOffset, bytes).slice();
+  return { kind: "other", number: kind, data };
+}
+
+function readOptions(field: Uint8Array, problems: string[]): TcpOption[] {
+  const options: TcpOption[] = [];
+  for (let at = 0; at < field.length;) {
+    const kind = field[at] ?? 0;
+    if (kind < 2) {
+      options.push({ kind: kind === 0 ? "eol" : "nop" });
+      at++;
+      continue;
+    }
+    const bytes = field[at + 1] ?? 0;
+    if (bytes < 2 || at + bytes > field.length) {
+      problems.push(`option ${kind} has length ${bytes}`);
+      break;
+    }
+    const view = new DataView(field.buffer, field.byteOffset + at + 2, bytes - 2);
+    options.push(readOption(kind, view));
+    at += bytes;
+  }
+  return options;
+}
+
+// Frames.
+
+function writeIp(frame: DataView, segment: WireSegment, tcpBytes: number): void {
+  frame.setUint16(12, ETHERTYPE_IPV4);
+  frame.setUint8(14, VERSION_AND_LENGTH);
+  frame.setUint16(16, IP_BYTES + tcpBytes);
+  frame.setUint16(20, DONT_FRAGMENT);
+  frame.setUint8(22, PEER_TTL);
+  frame.setUint8(23, PROTOCOL_TCP);
+  frame.setUint32(26, segment.source.address);
+  frame.setUint32(30, segment.destination.address);
+  const header = new Uint8Array(frame.buffer, ETHERNET_BYTES, IP_BYTES);
+  frame.setUint16(24, independentChecksum(header));
+}
+
+/**
+ * Builds a frame of the peer.
+ *
+ * @param segment What it says.
+ * @param isCorrupt With a wrong TCP checksum.
+ */
+export function buildFrame(segment: WireSegment, isCorrupt: boolean): Uint8Array<ArrayBuffer> {
+  const options = optionBytes(segment.options);
+  const tcpBytes = TCP_BYTES + options.length + segment.payload.length;
+  const bytes = new Uint8Array(ETHERNET_BYTES + IP_BYTES + tcpBytes);
+  bytes.set(OUR_MAC, 0);
+  bytes.set(PEER_MAC, 6);
+  const frame = new DataView(bytes.buffer);
+  writeIp(frame, segment, tcpBytes);
+  const at = ETHERNET_BYTES + IP_BYTES;
+  frame.setUint16(at, segment.source.port);
+  frame.setUint16(at + 2, segment.destination.port);
+  frame.setUint32(at + 4, segment.seq);
+  frame.setUint32(at + 8, segment.ack);
+  frame.setUint16(at + 12, ((TCP_BYTES + options.length) << 10) | segment.flags);
+  frame.setUint16(at + 14, segment.win);
+  frame.setUint16(at + 18, segment.urg);
+  bytes.set(options, at + TCP_BYTES);
+  bytes.set(segment.payload, at + TCP_BYTES + options.length);
+  const pseudo = pseudoHeader(segment.source.address, segment.destination.address, tcpBytes);
+  const sum = independentChecksum(pseudo, bytes.subarray(at));
+  frame.setUint16(at + 16, isCorrupt ? sum ^ 1 : sum);
+  return bytes;
+}
+
+/** What every IPv4 packet of ours must be. RFC 791 section 3.1, RFC 6864 section 4.1. */
+function checkIp(bytes: Uint8Array, ttl: number): string[] {
+  const frame = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const facts: [claim: boolean, problem: string][] = [
+    [PEER_MAC.every((byte, i) => bytes[i] === byte), "the destination MAC is not the peer's"],
+    [OUR_MAC.every((byte, i) => bytes[6 + i] === byte), "the source MAC is not ours"],
+    [frame.getUint16(12) === ETHERTYPE_IPV4, "the EtherType is not that of IPv4"],
+    [bytes[14] === VERSION_AND_LENGTH, "the IP header has options or another version"],
+    [bytes[15] === 0, "the traffic class is not 0"],
+    [frame.getUint16(16) === bytes.length - ETHERNET_BYTES, "the total length is wrong"],
+    [frame.getUint16(20) === DONT_FRAGMENT, "Don't Fragment is not set, or it is a fragment"],
+    [bytes[22] === ttl, `the TTL is ${bytes[22]}`],
+    [bytes[23] === PROTOCOL_TCP, "the protocol is not TCP"],
+    [independentChecksum(bytes.subarray(14, 34)) === 0, "the IP header's checksum is wrong"],
+  ];
+  return facts.filter(([claim]) => !claim).map(([, problem]) => problem);
+}
+
+/**
+ * Takes a frame of ours apart.
+ *
+ * @param bytes From the destination MAC on.
+ * @param ttl What its TTL must be.
+ * @returns The segment and what is wrong with it, which no script can allow.
+ */
+export function readFrame(
+  bytes: Uint8Array,
+  ttl: number,
+): { segment: WireSegment; problems: string[] } {
+  const problems = checkIp(bytes, ttl);
+  const frame = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const at = ETHERNET_BYTES + IP_BYTES;
+  const tcp = bytes.subarray(at);
+  const word = frame.getUint16(at + 12);
+  const headerBytes = (word >>> 12) * 4;
+  const source = { address: frame.getUint32(26), port: frame.getUint16(at) };
+  const destination = { address: frame.getUint32(30), port: frame.getUint16(at + 2) };
+  const pseudo = pseudoHeader(source.address, destination.address, tcp.length);
+  if (independentChecksum(pseudo, tcp) !== 0) problems.push("the TCP checksum is wrong");
+  if ((word & RESERVED_MASK) !== 0) problems.push("a reserved bit is set");
+  if (headerBytes < TCP_BYTES || headerBytes > tcp.length) problems.push("the data offset is wrong");
+  const flags = word & FLAGS_MASK;
+  const segment: WireSegment = {
+    source,
+    destination,
+    flags,
+    seq: frame.getUint32(at + 4),
+    ack: frame.getUint32(at + 8),
+    win: frame.getUint16(at + 14),
+    urg: frame.getUint16(at + 18),
+    options: readOptions(tcp.subarray(TCP_BYTES, headerBytes), problems),
+    payload: tcp.slice(headerBytes),
+  };
+  if ((flags & FLAG_ACK) === 0 && segment.ack !== 0) problems.push("it has no ACK but a number");
+  return { segment, problems };
+}

@@ -1,0 +1,282 @@
+/**
+ * One core under virtual time and the peer's side of its cable. Nothing happens by itself: time passes when a script says
+ * so, and then each deadline is met at its very ms. What the core emits is taken apart at once and waits to be expected.
+ */
+import { readFileSync } from "node:fs";
+import { Core } from "../../../src/core/core.ts";
+import { type CoreConfig, coreConfig, MIB } from "../../../src/core/core_config.ts";
+import { BATCH_BYTES, RECORD_HEADER_BYTES } from "../../../src/layout/layout.gen.ts";
+import { seededRandom } from "../../../src/runtime/seeded_random.ts";
+import { add32, Flow } from "./flow.ts";
+import { formatSegment, formatTime, type Shown } from "./format.ts";
+import { pattern } from "./pattern.ts";
+import type { PacketSpec } from "./syntax.ts";
+import {
+  buildFrame,
+  type Endpoint,
+  FLAG_ACK,
+  FLAG_SYN,
+  OUR_MAC,
+  PEER_MAC,
+  readFrame,
+  type WireSegment,
+} from "./wire.ts";
+
+const MEMORY_BYTES = 16 * MIB;
+const CONNECTIONS = 256;
+const MTU = 1500;
+/** Every world has the same keys, so that a probe of one tells the ISN of another. */
+const KEYS_SEED = 7;
+/** Slot of the next hop through which connect() goes. */
+export const HOP = 1;
+
+/** Our addresses: 192.168.0.1 and 192.168.0.2. */
+export const LOCAL_ADDRESS = 0xc0a8_0001;
+const LOCAL_ADDRESSES: readonly number[] = [LOCAL_ADDRESS, LOCAL_ADDRESS + 1];
+const BROADCAST = 0xc0a8_ffff;
+
+/** Just below 2^32: the peer's numbers wrap after 16 bytes. */
+export const PEER_ISS = 0xffff_fff0;
+
+/** Packets that a failure shows. */
+const TRACE_MAX = 10;
+/** More deadlines in one stretch of time than any script has; a core that never finds rest is found by it. */
+const DEADLINES_MAX = 100_000;
+const FLUSHES_MAX = 1_000;
+
+let compiled: WebAssembly.Module | undefined;
+
+function coreModule(): WebAssembly.Module {
+  const url = new URL("../../../dist/core.wasm", import.meta.url);
+  compiled ??= new WebAssembly.Module(readFileSync(url));
+  return compiled;
+}
+
+/** A segment that the stack has sent. */
+export interface Emission {
+  /** Ms since the world was made. */
+  readonly at: number;
+  readonly flow: Flow;
+  readonly wire: WireSegment;
+  readonly shown: Shown;
+}
+
+/** A core and its peer. */
+export class World {
+  readonly core: Core;
+  /** Time of the core when the world was made, ms. */
+  readonly startMs: number;
+  /** Sent and not yet expected, oldest first. */
+  readonly emitted: Emission[] = [];
+  readonly flows: Flow[] = [];
+  /** Handles of connections that wait for accept(), oldest first. */
+  readonly acceptable: number[] = [];
+  readonly trace: string[] = [];
+  /** Records that wait for `deliver()`, or null while each is delivered by itself. */
+  #held: Uint8Array[] | null = null;
+  #elapsed = 0;
+  readonly #remoteIss: number;
+
+  /**
+   * @param config What differs from the defaults.
+   * @param startMs Time of the core at its start: it decides our ISNs and the timestamps.
+   * @param remoteIss ISS of the peer.
+   */
+  constructor(config: Partial<CoreConfig>, startMs: number, remoteIss: number) {
+    const whole = coreConfig({
+      mac: OUR_MAC,
+      mtu: MTU,
+      memoryBytes: MEMORY_BYTES,
+      maxConnections: CONNECTIONS,
+      ...config,
+    });
+    this.core = Core.start(coreModule(), whole, seededRandom(KEYS_SEED));
+    this.startMs = startMs;
+    this.#remoteIss = remoteIss;
+    LOCAL_ADDRESSES.forEach((address, i) => this.core.setAddress(i, address, BROADCAST));
+    this.core.setNextHop(HOP, PEER_MAC, this.now);
+  }
+
+  /** Time of the core, ms. */
+  get now(): number {
+    return this.startMs + this.#elapsed;
+  }
+
+  /** Ms since the world was made. */
+  get elapsed(): number {
+    return this.#elapsed;
+  }
+
+  /** The connection with these ends; made if there is none. */
+  flow(local: Endpoint, remote: Endpoint): Flow {
+    const known = this.flows.find((flow) => flow.is(local, remote));
+    if (known !== undefined) return known;
+    const flow = new Flow(local, remote, this.#remoteIss);
+    this.flows.push(flow);
+    return flow;
+  }
+
+  // Time.
+
+  /** Lets time pass up to a moment, its deadlines included. @param elapsed Ms since the world was made. */
+  runTo(elapsed: number): void {
+    const target = this.startMs + elapsed;
+    for (let i = 0; i < DEADLINES_MAX; i++) {
+      const next = this.core.nextDeadline();
+      if (!(next <= target)) {
+        this.#elapsed = Math.max(this.#elapsed, elapsed);
+        return;
+      }
+      this.#elapsed = Math.max(this.#elapsed, next - this.startMs);
+      while (this.core.advance(this.now)) { /* Bounded work was left over. */ }
+      this.settle();
+    }
+    throw new Error(`The core has a deadline at ${this.core.nextDeadline()} that never passes`);
+  }
+
+  /** Goes on to the next deadline. @returns False if there is none. */
+  runToNext(): boolean {
+    const next = this.core.nextDeadline();
+    if (next === Infinity) return false;
+    this.runTo(next - this.startMs);
+    return true;
+  }
+
+  /** The machine sleeps: time passes and nothing runs. */
+  suspend(ms: number): void {
+    this.#elapsed += ms;
+    while (this.core.advance(this.now, ms)) { /* Bounded work was left over. */ }
+    this.settle();
+  }
+
+  // Frames.
+
+  /** From now on what is injected waits, until `deliver()` makes one batch of it. */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  /** Delivers what was held. */
+  deliver(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    this.#ingest(held);
+  }
+
+  /** The peer sends a segment. */
+  inject(flow: Flow, packet: PacketSpec): void {
+    const { source, destination } = endsOf(flow, packet);
+    const hasAck = (packet.flags & FLAG_ACK) !== 0 || packet.ack !== 0;
+    const payload = pattern(packet.isJunk ? "out" : "in", packet.seq, packet.bytes);
+    const frame = buildFrame({
+      source,
+      destination,
+      flags: packet.flags,
+      seq: add32(packet.seq, flow.remoteIsn),
+      ack: hasAck ? add32(packet.ack, flow.localIsn ?? 0) : 0,
+      win: packet.win ?? 0,
+      urg: packet.urg,
+      options: (packet.options ?? []).map((option) => flow.optionToWire(option)),
+      payload,
+    }, packet.isCorrupt);
+    this.#note("<", flow, packet);
+    const record = new Uint8Array(RECORD_HEADER_BYTES + frame.length);
+    new DataView(record.buffer).setUint32(0, record.length - 4, true);
+    record.set(frame, RECORD_HEADER_BYTES);
+    if (this.#held === null) this.#ingest([record]);
+    else this.#held.push(record);
+  }
+
+  #ingest(records: readonly Uint8Array[]): void {
+    const batch = new Uint8Array(records.reduce((bytes, record) => bytes + record.length, 0));
+    let end = 0;
+    for (const record of records) {
+      batch.set(record, end);
+      end += record.length;
+    }
+    for (let at = 0; at < end;) at = this.core.ingest(batch, this.now, at);
+    this.settle();
+  }
+
+  /** Takes events and what is owed, as the loop does after each call. */
+  settle(): void {
+    const count = this.core.takeEvents();
+    for (let i = 0; i < count; i++) {
+      this.#tell(this.core.eventHandle(i), this.core.eventBits(i), this.core.eventDetail(i));
+    }
+    for (let i = 0; i < FLUSHES_MAX; i++) {
+      this.#take(this.core.flush(BATCH_BYTES, this.now));
+      if (!this.core.more) return;
+    }
+    throw new Error("The core has more to send, however much it sends");
+  }
+
+  #tell(handle: number, bits: number, detail: number): void {
+    const info = this.core.info(handle);
+    if (info === null) throw new Error("An event came for a handle that is stale");
+    const flow = this.flow(info.local, info.remote);
+    flow.handle = handle;
+    flow.tell(bits, detail & 0xff);
+    if (flow.told.includes("ACCEPTABLE") && !this.acceptable.includes(handle)) {
+      this.acceptable.push(handle);
+    }
+  }
+
+  #take(batch: Uint8Array): void {
+    const view = new DataView(batch.buffer, batch.byteOffset, batch.length);
+    for (let at = 0; at < batch.length;) {
+      const end = at + 4 + view.getUint32(at, true);
+      const frame = batch.slice(at + RECORD_HEADER_BYTES, end);
+      if (batch.subarray(at + 4, at + RECORD_HEADER_BYTES).some((byte) => byte !== 0)) {
+        throw new Error("A record asks for offload that was not negotiated");
+      }
+      this.#emit(frame);
+      at = end;
+    }
+  }
+
+  #emit(frame: Uint8Array): void {
+    const { segment, problems } = readFrame(frame, this.core.config.ttl);
+    const flow = this.flow(segment.source, segment.destination);
+    if ((segment.flags & FLAG_SYN) !== 0) flow.localIsn ??= segment.seq;
+    const stamp = segment.options.find((option) => option.kind === "TS");
+    if (stamp !== undefined) flow.stampOffset ??= add32(stamp.val, -Math.floor(this.#elapsed));
+    const hasAck = (segment.flags & FLAG_ACK) !== 0;
+    const shown: Shown = {
+      flags: segment.flags,
+      seq: add32(segment.seq, -(flow.localIsn ?? 0)),
+      bytes: segment.payload.length,
+      ack: hasAck ? add32(segment.ack, -flow.remoteIsn) : 0,
+      win: segment.win,
+      urg: segment.urg,
+      options: segment.options.map((option) => flow.optionToScript(option)),
+    };
+    this.#note(">", flow, shown);
+    if (problems.length > 0) {
+      throw new Error(`A segment of ours is wrong: ${problems.join("; ")}\n${this.trace.join("\n")}`);
+    }
+    this.emitted.push({ at: this.#elapsed, flow, wire: segment, shown });
+  }
+
+  #note(direction: "<" | ">", flow: Flow, shown: Shown | PacketSpec): void {
+    const ports = flow === this.flows[0] ? "" : `${flow.local.port}-${flow.remote.port} `;
+    this.trace.push(`${formatTime(this.#elapsed)} ${direction} ${ports}${formatSegment(shown)}`);
+    if (this.trace.length > TRACE_MAX) this.trace.shift();
+  }
+}
+
+/** Who sends a packet to whom: the peer to us, and where the script says so, other ends. */
+export function endsOf(
+  flow: Flow,
+  packet: PacketSpec,
+): { source: Endpoint; destination: Endpoint } {
+  const { source, destination } = packet;
+  return {
+    source: source === null
+      ? flow.remote
+      : { address: source.address ?? flow.remote.address, port: source.port },
+    destination: destination === null
+      ? flow.local
+      : { address: destination.address ?? flow.local.address, port: destination.port },
+  };
+}

@@ -1,0 +1,241 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { Core, slotOf } from "../../src/core/core.ts";
+import { coreConfig, MIB } from "../../src/core/core_config.ts";
+import { CoreFault } from "../../src/errors.ts";
+import { PUNT_ARP, STATE_SYN_SENT, TCB_STATE } from "../../src/layout/layout.gen.ts";
+import type { Device, DeviceSink } from "../../src/link/device.ts";
+import { Loop } from "../../src/runtime/loop.ts";
+import { seededRandom } from "../../src/runtime/seeded_random.ts";
+import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
+import { testModule } from "./pair.ts";
+
+const MAC = new Uint8Array([2, 0, 0, 0, 0, 1]);
+const LOCAL = { address: 0x0a00_0001, port: 4000 };
+const REMOTE = { address: 0x0a00_0002, port: 80 };
+
+/** A device whose room is what the test says. */
+class TestDevice implements Device {
+  readonly mtu = 1500;
+  sink!: DeviceSink;
+  space = 1_000_000;
+  sent: Uint8Array[] = [];
+  closed = 0;
+  onSend: () => void = () => {};
+
+  open(sink: DeviceSink): void {
+    this.sink = sink;
+    sink.up();
+  }
+
+  room(): number {
+    return this.space;
+  }
+
+  send(batch: Uint8Array): void {
+    this.sent.push(batch.slice());
+    this.onSend();
+  }
+
+  close(): void {
+    this.closed++;
+  }
+}
+
+let clock: VirtualClock;
+let core: Core;
+let device: TestDevice;
+let loop: Loop;
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  const config = coreConfig({ mac: MAC, mtu: 1500, memoryBytes: 16 * MIB });
+  core = Core.start(testModule(), config, seededRandom(1));
+  device = new TestDevice();
+  loop = new Loop({ core, device, clock, random: seededRandom(2), mac: MAC });
+  loop.start();
+  loop.setAddress(0, LOCAL.address, 0);
+  clock.advance(0);
+  device.sent = [];
+});
+
+/** An ARP request in a record: the core knows nothing of it and punts. */
+function arpBatch(): Uint8Array {
+  const batch = new Uint8Array(4 + 10 + 42);
+  new DataView(batch.buffer).setUint32(0, 52, true);
+  batch.fill(0xff, 14, 20);
+  batch.set([0x08, 0x06], 26);
+  return batch;
+}
+
+describe("Loop", () => {
+  test("wake() flushes once, however often it is asked", () => {
+    for (let i = 0; i < 10; i++) expect(loop.sendFrame(new Uint8Array(60).fill(i))).toBe(true);
+    expect(device.sent).toHaveLength(0);
+    clock.advance(0);
+    expect(device.sent).toHaveLength(1);
+    expect(device.sent[0]).toHaveLength(10 * 74);
+  });
+
+  test("poll() flushes at once", () => {
+    loop.sendFrame(new Uint8Array(60));
+    loop.poll();
+    expect(device.sent).toHaveLength(1);
+    clock.advance(0);
+    expect(device.sent).toHaveLength(1);
+  });
+
+  test("receive() tells punts, and what they answer leaves in the same turn", () => {
+    const kinds: number[] = [];
+    loop.onPunt = (frame, kind) => {
+      kinds.push(kind);
+      expect(frame).toHaveLength(42);
+      loop.sendFrame(new Uint8Array(60));
+    };
+    device.sink.receive(arpBatch());
+    expect(kinds).toEqual([PUNT_ARP]);
+    expect(device.sent).toHaveLength(1);
+  });
+
+  test("without room it waits for ready()", () => {
+    device.space = 100;
+    loop.sendFrame(new Uint8Array(60).fill(1));
+    loop.sendFrame(new Uint8Array(60).fill(2));
+    device.onSend = () => void (device.space = 0);
+    clock.advance(10);
+    expect(device.sent).toHaveLength(1);
+    device.space = 1_000;
+    clock.advance(10);
+    expect(device.sent).toHaveLength(1);
+    device.sink.ready();
+    clock.advance(0);
+    expect(device.sent).toHaveLength(2);
+  });
+
+  test("a device that delivers within send() is refused", () => {
+    const errors: unknown[] = [];
+    device.onSend = () => {
+      try {
+        device.sink.receive(arpBatch());
+      } catch (error) {
+        errors.push(error);
+      }
+    };
+    loop.sendFrame(new Uint8Array(60));
+    clock.advance(0);
+    expect(errors).toEqual([expect.any(TypeError)]);
+  });
+
+  test("an error of a callback surfaces, and the loop goes on", () => {
+    loop.onPunt = () => {
+      throw new RangeError("mine");
+    };
+    device.sink.receive(arpBatch());
+    expect(() => clock.advance(0)).toThrow("mine");
+    loop.sendFrame(new Uint8Array(60));
+    clock.advance(0);
+    expect(device.sent).toHaveLength(1);
+  });
+});
+
+describe("Loop and time", () => {
+  /** A SYN that nobody answers. */
+  function connect(): number {
+    loop.setNextHop(1, new Uint8Array([2, 0, 0, 0, 0, 2]));
+    const handle = core.connect(LOCAL, REMOTE, 1, loop.now());
+    loop.wake();
+    clock.advance(0);
+    expect(device.sent).toHaveLength(1);
+    return handle;
+  }
+
+  test("one timer stands at the next deadline: a millisecond early nothing, then the SYN again", () => {
+    connect();
+    expect(clock.pending).toBe(1);
+    clock.advance(999);
+    expect(device.sent).toHaveLength(1);
+    clock.advance(1);
+    expect(device.sent).toHaveLength(2);
+    clock.advance(1_999);
+    expect(device.sent).toHaveLength(2);
+    clock.advance(1);
+    expect(device.sent).toHaveLength(3);
+  });
+
+  test("a gap of more than 2 s beyond the timer shifts all deadlines", () => {
+    const late = new LateClock(clock, 3_600_000);
+    loop.close();
+    device = new TestDevice();
+    loop = new Loop({ core, device, clock: late, random: seededRandom(2), mac: MAC });
+    loop.start();
+    const handle = connect();
+    // The machine sleeps for an hour; R2 of a SYN is three minutes.
+    late.sleeping = true;
+    clock.advance(1_000);
+    expect(device.sent).toHaveLength(2);
+    expect(core.info(handle)?.state).toBe(STATE_SYN_SENT);
+    clock.advance(2_000);
+    expect(device.sent).toHaveLength(3);
+    expect(core.info(handle)?.state).toBe(STATE_SYN_SENT);
+  });
+});
+
+/** A clock whose timers may come an hour late. */
+class LateClock {
+  sleeping = false;
+  readonly #clock: VirtualClock;
+  readonly #lateMs: number;
+
+  constructor(clock: VirtualClock, lateMs: number) {
+    this.#clock = clock;
+    this.#lateMs = lateMs;
+  }
+
+  now(): number {
+    return this.#clock.now() + (this.sleeping ? this.#lateMs : 0);
+  }
+
+  at(atMs: number, callback: () => void): { cancel(): void } {
+    return this.#clock.at(atMs, callback);
+  }
+}
+
+describe("Loop at its end", () => {
+  test("close() closes the device once and tells nothing any more", () => {
+    let punts = 0;
+    loop.onPunt = () => void punts++;
+    loop.close();
+    loop.close();
+    expect(device.closed).toBe(1);
+    device.sink.receive(arpBatch());
+    expect(punts).toBe(0);
+    expect(loop.sendFrame(new Uint8Array(60))).toBe(false);
+    clock.advance(100_000);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("close() within a callback takes effect at the end of the turn", () => {
+    loop.onPunt = () => {
+      loop.sendFrame(new Uint8Array(60));
+      loop.close();
+      expect(device.closed).toBe(0);
+    };
+    device.sink.receive(arpBatch());
+    expect(device.sent).toHaveLength(1);
+    expect(device.closed).toBe(1);
+  });
+
+  test("a fault of the core is told once and closes the device", () => {
+    const faults: CoreFault[] = [];
+    loop.onFault = (fault) => void faults.push(fault);
+    loop.setNextHop(1, new Uint8Array([2, 0, 0, 0, 0, 2]));
+    const handle = core.connect(LOCAL, REMOTE, 1, 0);
+    core.memory[core.tcbs.ptr(slotOf(handle)) + TCB_STATE] = 99;
+    expect(() => core.abort(handle, 0)).toThrow(CoreFault);
+    expect(faults).toEqual([core.fault]);
+    expect(device.closed).toBe(1);
+    device.sink.receive(arpBatch());
+    loop.wake();
+    clock.advance(10);
+    expect(faults).toHaveLength(1);
+  });
+});
