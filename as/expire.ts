@@ -160,7 +160,10 @@ function shiftAll(ms: u32): void {
   control.wheelNow = control.nowMs;
   for (let slot: u32 = 0; slot < control.tcbHigh; slot++) {
     const tcb = tcbAt(slot);
-    if ((tcb.flags & FLAG_USED) !== 0) shiftDeadlines(tcb, ms);
+    if ((tcb.flags & FLAG_USED) === 0) continue;
+    shiftDeadlines(tcb, ms);
+    // R2 counts the time that we were awake.
+    if (tcb.flight !== NONE) flightAt(tcb.flight).firstSentMs += ms;
   }
   for (let record = control.timeWaitHead; record !== NONE; record = timeWaitAt(record).fifoNext) {
     timeWaitAt(record).until += ms;

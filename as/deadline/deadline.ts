@@ -1,7 +1,6 @@
 /** Arming and disarming. Every change puts the connection where its earliest deadline belongs. */
 import { control } from "../config.ts";
 import {
-  FLAG_ON_WHEEL,
   FLAG_TIMER_ACK,
   FLAG_TIMER_LIFE,
   FLAG_TIMER_PERSIST,
@@ -70,12 +69,14 @@ function disarm(tcb: Tcb, flags: u32): void {
   relink(tcb);
 }
 
-/** Shifts every deadline of a connection: the machine was suspended. @param ms How long. */
+/**
+ * Shifts every deadline of a connection that is off the wheel, and puts it back: the machine was suspended.
+ *
+ * @param ms How long.
+ */
 export function shiftDeadlines(tcb: Tcb, ms: u32): void {
-  const onWheel = (tcb.flags & FLAG_ON_WHEEL) !== 0;
-  if (onWheel) unlinkDeadline(tcb);
   tcb.retransmitAt += ms;
   tcb.ackAt += ms;
   tcb.lifeAt += ms;
-  if (onWheel) linkDeadline(tcb);
+  if ((tcb.flags & FLAGS_TIMER) !== 0) linkDeadline(tcb);
 }

@@ -103,17 +103,18 @@ function updateWindow(tcb: Tcb, seg: Segment): bool {
 }
 
 /**
- * One RTT sample per ACK, from what was sent once (Karn's algorithm, RFC 6298 section 3), else from the timestamp's echo
- * (RFC 7323 section 4.1), if it echoes the retransmission: an older echo counts the time until we sent it again, too.
+ * One RTT sample per ACK, from what was sent once (Karn's algorithm, RFC 6298 section 3). An ACK that covers anything
+ * sent again says nothing of what lay behind the hole either; then the timestamp's echo may (RFC 7323 section 4.1), if it
+ * echoes the retransmission: an older echo counts the time until we sent it again, too.
  */
 function sample(tcb: Tcb, seg: Segment): void {
-  if (ackedOnce) {
-    sampleRtt(tcb, control.nowUs - ackedSentUs);
+  if (!ackedAgain) {
+    if (ackedOnce) sampleRtt(tcb, control.nowUs - ackedSentUs);
     return;
   }
   const hasEcho = (tcb.flags & FLAG_TIMESTAMPS) !== 0 &&
     (seg.options & SEGMENT_OPTION_TIMESTAMPS) !== 0;
-  if (!ackedAgain || !hasEcho || seg.tsEcr === 0) return;
+  if (!hasEcho || seg.tsEcr === 0) return;
   const ageUs = (control.nowMs - seg.tsEcr) * US_PER_MS;
   // The echo is in whole ms: up to one more than the time since then.
   if (ageUs <= control.nowUs - resentUs + US_PER_MS) sampleRtt(tcb, ageUs);

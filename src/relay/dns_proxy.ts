@@ -71,6 +71,12 @@ interface Pending {
   timer: Timer | null;
 }
 
+/** A name server of the host. */
+interface Upstream {
+  readonly socket: Socket;
+  state: "connecting" | "ready" | "dead";
+}
+
 /** Options of {@linkcode DnsProxy}. */
 export interface DnsProxyOptions {
   /** Bound to port 53 of the name server's address. */
@@ -88,7 +94,7 @@ export class DnsProxy {
   readonly counters = { queries: 0, answers: 0, dropped: 0, lookups: 0 };
   readonly #options: DnsProxyOptions;
   readonly #servers: readonly string[];
-  readonly #upstream: (Socket | null)[] = [];
+  readonly #upstreams: Upstream[] = [];
   readonly #pending = new Map<number, Pending>();
   #closed = false;
 
@@ -108,8 +114,8 @@ export class DnsProxy {
   close(): void {
     this.#closed = true;
     for (const pending of [...this.#pending.values()]) this.#forget(pending);
-    for (const socket of this.#upstream) socket?.close();
-    this.#upstream.length = 0;
+    for (const { socket } of this.#upstreams) socket.close();
+    this.#upstreams.length = 0;
     this.#options.socket.close();
   }
 
@@ -162,8 +168,14 @@ export class DnsProxy {
     pending.timer = clock.at(atMs, () => this.#try(pending));
     if (index > this.#servers.length) return;
     if (index === this.#servers.length) return this.#lookUp(pending);
+    const upstream = this.#upstreamOf(index);
+    if (upstream.state === "dead") this.#try(pending);
+    else if (upstream.state === "ready") this.#ask(upstream, pending);
+  }
+
+  #ask(upstream: Upstream, pending: Pending): void {
     write16(pending.query, 0, pending.id);
-    this.#socketTo(index)?.send(pending.query, (error) => {
+    upstream.socket.send(pending.query, (error) => {
       if (error !== null && this.#pending.get(pending.id) === pending) this.#try(pending);
     });
   }
@@ -174,24 +186,30 @@ export class DnsProxy {
   }
 
   /** One connected socket for each server: the system drops what comes from elsewhere. */
-  #socketTo(index: number): Socket | null {
-    const known = this.#upstream[index];
+  #upstreamOf(index: number): Upstream {
+    const known = this.#upstreams[index];
     if (known !== undefined) return known;
     const { address, port } = splitServer(this.#servers[index] ?? "");
     const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
+    const upstream: Upstream = { socket, state: "connecting" };
+    this.#upstreams[index] = upstream;
     socket.unref();
-    this.#upstream[index] = socket;
     socket.on("message", (data: Uint8Array) => this.#answered(data));
+    socket.on("connect", () => {
+      upstream.state = "ready";
+      for (const pending of this.#waitingFor(index)) this.#ask(upstream, pending);
+    });
     // Nobody listens there, or there is no way: whoever waits for this server goes on to the next.
-    socket.on("error", () => this.#failed(index));
+    socket.on("error", () => {
+      if (upstream.state === "connecting") upstream.state = "dead";
+      for (const pending of this.#waitingFor(index)) this.#try(pending);
+    });
     socket.connect(port, address);
-    return wrapUntilConnected(socket);
+    return upstream;
   }
 
-  #failed(index: number): void {
-    for (const pending of [...this.#pending.values()]) {
-      if (pending.attempts === index + 1) this.#try(pending);
-    }
+  #waitingFor(index: number): Pending[] {
+    return [...this.#pending.values()].filter(({ attempts }) => attempts === index + 1);
   }
 
   #answered(data: Uint8Array): void {

@@ -82,8 +82,8 @@ export class WorkerConnection implements TcpConnection {
   }
 
   async closeWrite(): Promise<void> {
-    if (this.#isGone) return await this.#afterwards();
-    await this.#client.call("closeWrite", { connection: this.#id });
+    if (!this.#isGone) await this.#client.call("closeWrite", { connection: this.#id });
+    if (this.#isGone) await this.#afterwards();
   }
 
   close(): Promise<void> {
@@ -171,8 +171,11 @@ export class WorkerConnection implements TcpConnection {
     const { consumedBytes } = this.#read;
     this.#read.close();
     this.#write.fail(goneError(this.remoteAddress));
-    if (this.#isGone) return await this.#afterwards();
-    await this.#client.call("close", { connection: this.#id, consumed: consumedBytes });
+    if (!this.#isGone) {
+      await this.#client.call("close", { connection: this.#id, consumed: consumedBytes });
+    }
+    // The worker may have forgotten it before it heard of this: then it does not know how it ended, but we do.
+    if (this.#isGone) await this.#afterwards();
   }
 
   #finish(error: unknown): void {

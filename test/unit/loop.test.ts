@@ -179,7 +179,7 @@ describe("Loop and time", () => {
   });
 });
 
-/** A clock whose timers may come an hour late. */
+/** A clock that jumps while the machine sleeps: timers armed before come late, those armed after in time. */
 class LateClock {
   sleeping = false;
   readonly #clock: VirtualClock;
@@ -195,7 +195,7 @@ class LateClock {
   }
 
   at(atMs: number, callback: () => void): { cancel(): void } {
-    return this.#clock.at(atMs, callback);
+    return this.#clock.at(atMs - (this.sleeping ? this.#lateMs : 0), callback);
   }
 }
 

@@ -142,10 +142,11 @@ export class World {
     return true;
   }
 
-  /** The machine sleeps: time passes and nothing runs. */
-  suspend(ms: number): void {
+  /** The machine sleeps: time passes and nothing runs. @param shiftMs By how much all deadlines move. */
+  suspend(ms: number, shiftMs: number): void {
     this.#elapsed += ms;
-    while (this.core.advance(this.now, ms)) { /* Bounded work was left over. */ }
+    this.core.advance(this.now, shiftMs);
+    while (this.core.more) this.core.advance(this.now);
     this.settle();
   }
 
@@ -165,12 +166,11 @@ export class World {
 
   /** The peer sends a segment. */
   inject(flow: Flow, packet: PacketSpec): void {
-    const { source, destination } = endsOf(flow, packet);
     const hasAck = (packet.flags & FLAG_ACK) !== 0 || packet.ack !== 0;
     const payload = pattern(packet.isJunk ? "out" : "in", packet.seq, packet.bytes);
     const frame = buildFrame({
-      source,
-      destination,
+      source: flow.remote,
+      destination: flow.local,
       flags: packet.flags,
       seq: add32(packet.seq, flow.remoteIsn),
       ack: hasAck ? add32(packet.ack, flow.localIsn ?? 0) : 0,
@@ -263,20 +263,4 @@ export class World {
     this.trace.push(`${formatTime(this.#elapsed)} ${direction} ${ports}${formatSegment(shown)}`);
     if (this.trace.length > TRACE_MAX) this.trace.shift();
   }
-}
-
-/** Who sends a packet to whom: the peer to us, and where the script says so, other ends. */
-export function endsOf(
-  flow: Flow,
-  packet: PacketSpec,
-): { source: Endpoint; destination: Endpoint } {
-  const { source, destination } = packet;
-  return {
-    source: source === null
-      ? flow.remote
-      : { address: source.address ?? flow.remote.address, port: source.port },
-    destination: destination === null
-      ? flow.local
-      : { address: destination.address ?? flow.local.address, port: destination.port },
-  };
 }

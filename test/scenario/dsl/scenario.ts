@@ -1,0 +1,140 @@
+/**
+ * Scenarios as tests, and the fixtures they begin with. Each scenario runs three times, in worlds that differ only in the
+ * time at which they begin: at 0; where our ISS lies just below 2^32, so that our sequence numbers wrap within the first
+ * bytes, as the peer's always do; and just before the ms clock wraps, so that deadlines and timestamps do.
+ */
+import { test } from "vitest";
+import type { CoreConfig } from "../../../src/core/core_config.ts";
+import { Session } from "./session.ts";
+import type { Endpoint } from "./wire.ts";
+import { HOP, LOCAL_ADDRESS, PEER_ISS, World } from "./world.ts";
+
+const PEER_ADDRESS = 0xc000_0201;
+const SERVICE_PORT = 8080;
+const EPHEMERAL_PORT = 36_000;
+
+/** Ticks of the ISN clock per ms: one every 4 µs. RFC 9293 section 3.4.1. */
+const ISN_TICKS_PER_MS = 250;
+const TWO_POW_32 = 0x1_0000_0000;
+/** How long before its wrap the ms clock starts, ms: within the first timers of most scenarios. */
+const BEFORE_WRAP_MS = 100;
+
+/** When a world begins. */
+export type Start = "at 0" | "our ISS wraps" | "the clock wraps";
+
+const STARTS: readonly Start[] = ["at 0", "our ISS wraps", "the clock wraps"];
+
+/** What fixtures may be told besides the core's configuration. */
+export interface FixtureOptions extends Partial<CoreConfig> {
+  /** First and smallest RTO, ms. */
+  readonly rtoMs?: number;
+  /** Options of the peer's SYN, without brackets. Default: an MSS of 1000 and SACK. */
+  readonly syn?: string;
+  /** The peer's window, as in the header. */
+  readonly win?: number;
+  /** Seconds from our SYN (or SYN,ACK) to the peer's answer. */
+  readonly rtt?: number;
+  /** ISS of the peer. */
+  readonly peerIss?: number;
+}
+
+/** Peers that offer nothing, and all. */
+export const PLAIN_SYN = "mss 1000";
+export const FULL_SYN = "mss 1012,sackOK,TS val 5000 ecr 0,nop,wscale 0";
+const DEFAULT_SYN = "mss 1000,nop,nop,sackOK";
+const DEFAULT_WIN = 20_000;
+
+function tuple(isClient: boolean): [local: Endpoint, remote: Endpoint] {
+  const service = SERVICE_PORT;
+  const local = { address: LOCAL_ADDRESS, port: isClient ? EPHEMERAL_PORT : service };
+  return [local, { address: PEER_ADDRESS, port: isClient ? service : EPHEMERAL_PORT }];
+}
+
+/** ISS that the core gives the tuple at time 0: its keys are the same in each world. */
+function issAtZero(isClient: boolean): number {
+  const [local, remote] = tuple(isClient);
+  const { core } = new World({}, 0, PEER_ISS);
+  const info = core.info(core.connect(local, remote, HOP, 0));
+  if (info === null) throw new Error("The probe could not connect");
+  core.flush(1500, 0);
+  return info.iss;
+}
+
+function startMs(start: Start, isClient: boolean): number {
+  if (start === "at 0") return 0;
+  if (start === "the clock wraps") return TWO_POW_32 - BEFORE_WRAP_MS;
+  const ticks = (TWO_POW_32 - 1 - issAtZero(isClient)) % TWO_POW_32;
+  return Math.floor(ticks / ISN_TICKS_PER_MS);
+}
+
+/** Makes the worlds of one scenario. */
+export class Fixtures {
+  readonly sessions: Session[] = [];
+
+  constructor(readonly start: Start) {}
+
+  /** A world in which nothing has happened; `connect` opens 192.168.0.1:36000 to 192.0.2.1:8080. */
+  client(options: FixtureOptions = {}): Session {
+    return this.#session(options, true);
+  }
+
+  /** A world in which nothing has happened; the peer is 192.0.2.1:36000, our port is 8080. */
+  server(options: FixtureOptions = {}): Session {
+    return this.#session(options, false);
+  }
+
+  /** A connection that we opened, ESTABLISHED; nothing is owed or unasked for. */
+  established(options: FixtureOptions = {}): Session {
+    const { syn = DEFAULT_SYN, win = DEFAULT_WIN, rtt = 0 } = options;
+    const stamps = syn.includes("TS") ? `<nop,nop,TS val 5000 ecr 0>` : "";
+    return this.client(options).script(`
+      +0     connect
+      +0     > S 0:0(0)
+      +${rtt} < S. 0:0(0) ack 1 win ${win} <${syn}>
+      +0     > . 1:1(0) ack 1
+      +0     state ESTABLISHED
+      +0     event OPENED
+      +0     event WRITABLE${stamps === "" ? "" : " // timestamps"}
+    `);
+  }
+
+  /** A connection that the peer opened, accepted. */
+  passive(options: FixtureOptions = {}): Session {
+    const { syn = DEFAULT_SYN, win = DEFAULT_WIN, rtt = 0 } = options;
+    const stamps = syn.includes("TS") ? `<nop,nop,TS val 5000 ecr 0>` : "";
+    return this.server(options).script(`
+      +0     listen
+      +0     < S 0:0(0) win ${win} <${syn}>
+      +0     > S. 0:0(0) ack 1
+      +${rtt} < . 1:1(0) ack 1 win ${win} ${stamps}
+      +0     accept
+      +0     state ESTABLISHED
+      +0     event WRITABLE
+    `);
+  }
+
+  #session(options: FixtureOptions, isClient: boolean): Session {
+    const { rtoMs, syn: _syn, win: _win, rtt: _rtt, peerIss = PEER_ISS, ...config } = options;
+    const rto = rtoMs === undefined ? {} : { rtoInitialMs: rtoMs, rtoMinMs: rtoMs };
+    const world = new World({ ...rto, ...config }, startMs(this.start, isClient), peerIss);
+    const session = new Session(world, ...tuple(isClient));
+    this.sessions.push(session);
+    return session;
+  }
+}
+
+/**
+ * A scenario, as three tests.
+ *
+ * @param name What is shown, by RFC section or seed.
+ * @param body Makes sessions and runs scripts in them.
+ */
+export function scenario(name: string, body: (fixtures: Fixtures) => void): void {
+  for (const start of STARTS) {
+    test(`${name} (${start})`, () => {
+      const fixtures = new Fixtures(start);
+      body(fixtures);
+      for (const session of fixtures.sessions) session.finish();
+    });
+  }
+}

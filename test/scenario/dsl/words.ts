@@ -1,0 +1,241 @@
+/**
+ * The words by which a script plays the host. Each has an outcome that the script may name after `=`; without it the usual
+ * one is wanted. What they mean:
+ *
+ * | Word | Does | Outcome, usual first |
+ * |---|---|---|
+ * | `listen [address:]port] [backlog N] [decide]` | passive open; port 0 is any | OK, or a STATUS |
+ * | `unlisten` | ends the last listener | OK |
+ * | `connect` | active open of the connection at hand | OK, or a STATUS |
+ * | `accept [PORT]` | takes the oldest that waits, and makes it the one at hand | its remote port, or NONE |
+ * | `decide ACCEPT|REFUSE|IGNORE|UNREACHABLE` | over the parked SYN | OK |
+ * | `use PORT` | the connection with that remote port is at hand from now on | OK |
+ * | `reopen N` | the peer's next SYN has an ISN N later; numbers are relative to the new ISNs | OK |
+ * | `write N` | writes N bytes of the pattern | N; fewer if there is less room |
+ * | `read N` | reads at most N bytes and compares them with the pattern | N; fewer if fewer wait |
+ * | `readable` | bytes that wait | the number |
+ * | `closeWrite`, `closeRead`, `close` (release), `abort` | as named | OK, or a STATUS |
+ * | `option NAME VALUE` | sets an option | OK, or a STATUS |
+ * | `linkUp` | the link works again | OK |
+ * | `suspended S [T]` | S seconds pass in which nothing runs; deadlines move by T (default S) | OK |
+ * | `hold`, `deliver` | what is injected in between becomes one batch | OK |
+ * | `state NAME` | the state; GONE if there is no TCB | NAME |
+ * | `event NAME [REASON]` | it was told since it was last asked for | NAME REASON |
+ * | `quiet NAME` | it was not | OK |
+ * | `nothing` | nothing was emitted that is not expected yet, up to and including now | OK |
+ * | `drops NAME` | counter DROP_NAME, or NAME | the number |
+ * | `info NAME` | a number of `InfoView` | the number |
+ * | `timeWaits` | TIME-WAIT records | the number |
+ */
+import type { InfoView } from "../../../src/core/info_view.ts";
+import {
+  DECISION_NAMES,
+  LISTEN_FLAG_DECIDE_HOST,
+  OPTION_NAMES,
+  STATUS_NAMES,
+} from "../../../src/layout/layout.gen.ts";
+import { formatEmission } from "./compare.ts";
+import { firstWrong, pattern } from "./pattern.ts";
+import { parseAddress } from "./parser.ts";
+import type { Session } from "./session.ts";
+import type { Arg } from "./syntax.ts";
+import { HOP } from "./world.ts";
+
+/** What a word came to, and what it comes to when all is well. */
+export interface Outcome {
+  readonly actual: string;
+  readonly usual: string;
+}
+
+/** A word. */
+export type Word = (session: Session, args: readonly Arg[]) => Outcome;
+
+const MS_PER_S = 1000;
+const DEFAULT_BACKLOG = 8;
+
+function status(result: number): Outcome {
+  return { actual: result < 0 ? STATUS_NAMES[-result] ?? String(result) : "OK", usual: "OK" };
+}
+
+function done({ world }: Session): Outcome {
+  world.settle();
+  return status(0);
+}
+
+function value(actual: number, usual: number | string = actual): Outcome {
+  return { actual: String(actual), usual: String(usual) };
+}
+
+function numberOf(arg: Arg | undefined): number {
+  if (typeof arg === "number") return arg;
+  throw new TypeError(`"${arg}" stands where a number is expected`);
+}
+
+function indexOf(names: readonly string[], arg: Arg | undefined): number {
+  const index = names.indexOf(String(arg));
+  if (index < 0) throw new TypeError(`"${arg}" is none of ${names.join(", ")}`);
+  return index;
+}
+
+/** A call with a handle and the time. */
+function call(act: (session: Session, args: readonly Arg[]) => number): Word {
+  return (session, args) => {
+    const result = act(session, args);
+    session.world.settle();
+    return status(result);
+  };
+}
+
+function listen(session: Session, args: readonly Arg[]): number {
+  const { world, flow } = session;
+  let local = { address: 0, port: flow.local.port };
+  let backlog = DEFAULT_BACKLOG;
+  let flags = 0;
+  args.forEach((arg, i) => {
+    if (arg === "backlog") backlog = numberOf(args[i + 1]);
+    else if (arg === "decide") flags |= LISTEN_FLAG_DECIDE_HOST;
+    else if (args[i - 1] === "backlog") return;
+    else if (typeof arg === "number") local = { address: 0, port: arg };
+    else {
+      const [address = "", port = ""] = arg.split(":");
+      local = { address: parseAddress(address), port: Number(port) };
+    }
+  });
+  const id = world.core.listen(local, backlog, flags);
+  if (id >= 0) session.listener = id;
+  return id;
+}
+
+function connect(session: Session): number {
+  const { world, flow } = session;
+  const handle = world.core.connect(flow.local, flow.remote, HOP, world.now);
+  if (handle >= 0) flow.handle = handle;
+  return handle;
+}
+
+function accept(session: Session, args: readonly Arg[]): Outcome {
+  const { world } = session;
+  const handle = world.acceptable.shift();
+  const info = handle === undefined ? null : world.core.info(handle);
+  if (handle === undefined || info === null) return { actual: "NONE", usual: "a connection" };
+  const flow = world.flow(info.local, info.remote);
+  world.core.accepted(handle);
+  flow.handle = handle;
+  flow.takeTold("ACCEPTABLE");
+  session.flow = flow;
+  return value(flow.remote.port, args[0] ?? flow.remote.port);
+}
+
+function write(session: Session, args: readonly Arg[]): Outcome {
+  const { world, flow } = session;
+  const bytes = numberOf(args[0]);
+  const sent = world.core.send(session.handle, pattern("out", flow.writeAt, bytes), world.now);
+  flow.writeAt += sent;
+  world.settle();
+  return value(sent, bytes);
+}
+
+function read(session: Session, args: readonly Arg[]): Outcome {
+  const { world, flow } = session;
+  const into = new Uint8Array(numberOf(args[0]));
+  const got = world.core.receive(session.handle, into, world.now);
+  const wrong = firstWrong("in", flow.readAt, into.subarray(0, got));
+  flow.readAt += got;
+  world.settle();
+  if (wrong >= 0) return { actual: `a wrong byte at ${wrong}`, usual: String(into.length) };
+  return value(got, into.length);
+}
+
+function use(session: Session, args: readonly Arg[]): Outcome {
+  const port = numberOf(args[0]);
+  const { local, remote } = session.flow;
+  session.flow = session.world.flow(local, { address: remote.address, port });
+  return status(0);
+}
+
+function suspended(session: Session, args: readonly Arg[]): Outcome {
+  const ms = numberOf(args[0]) * MS_PER_S;
+  session.world.suspend(ms, args[1] === undefined ? ms : numberOf(args[1]) * MS_PER_S);
+  return status(0);
+}
+
+function event({ flow }: Session, args: readonly Arg[]): Outcome {
+  const usual = args.join(" ");
+  const told = flow.told;
+  const reason = flow.takeTold(String(args[0]));
+  if (reason === null) return { actual: `not told; told were ${told.join(", ")}`, usual };
+  return { actual: args.length === 1 ? String(args[0]) : `${args[0]} ${reason}`, usual };
+}
+
+function quiet({ flow }: Session, args: readonly Arg[]): Outcome {
+  return { actual: flow.told.includes(String(args[0])) ? "told" : "OK", usual: "OK" };
+}
+
+function nothing({ world }: Session): Outcome {
+  const [first] = world.emitted;
+  return { actual: first === undefined ? "OK" : formatEmission(first), usual: "OK" };
+}
+
+function drops({ world }: Session, args: readonly Arg[]): Outcome {
+  const stats = world.core.stats();
+  const name = String(args[0]).toLowerCase();
+  const found = stats[`drop_${name}`] ?? stats[name];
+  if (found === undefined) throw new TypeError(`"${name}" is no counter`);
+  return value(found);
+}
+
+function infoOf(session: Session, args: readonly Arg[]): Outcome {
+  const info = session.world.core.info(session.handle);
+  if (info === null) return { actual: "STALE_HANDLE", usual: "a number" };
+  const found = info[String(args[0]) as keyof InfoView];
+  if (found === undefined) throw new TypeError(`"${args[0]}" is not known of a connection`);
+  return { actual: String(found), usual: String(found) };
+}
+
+/** All words by name. */
+export const WORDS: Readonly<Record<string, Word>> = {
+  listen: call(listen),
+  unlisten: call((s) => s.world.core.unlisten(s.listener ?? 0, s.world.now)),
+  connect: call(connect),
+  accept,
+  decide: call((s, args) => {
+    const decision = indexOf(DECISION_NAMES, args[0]);
+    return s.world.core.decide(s.handle, decision, s.world.now);
+  }),
+  use,
+  reopen: (session, args) => {
+    session.flow.reopen(numberOf(args[0]));
+    return status(0);
+  },
+  write,
+  read,
+  readable: (session) => value(session.world.core.readable(session.handle)),
+  closeWrite: call((s) => s.world.core.closeWrite(s.handle, s.world.now)),
+  closeRead: call((s) => s.world.core.closeRead(s.handle, s.world.now)),
+  close: call((s) => s.world.core.release(s.handle, s.world.now)),
+  abort: call((s) => s.world.core.abort(s.handle, s.world.now)),
+  option: call((s, args) => {
+    const option = indexOf(OPTION_NAMES, args[0]);
+    return s.world.core.setOption(s.handle, option, numberOf(args[1]), s.world.now);
+  }),
+  linkUp: (session) => {
+    session.world.core.linkUp(session.world.now);
+    return done(session);
+  },
+  suspended,
+  hold: (session) => {
+    session.world.hold();
+    return status(0);
+  },
+  deliver: (session) => {
+    session.world.deliver();
+    return status(0);
+  },
+  state: (session, args) => ({ actual: session.state, usual: String(args[0]) }),
+  event,
+  quiet,
+  nothing,
+  drops,
+  info: infoOf,
+  timeWaits: ({ world }) => value(world.core.timeWaits()),
+};

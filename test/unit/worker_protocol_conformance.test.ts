@@ -1,0 +1,7 @@
+import { describe } from "vitest";
+import { stackConformance } from "../conformance/stack_conformance.ts";
+import { inProcessPair, workerPair } from "./stack_pairs.ts";
+
+describe("the stack in process", () => stackConformance(inProcessPair));
+
+describe("the stack in a worker", () => stackConformance(workerPair));
