@@ -1,0 +1,40 @@
+/** The command `tidewire`. */
+import process from "node:process";
+import { HELP, parseCommand, UsageError } from "./args.ts";
+import { runRelay } from "./run_relay.ts";
+import { VERSION } from "./version.ts";
+
+/** Oldest Node that everything was tried with. */
+const NODE_MIN = 20;
+
+/** @returns A sentence if this runtime is too old, or null. */
+function outdated(): string | null {
+  const { node, deno, bun } = process.versions;
+  // Deno and Bun name the Node that they imitate.
+  if (deno !== undefined || bun !== undefined || Number.parseInt(node, 10) >= NODE_MIN) return null;
+  return `Cannot run in Node ${node}: install Node ${NODE_MIN} or newer`;
+}
+
+async function main(): Promise<void> {
+  const old = outdated();
+  if (old !== null) throw new UsageError(old);
+  const command = parseCommand(process.argv.slice(2));
+  switch (command.command) {
+    case "help":
+      process.stdout.write(HELP);
+      return;
+    case "version":
+      process.stdout.write(`${VERSION}\n`);
+      return;
+    default:
+      await runRelay(command);
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`tidewire: ${message}\n`);
+  process.exit(error instanceof UsageError ? error.exitCode : 1);
+}

@@ -1,0 +1,303 @@
+/**
+ * TAP mode: one TAP device of the kernel, many clients. A frame goes where its destination MAC address says; what is for a
+ * group goes to all, but never from one client to another. With DHCP, a stack of ours stands on the TAP beside the clients.
+ */
+import { getServers } from "node:dns";
+import { networkInterfaces } from "node:os";
+import type { Clock } from "../runtime/clock.ts";
+import { microtask } from "../runtime/loop.ts";
+import type { Random } from "../runtime/random.ts";
+import { coreModule } from "../core/wasm_source.ts";
+import type { Device, DeviceSink } from "../link/device.ts";
+import { BATCH_BYTES, frameBytesAt, RECORD_HEADER_BYTES } from "../link/records.ts";
+import {
+  ADDRESS_BITS,
+  type Cidr,
+  formatIpv4,
+  formatMac,
+  inSameNetwork,
+  isIpv4,
+  isLoopback,
+  isUnicast,
+  parseIpv4,
+  prefixMask,
+} from "../net/addresses.ts";
+import { DhcpServer } from "../net/dhcp_server.ts";
+import { openStack, type Stack } from "../stack.ts";
+import { read16, read32 } from "../wire/bytes.ts";
+import { DHCP_ACK, DHCP_SERVER_PORT, parseDhcp } from "../wire/dhcp.ts";
+import { ETHERTYPE_IPV4 } from "../wire/ethernet.ts";
+import { PROTOCOL_UDP } from "../wire/ipv4.ts";
+import type { Log } from "./log.ts";
+import type { ControlMessage } from "./protocol.ts";
+import type { Member, RelayNetwork } from "./server.ts";
+import type { Session } from "./session.ts";
+
+/** Addresses below this one of a network are left to people: routers, printers, the TAP itself. */
+const FIRST_LEASE_OFFSET = 100;
+
+const LEASE_SECONDS = 3_600;
+
+/** Linear memory of the stack that serves DHCP, MiB. */
+const MEMORY_MIB = 16;
+
+const DNS_SERVERS_MAX = 3;
+const ETHERNET_BYTES = 14;
+const UDP_BYTES = 8;
+const MAC_LOW_RANGE = 0x1_0000_0000;
+
+/** Options of {@linkcode tapNetwork}. */
+export interface TapNetworkOptions {
+  /** The TAP, or what captures it; closed with the network. */
+  readonly tap: Device;
+  /** Name of the TAP, by which the kernel's address on it is found. */
+  readonly name: string;
+  /** Our address and network, if we serve DHCP. */
+  readonly dhcp?: Cidr;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** What is on one side of the bridge. */
+type Origin = "tap" | "client" | "station";
+
+/**
+ * Makes the network of the TAP mode.
+ *
+ * @returns Joins each client to the TAP.
+ */
+export async function tapNetwork(options: TapNetworkOptions): Promise<RelayNetwork> {
+  const bridge = new Bridge(options);
+  if (options.dhcp !== undefined) await bridge.serve(options.dhcp);
+  return bridge;
+}
+
+/** The end of our own stack. */
+class Station implements Device {
+  readonly mtu: number;
+  readonly mac: Uint8Array;
+  sink: DeviceSink | null = null;
+  readonly #bridge: Bridge;
+
+  constructor(bridge: Bridge, mtu: number, mac: Uint8Array) {
+    this.#bridge = bridge;
+    this.mtu = mtu;
+    this.mac = mac;
+  }
+
+  open(sink: DeviceSink): void {
+    this.sink = sink;
+    sink.up();
+  }
+
+  room(): number {
+    return BATCH_BYTES;
+  }
+
+  send(batch: Uint8Array): void {
+    this.#bridge.distribute(batch, "station");
+  }
+
+  close(): void {
+    this.sink = null;
+  }
+}
+
+class Bridge implements RelayNetwork {
+  readonly mode = "tap";
+  readonly mtu: number;
+  /** Frames of one client for another. */
+  blocked = 0;
+  readonly #options: TapNetworkOptions;
+  readonly #tap: Device;
+  readonly #sessions = new Map<number, Session>();
+  /** Addresses that a DHCP server has confirmed, by the client's MAC. Clients that are gone are taken out. */
+  readonly #leases = new Map<string, number>();
+  readonly #touched = new Set<Session>();
+  #station: Station | null = null;
+  #stationMac = -1;
+  #stack: Stack | null = null;
+  #dhcp: DhcpServer | null = null;
+
+  constructor(options: TapNetworkOptions) {
+    this.#options = options;
+    this.#tap = options.tap;
+    this.mtu = options.tap.mtu;
+    this.#tap.open({
+      receive: (batch) => this.distribute(batch, "tap"),
+      // A TAP always has room.
+      ready: () => {},
+      up: () => options.log("tap_up", { name: options.name }),
+      down: (reason) => options.log("tap_down", { name: options.name, reason }),
+    });
+  }
+
+  join(session: Session): Promise<Member> {
+    const key = macKey(session.clientMac, 0);
+    const text = formatMac(session.clientMac);
+    this.#sessions.set(key, session);
+    session.isOwnAddress = (address) => {
+      const lease = this.#dhcp?.leaseOf(session.clientMac) ?? this.#leases.get(text) ?? null;
+      // Without a lease the address is static, and nobody knows it.
+      return lease === null ? isUnicast(address) : address === lease;
+    };
+    session.open({
+      receive: (batch) => this.distribute(batch, "client"),
+      ready: () => {},
+      up: () => {},
+      down: () => {},
+    });
+    return Promise.resolve({
+      control: (message) => refusePublish(session, message),
+      stats: () => ({ blocked: this.blocked }),
+      close: () => {
+        this.#sessions.delete(key);
+        this.#leases.delete(text);
+        session.close();
+      },
+    });
+  }
+
+  /** Puts a stack with a DHCP server on the TAP. */
+  async serve(cidr: Cidr): Promise<void> {
+    const { clock, random, name } = this.#options;
+    const mac = new Uint8Array(6);
+    random.fill(mac);
+    mac[0] = 0x02;
+    const station = new Station(this, this.mtu, mac);
+    this.#station = station;
+    this.#stationMac = macKey(mac, 0);
+    this.#stack = openStack(await coreModule(), {
+      link: station,
+      address: { cidr: `${formatIpv4(cidr.address)}/${cidr.prefixLength}` },
+      clock,
+      random,
+      defer: microtask,
+      tuning: { memoryMiB: MEMORY_MIB },
+    });
+    const hostBits = ADDRESS_BITS - cidr.prefixLength;
+    const offset = hostBits > 7 ? FIRST_LEASE_OFFSET : 1;
+    const network = (cidr.address & prefixMask(cidr.prefixLength)) >>> 0;
+    this.#dhcp = new DhcpServer(this.#stack.interface, {
+      cidr,
+      first: network + offset,
+      gateway: kernelAddress(name, cidr),
+      dns: reachableServers(),
+      leaseSeconds: LEASE_SECONDS,
+      mtu: this.mtu,
+    });
+    this.#dhcp.start();
+  }
+
+  close(): Promise<void> {
+    this.#dhcp?.stop();
+    this.#stack?.close();
+    this.#tap.close();
+    return Promise.resolve();
+  }
+
+  /**
+   * Sends each record where its frame belongs.
+   *
+   * @param batch Whole, valid records.
+   */
+  distribute(batch: Uint8Array, origin: Origin): void {
+    /** Where the run of records for the TAP begins; -1 = there is none. */
+    let run = -1;
+    for (let at = 0; at < batch.length;) {
+      const frameBytes = frameBytesAt(batch, at);
+      if (frameBytes < ETHERNET_BYTES) break;
+      const end = at + RECORD_HEADER_BYTES + frameBytes;
+      const isForTap = this.#place(batch, at, end, origin);
+      if (isForTap && run < 0) run = at;
+      if (!isForTap && run >= 0) {
+        this.#tap.send(batch.subarray(run, at));
+        run = -1;
+      }
+      at = end;
+      if (run >= 0 && at >= batch.length) this.#tap.send(batch.subarray(run, at));
+    }
+    for (const session of this.#touched) session.flush();
+    this.#touched.clear();
+  }
+
+  /** Gives a record to clients and to our own stack. @returns Whether it is for the TAP too. */
+  #place(batch: Uint8Array, at: number, end: number, origin: Origin): boolean {
+    const frameAt = at + RECORD_HEADER_BYTES;
+    const isGroup = ((batch[frameAt] ?? 0) & 1) !== 0;
+    if (origin === "tap") this.#snoop(batch, frameAt, end);
+    const destination = macKey(batch, frameAt);
+    const isForStation = isGroup || destination === this.#stationMac;
+    if (isForStation && origin !== "station") this.#station?.sink?.receive(batch.subarray(at, end));
+    if (isGroup) {
+      if (origin !== "client") this.#toAll(batch, at, end);
+      return origin !== "tap";
+    }
+    if (isForStation) return false;
+    const session = this.#sessions.get(destination);
+    if (session === undefined) return origin !== "tap";
+    if (origin === "client") {
+      this.blocked++;
+      return false;
+    }
+    session.queue(batch, at, end);
+    this.#touched.add(session);
+    return false;
+  }
+
+  #toAll(batch: Uint8Array, at: number, end: number): void {
+    for (const session of this.#sessions.values()) {
+      session.queue(batch, at, end);
+      this.#touched.add(session);
+    }
+  }
+
+  /** Learns from another DHCP server on the network which address a client has. */
+  #snoop(batch: Uint8Array, frameAt: number, end: number): void {
+    if (batch[frameAt + 23] !== PROTOCOL_UDP || read16(batch, frameAt + 12) !== ETHERTYPE_IPV4) {
+      return;
+    }
+    const udpAt = frameAt + ETHERNET_BYTES + (((batch[frameAt + ETHERNET_BYTES] ?? 0) & 0x0f) * 4);
+    if (read16(batch, udpAt) !== DHCP_SERVER_PORT || udpAt + UDP_BYTES > end) return;
+    const message = parseDhcp(batch.subarray(udpAt + UDP_BYTES, end));
+    if (typeof message === "string" || message.type !== DHCP_ACK || message.yiaddr === 0) return;
+    const session = this.#sessions.get(macKey(message.chaddr, 0));
+    if (session !== undefined) this.#leases.set(formatMac(session.clientMac), message.yiaddr);
+  }
+}
+
+/** In TAP mode the kernel reaches clients by their own addresses. */
+function refusePublish(session: Session, message: ControlMessage): void {
+  if (message["type"] !== "publish" && message["type"] !== "unpublish") return;
+  session.sendControl({
+    type: "error",
+    code: "EACCES",
+    message: "In TAP mode nothing is published: the client's own address can be reached",
+    id: message["id"],
+  });
+}
+
+/** A MAC address as one exact number. */
+function macKey(bytes: Uint8Array, at: number): number {
+  return (read16(bytes, at) * MAC_LOW_RANGE) + read32(bytes, at + 2);
+}
+
+/** The kernel's address on the TAP, which is the clients' router; null if it has none in the network. */
+function kernelAddress(name: string, cidr: Cidr): number | null {
+  for (const { address, family } of networkInterfaces()[name] ?? []) {
+    if (family !== "IPv4") continue;
+    const found = parseIpv4(address);
+    const isInside = inSameNetwork(found, cidr.address, cidr.prefixLength);
+    if (isInside && found !== cidr.address) return found;
+  }
+  return null;
+}
+
+/** Those of the host's name servers that clients could reach too. */
+function reachableServers(): number[] {
+  const servers = getServers().filter((server) => isIpv4(server)).map((server) =>
+    parseIpv4(server)
+  );
+  return servers.filter((server) => !isLoopback(server)).slice(0, DNS_SERVERS_MAX);
+}

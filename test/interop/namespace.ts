@@ -1,0 +1,172 @@
+/** A network namespace with a TAP made beforehand: the kernel on the other end of our link, and what runs there. */
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import { KERNEL_ADDRESS, PREFIX_LENGTH } from "./ports.ts";
+
+/** Programs of the system that the tests use, and the packages that bring them. */
+const PROGRAMS: Readonly<Record<string, string>> = {
+  ip: "iproute2",
+  ss: "iproute2",
+  nft: "nftables",
+  ping: "iputils-ping",
+  curl: "curl",
+  tshark: "tshark",
+};
+
+/** A process that has not ended when it is told to. */
+const KILL_AFTER_MS = 2_000;
+
+/** What a program said. */
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A program that runs. */
+export interface Running {
+  readonly child: ChildProcess;
+  /** Its output so far. */
+  readonly stdout: () => string;
+  /** Fulfilled when it has ended, whichever way. */
+  readonly ended: Promise<Ended>;
+}
+
+/** How a namespace's TAP is made. */
+export interface NamespaceOptions {
+  /** Default 1500. */
+  readonly mtu?: number;
+  /** Whether the kernel's TCP may build super-segments that are cut before the TAP. Default true. */
+  readonly segmentationOffload?: boolean;
+}
+
+/** Why these tests can not run here, or null. */
+export function whatIsMissing(): string | null {
+  if (process.platform !== "linux") return "a TAP takes Linux";
+  if (process.getuid?.() !== 0) return "not root; `sudo npm run test:interop` runs them";
+  if (!isAccessible("/dev/net/tun")) return "no /dev/net/tun; `modprobe tun` makes it";
+  for (const [program, pkg] of Object.entries(PROGRAMS)) {
+    if (!isInstalled(program)) return `no \`${program}\`; the package ${pkg} brings it`;
+  }
+  try {
+    execFileSync("ip", ["netns", "list"], { stdio: "ignore" });
+  } catch {
+    return "no network namespaces";
+  }
+  return null;
+}
+
+function isAccessible(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isInstalled(program: string): boolean {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  return [...folders, "/usr/sbin", "/sbin"].some((folder) => isAccessible(join(folder, program)));
+}
+
+/** Those that were not deleted yet: a test run that is interrupted leaves none behind. */
+const alive = new Set<Namespace>();
+process.once("exit", () => {
+  for (const namespace of alive) namespace.delete();
+});
+
+let made = 0;
+
+/** A namespace, from its making to `delete()`. */
+export class Namespace {
+  /** Unique among all processes of this machine. */
+  readonly name: string = `tw-${process.pid}-${++made}`;
+  /** Its TAP; names of interfaces are per namespace. */
+  readonly tap = "tap0";
+  readonly #running = new Set<ChildProcess>();
+
+  /** Makes it, with the TAP up and the kernel's address on it. */
+  constructor(options: NamespaceOptions = {}) {
+    const { mtu = 1500, segmentationOffload = true } = options;
+    ip("netns", "add", this.name);
+    alive.add(this);
+    this.ip("link", "set", "lo", "up");
+    this.ip("tuntap", "add", this.tap, "mode", "tap");
+    this.ip("link", "set", this.tap, "mtu", String(mtu));
+    // What `ethtool -K tap0 tso off gso off` does for TCP: no packet is larger than one segment.
+    if (!segmentationOffload) this.ip("link", "set", this.tap, "gso_max_segs", "1");
+    this.ip("addr", "add", `${KERNEL_ADDRESS}/${PREFIX_LENGTH}`, "dev", this.tap);
+    this.ip("link", "set", this.tap, "up");
+  }
+
+  /** Runs `ip` for this namespace. */
+  ip(...args: string[]): string {
+    return ip("-n", this.name, ...args);
+  }
+
+  /** Loads rules of nftables. */
+  nft(rules: string): void {
+    execFileSync("ip", ["netns", "exec", this.name, "nft", "-f", "-"], { input: rules });
+  }
+
+  /** Starts a program within. */
+  start(command: readonly string[]): Running {
+    const child = spawn("ip", ["netns", "exec", this.name, ...command], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#running.add(child);
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text) => (stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text) => (stderr += text));
+    const ended = new Promise<Ended>((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (code) => {
+        this.#running.delete(child);
+        resolve({ code, stdout, stderr });
+      });
+    });
+    return { child, stdout: () => stdout, ended };
+  }
+
+  /** Runs a program within to its end. */
+  run(...command: string[]): Promise<Ended> {
+    return this.start(command).ended;
+  }
+
+  /** Ends what was started within and removes the namespace. Idempotent. */
+  delete(): void {
+    if (!alive.delete(this)) return;
+    for (const child of this.#running) child.kill("SIGKILL");
+    ip("netns", "del", this.name);
+  }
+
+  /** Waits until everything that was started within has ended, then deletes. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const children = [...this.#running];
+    for (const child of children) child.kill("SIGTERM");
+    const gone = children.map((child) => new Promise((resolve) => child.once("close", resolve)));
+    await Promise.race([
+      Promise.all(gone),
+      new Promise((resolve) => setTimeout(resolve, KILL_AFTER_MS)),
+    ]);
+    this.delete();
+  }
+}
+
+function ip(...args: string[]): string {
+  return execFileSync("ip", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+}
+
+/** Runs a program outside of all namespaces. */
+export function runHere(command: string, args: readonly string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    const options = { encoding: "utf8", maxBuffer: 1 << 28 } as const;
+    const child = execFile(command, args, options, (_error, stdout, stderr) => {
+      resolve({ code: child.exitCode, stdout, stderr });
+    });
+  });
+}

@@ -1,0 +1,36 @@
+/**
+ * Runs named seeds and tells the hashes of all memory on the way. Bundled and run by each runtime: the answers must be the
+ * same everywhere. In a page it is `globalThis.tidewireHashes`, elsewhere it prints one line.
+ */
+import { coreModule } from "../../src/core/wasm_source.ts";
+import { drawPlan, runWorld } from "./world.ts";
+
+/** What one runtime answers. */
+export interface HashReport {
+  readonly runtime: string;
+  readonly outcomes: readonly { readonly seed: number; readonly steps: number; readonly hashes: readonly string[] }[];
+}
+
+/** Which runtime this is, by what only it has. */
+function runtimeName(): string {
+  const scope = globalThis as { Bun?: unknown; Deno?: unknown; document?: unknown };
+  if (scope.Bun !== undefined) return "bun";
+  if (scope.Deno !== undefined) return "deno";
+  return scope.document !== undefined ? "browser" : "node";
+}
+
+async function report(seeds: readonly number[], hashEvery: number): Promise<HashReport> {
+  const module = await coreModule();
+  const outcomes = seeds.map((seed) => {
+    const { steps, hashes } = runWorld(module, drawPlan(seed), hashEvery);
+    return { seed, steps, hashes };
+  });
+  return { runtime: runtimeName(), outcomes };
+}
+
+if (runtimeName() === "browser") {
+  Object.assign(globalThis, { tidewireHashes: report });
+} else {
+  const [seeds = "[]", hashEvery = "100"] = process.argv.slice(2);
+  console.log(JSON.stringify(await report(JSON.parse(seeds) as number[], Number(hashEvery))));
+}
