@@ -214,10 +214,18 @@ function bodyOf(
     // In order if the server has closed too; otherwise whatever it still sends is not ours.
     connection.close().catch(() => {});
   };
+  const next = async (): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>> => {
+    try {
+      return await reader.read();
+    } catch (error) {
+      done();
+      throw error;
+    }
+  };
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
       if (left > 0) {
-        const chunk = rest ?? (await reader.read()).value;
+        const chunk = rest ?? (await next()).value;
         rest = null;
         if (chunk !== undefined) {
           const taken = chunk.subarray(0, Math.min(chunk.length, left));
@@ -225,7 +233,7 @@ function bodyOf(
           controller.enqueue(taken);
           if (left > 0) return;
         } else if (length !== null) {
-          done();
+          end();
           const bytes = length - left;
           throw new StackError("EPROTO", `The body ended after ${bytes} of ${length} bytes`);
         }

@@ -1,0 +1,80 @@
+/** Asks tshark what it thinks of a capture of ours. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { runHere } from "./namespace.ts";
+
+/** tshark checks no checksum unless it is told to. A body of 64 MiB need not be put together to be checked. */
+const OPTIONS: readonly string[] = [
+  ...["ip.check_checksum", "tcp.check_checksum", "udp.check_checksum"].flatMap((name) => [
+    "-o",
+    `${name}:TRUE`,
+  ]),
+  ...["-o", "tcp.desegment_tcp_streams:FALSE", "--disable-protocol", "http"],
+];
+
+/** One column each; a checksum's status is 1 when it is good, 0 when it is bad, 2 when it was not checked. */
+const FIELDS: readonly string[] = [
+  "ip.checksum.status",
+  "tcp.checksum.status",
+  "udp.checksum.status",
+  "icmp.checksum.status",
+  "_ws.malformed",
+  "tcp.analysis.ack_lost_segment",
+];
+
+/** What is in a capture. */
+export interface Findings {
+  readonly frames: number;
+  /** Frames whose TCP checksum was computed and found right. */
+  readonly goodTcp: number;
+  /** As above, of IP. */
+  readonly goodIp: number;
+  readonly badChecksums: number;
+  readonly malformed: number;
+  readonly ackedUnseen: number;
+}
+
+/** Counts what tshark finds. */
+export async function examine(path: string): Promise<Findings> {
+  const fields = FIELDS.flatMap((field) => ["-e", field]);
+  const { code, stdout, stderr } = await runHere("tshark", [
+    ...["-n", "-r", path, ...OPTIONS, "-T", "fields", "-E", "separator=,", "-E", "occurrence=a"],
+    ...["-E", "aggregator=+", ...fields],
+  ]);
+  if (code !== 0) throw new Error(`tshark ended with ${code}: ${stderr}`);
+  const rows = stdout.trimEnd().split("\n").map((line) => line.split(","));
+  const count = (matches: (row: readonly string[]) => boolean): number =>
+    rows.filter(matches).length;
+  const has = (cell: string | undefined, status: string): boolean =>
+    cell?.split("+").includes(status) ?? false;
+  return {
+    frames: rows.length,
+    goodIp: count((row) => has(row[0], "1")),
+    goodTcp: count((row) => has(row[1], "1")),
+    badChecksums: count((row) => row.slice(0, 4).some((cell) => has(cell, "0"))),
+    malformed: count((row) => (row[4] ?? "") !== ""),
+    ackedUnseen: count((row) => (row[5] ?? "") !== ""),
+  };
+}
+
+/** Type of an Enhanced Packet Block, where its data begins, and where text begins in a TCP segment with timestamps. */
+const BLOCK_PACKET = 6;
+const DATA_OFFSET = 28;
+const TEXT_OFFSET = 66;
+
+/** Copies a capture's first blocks, with one bit of one segment's text flipped: its checksum is wrong then. */
+export function plantBadChecksum(path: string, into: string, blocks: number): void {
+  const bytes = readFileSync(path);
+  let at = 0;
+  let isPlanted = false;
+  for (let i = 0; i < blocks && at < bytes.length; i++) {
+    const isPacket = bytes.readUInt32LE(at) === BLOCK_PACKET;
+    if (isPacket && !isPlanted && bytes.readUInt32LE(at + 20) > TEXT_OFFSET) {
+      const textAt = at + DATA_OFFSET + TEXT_OFFSET;
+      bytes.writeUInt8(bytes.readUInt8(textAt) ^ 1, textAt);
+      isPlanted = true;
+    }
+    at += bytes.readUInt32LE(at + 4);
+  }
+  if (!isPlanted) throw new Error(`No segment with text among the first ${blocks} blocks`);
+  writeFileSync(into, bytes.subarray(0, at));
+}

@@ -1,0 +1,167 @@
+/** Starts the peer in each runtime, and the kernel's programs. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { build, type BuildOptions } from "esbuild";
+import { bunPath, denoPath, nodePath } from "../../src/dev/common.mjs";
+import type { Namespace, Running } from "./namespace.ts";
+import type { Report, RuntimeName, Settings } from "./peer_settings.ts";
+import { HTTP_PORT, OUR_ADDRESS } from "./ports.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Something that should happen soon has not. */
+const SOON_MS = 20_000;
+
+/** How often it is looked for. */
+const LOOK_MS = 5;
+
+export const RUNTIMES: readonly RuntimeName[] = ["deno", "node", "bun"];
+
+/** Makes `Deno` exist before the peer's own modules run. */
+const SHIMMED_ENTRY = `
+import { Deno } from "@deno/shim-deno";
+globalThis.Deno = Deno;
+await import("./test/interop/peer.ts");
+`;
+
+/** The program of a runtime; undefined when it is not installed. */
+export function runtimePath(runtime: RuntimeName): string | undefined {
+  return { deno: denoPath, node: nodePath, bun: bunPath }[runtime]();
+}
+
+/** Waits for a condition, or fails. */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  const startMs = performance.now();
+  while (!condition()) {
+    if (performance.now() - startMs > SOON_MS) throw new Error(`Not within ${SOON_MS} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+/** A peer that listens. */
+export interface Peer {
+  readonly mac: string;
+  /** Asks it to stop, and waits for what it has to say. */
+  stop(): Promise<Report>;
+}
+
+/** A folder of bundles, captures and whatever a test writes; gone after `delete()`. */
+export class Workshop {
+  /** Below the repository, so that the runtimes find koffi in its node_modules. */
+  readonly folder: string;
+  #files = 0;
+
+  constructor() {
+    mkdirSync(join(ROOT, "node_modules"), { recursive: true });
+    this.folder = mkdtempSync(join(ROOT, "node_modules/.interop-"));
+  }
+
+  /** Bundles the scripts. */
+  async build(): Promise<void> {
+    const common: BuildOptions = {
+      bundle: true,
+      format: "esm",
+      platform: "node",
+      external: ["koffi"],
+      logLevel: "error",
+      // The shim is CommonJS and asks for Node's modules.
+      banner: {
+        js: 'import { createRequire } from "node:module";\n' +
+          "const require = createRequire(import.meta.url);",
+      },
+    };
+    const entry = (name: string): string => join(ROOT, "test/interop", name);
+    await Promise.all([
+      build({ ...common, entryPoints: [entry("peer.ts")], outfile: this.path("deno.mjs") }),
+      build({
+        ...common,
+        stdin: { contents: SHIMMED_ENTRY, resolveDir: ROOT },
+        outfile: this.path("shimmed.mjs"),
+      }),
+      build({
+        ...common,
+        entryPoints: [entry("kernel_server.ts")],
+        outfile: this.path("kernel.mjs"),
+      }),
+    ]);
+  }
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  /** The command of a peer: Deno takes the source or the bundle, the others the bundle with the shim. */
+  #command(runtime: RuntimeName, isBundled: boolean): string[] {
+    const program = runtimePath(runtime);
+    if (program === undefined) throw new Error(`${runtime} is not installed`);
+    if (runtime === "node" && process.env["TIDEWIRE_CPU_PROF"] !== undefined) {
+      return [
+        program,
+        `--cpu-prof-dir=${process.env["TIDEWIRE_CPU_PROF"]}`,
+        "--cpu-prof",
+        this.path("shimmed.mjs"),
+      ];
+    }
+    if (runtime !== "deno") return [program, this.path("shimmed.mjs")];
+    const flags = ["--no-prompt", "--quiet", "--allow-ffi", "--allow-env", "--allow-read"];
+    flags.push("--allow-sys", `--allow-write=${this.folder}`, "--node-modules-dir=manual");
+    flags.push(`--config=${join(ROOT, "deno.json")}`);
+    const script = isBundled ? this.path("deno.mjs") : join(ROOT, "test/interop/peer.ts");
+    return [program, "run", ...flags, script];
+  }
+
+  /** Starts our side and waits until it listens. */
+  async startPeer(
+    namespace: Namespace,
+    settings: Omit<Settings, "tap" | "readyPath">,
+    isBundled = false,
+  ): Promise<Peer> {
+    const readyPath = this.path(`ready_${++this.#files}`);
+    const full: Settings = { ...settings, tap: namespace.tap, readyPath };
+    const command = this.#command(settings.runtime, isBundled);
+    const peer = namespace.start([...command, JSON.stringify(full)]);
+    let isOver = false;
+    const ended = peer.ended.finally(() => (isOver = true));
+    await until(() => isOver || existsSync(readyPath), "the peer listens");
+    const mac = existsSync(readyPath) ? readFileSync(readyPath, "utf8") : "";
+    if (isOver) throw new Error(`The peer ended: ${(await ended).stderr}`);
+    return {
+      mac,
+      stop: async () => {
+        const stopped = isOver ? null : await namespace.run(...curl("/stop"));
+        const { code, stdout, stderr } = await ended;
+        if (code !== 0 || stopped?.code !== 0) {
+          throw new Error(`The peer ended with ${code}: ${stderr}${stopped?.stderr ?? ""}`);
+        }
+        return JSON.parse(stdout);
+      },
+    };
+  }
+
+  /** Starts the kernel's server and waits until it listens. */
+  async startKernelServer(namespace: Namespace): Promise<Running> {
+    const node = nodePath();
+    if (node === undefined) throw new Error("node is not installed");
+    const server = namespace.start([node, this.path("kernel.mjs")]);
+    await until(() => server.stdout().includes("ready"), "the kernel's server listens");
+    return server;
+  }
+
+  delete(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** The command that fetches from our side. */
+export function curl(path: string, ...options: string[]): string[] {
+  return [
+    "curl",
+    "-sS",
+    "--max-time",
+    "110",
+    ...options,
+    `http://${OUR_ADDRESS}:${HTTP_PORT}${path}`,
+  ];
+}
