@@ -2,7 +2,7 @@
  * Listeners and local addresses. A fully named listener takes precedence over one for any address, that over one for
  * any port (seeds S72). Both tables are small and fixed, and searched only for segments of no connection.
  */
-import { addressesBase, boot, listenersBase } from "../config.ts";
+import { addressesBase, boot, control, listenersBase } from "../config.ts";
 import {
   Address,
   ADDRESS_SIZE,
@@ -58,10 +58,12 @@ export function sameListener(a: u64, b: u64, port: u32): u32 {
   return NONE;
 }
 
-/** A free listener, or NONE. */
+/** A free listener, the first there is, or NONE. */
 export function freeListener(): u32 {
   for (let id: u32 = 0; id < LISTENERS_MAX; id++) {
-    if (listenerAt(id).used === 0) return id;
+    if (listenerAt(id).used !== 0) continue;
+    if (id >= control.listenerHigh) control.listenerHigh = id + 1;
+    return id;
   }
   return NONE;
 }
@@ -84,7 +86,7 @@ function fit(listener: Listener, seg: Segment): u32 {
 export function findListener(seg: Segment): u32 {
   let best: u32 = NONE;
   let bestScore: u32 = 0;
-  for (let id: u32 = 0; id < LISTENERS_MAX; id++) {
+  for (let id: u32 = 0; id < control.listenerHigh; id++) {
     const listener = listenerAt(id);
     if (listener.used === 0) continue;
     const score = fit(listener, seg);

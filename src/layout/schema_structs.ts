@@ -117,7 +117,7 @@ export const STRUCTS: readonly StructSchema[] = [
       ["resetTokens", "u32", "Resets left in this second."],
       ["resetSecond", "u32", "The second they belong to."],
       ["puntCount", "u32", "Frames handed to the host by the last ingest()."],
-      ["reserved", "u32", "Keeps the next fields aligned."],
+      ["listenerHigh", "u32", "Listeners ever used: the search for one ends here."],
     ],
   },
   {

@@ -53,7 +53,7 @@ describe.skipIf(missing !== null)("64 MiB each way at once", () => {
     upSha256 = seededSha256(UP_SEED, BYTES);
   });
 
-  afterAll(() => workshop.delete());
+  afterAll(() => process.env["KEEP"] ?? workshop.delete());
 
   async function transfer(
     name: string,
@@ -120,7 +120,7 @@ describe.skipIf(missing !== null)("64 MiB each way at once", () => {
       }
       expect(served?.sndWndBytes).toBeGreaterThan(65_535);
       expect(downloaded?.rcvWndBytes).toBeGreaterThan(65_535);
-      rmSync(capturePath);
+      if (process.env["KEEP"] === undefined) rmSync(capturePath);
     });
 
     it.skipIf(isAbsent)(`are right in ${runtime} over a bad link`, async () => {
@@ -132,7 +132,7 @@ describe.skipIf(missing !== null)("64 MiB each way at once", () => {
       for (const fault of ["lost", "duplicated", "held"]) {
         expect(impair?.[fault], fault).toBeGreaterThan(1_000);
       }
-      rmSync(capturePath);
+      if (process.env["KEEP"] === undefined) rmSync(capturePath);
     });
   }
 });
