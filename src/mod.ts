@@ -58,3 +58,12 @@ export { type SeededRandom, seededRandom } from "./runtime/seeded_random.ts";
 export { systemClock, type SystemClockOptions } from "./runtime/system_clock.ts";
 export { systemRandom } from "./runtime/system_random.ts";
 export { VirtualClock, type VirtualClockOptions } from "./runtime/virtual_clock.ts";
+export { createWorkerStack, type WorkerStack, type WorkerStackOptions } from "./worker/client.ts";
+export type { WorkerConnection } from "./worker/client_connection.ts";
+export { type ServeOptions, serveWorker } from "./worker/host.ts";
+export type {
+  MessageEnd,
+  PublishedPort,
+  StackDescription,
+  WebsocketDescription,
+} from "./worker/protocol.ts";

@@ -32,10 +32,8 @@ import { serveListenForm } from "./ui/listen_panel.ts";
 /** Where the token is kept until the tab is closed. */
 const TOKEN_KEY = "tidewire_token";
 
-/** What the console and tests get. */
+/** What the console and tests get, together with `ready`. */
 interface Lab {
-  /** Fulfilled once the lease and the gateway are known. */
-  readonly ready: Promise<AddressInfo>;
   /** Null until the worker runs; use it after `ready`. */
   stack: WorkerStack | null;
 }
@@ -89,12 +87,8 @@ addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 
-const { promise, resolve, reject } = Promise.withResolvers<AddressInfo>();
-const lab: Lab = { ready: promise, stack: null };
-Object.assign(globalThis, { tidewire, lab });
-run(lab).then(resolve, (error) => {
-  showFailure(error);
-  reject(error);
-});
-// For whoever asks; the page has shown it.
-promise.catch(() => {});
+const lab: Lab = { stack: null };
+// Fulfilled once the lease and the gateway are known.
+const ready = run(lab);
+Object.assign(globalThis, { tidewire, lab: Object.assign(lab, { ready }) });
+ready.catch(showFailure);

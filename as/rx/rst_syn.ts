@@ -42,9 +42,16 @@ export function checkRst(tcb: Tcb, seg: Segment): u32 {
   return DONE;
 }
 
-/** RFC 5961 section 4.2: a SYN in a synchronized state draws a challenge ACK, whatever its sequence number. */
+/**
+ * SYN-RECEIVED from LISTEN: "return this connection to the LISTEN state", so that the SYN, sent again, finds it there. RFC
+ * 5961 section 4.2: a SYN in a synchronized state draws a challenge ACK, whatever its sequence number.
+ */
 export function checkSyn(tcb: Tcb, seg: Segment): u32 {
   if ((seg.flags & TCP_SYN) === 0) return CONTINUE;
+  if (tcb.state === STATE_SYN_RECEIVED && (tcb.flags & FLAG_ACTIVE) === 0) {
+    endConnection(tcb, CAUSE_RST, REASON_RESET);
+    return DONE;
+  }
   seg.answer = ANSWER_CHALLENGE;
   return DONE;
 }

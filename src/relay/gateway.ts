@@ -23,6 +23,7 @@ import { IPV4_BYTES, PROTOCOL_TCP } from "../wire/ipv4.ts";
 import { Dialer } from "./dialer.ts";
 import { DnsProxy } from "./dns_proxy.ts";
 import { DNS_ADDRESS, type EgressPolicy, GATEWAY_ADDRESS } from "./egress.ts";
+import { guardedClock } from "./guarded_clock.ts";
 import type { Log } from "./log.ts";
 import type { ControlMessage } from "./protocol.ts";
 import { Publisher, type PublishPolicy } from "./publish.ts";
@@ -197,8 +198,9 @@ class Gateway implements Member {
   }
 
   #connect(port: number, timeoutMs: number): Connection | null {
-    if (this.#lease === null || this.#closed) return null;
-    const remote = { address: this.#lease, port };
+    if (this.#closed) return null;
+    // A client that was here before the relay was started again still has the only address that is ever leased.
+    const remote = { address: this.#lease ?? FIRST_LEASE, port };
     return this.#stack.manager.connect({ remote, localAddress: GATEWAY_ADDRESS, timeoutMs });
   }
 
@@ -212,21 +214,6 @@ class Gateway implements Member {
     if (this.#closed) return;
     this.#session.fail(error instanceof Error ? error.message.slice(0, 100) : "The gateway failed");
   }
-}
-
-/** A clock whose callbacks can not end the process: one client's failure is its own. */
-function guardedClock(clock: Clock, onError: (error: unknown) => void): Clock {
-  return {
-    now: () => clock.now(),
-    at: (atMs, callback) =>
-      clock.at(atMs, () => {
-        try {
-          callback();
-        } catch (error) {
-          onError(error);
-        }
-      }),
-  };
 }
 
 /** The host's own IPv4 addresses, looked up now and then. */

@@ -34,7 +34,7 @@ export interface PublisherParts {
   readonly client: number;
   /** Answers the client. */
   readonly reply: (message: ControlMessage) => void;
-  /** Connects to a port of the client; null while it has no address. Throws a StackError if that is not possible. */
+  /** Connects to a port of the client; null once the gateway is closed. Throws a StackError if it is not possible. */
   readonly connect: (port: number, timeoutMs: number) => Connection | null;
   /** Told of each splice, so that it ends with the client. */
   readonly adopt: (splice: Splice) => void;

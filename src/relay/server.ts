@@ -3,15 +3,22 @@
  *
  * Closed by default: no client without the token, no page of another origin, bounded messages, bounded clients.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { networkInterfaces } from "node:os";
 import type { Duplex } from "node:stream";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { BATCH_BYTES } from "../link/records.ts";
 import { parseControl, TUNNEL_PROTOCOL, TUNNEL_VERSION } from "../link/websocket_control.ts";
 import { formatMac } from "../net/addresses.ts";
+import {
+  answerHttp,
+  authorityOf,
+  listenHttp,
+  type Place,
+  type Serve,
+  upgradeRefusal,
+} from "./http.ts";
 import type { Log } from "./log.ts";
 import {
   CLOSE_BAD_HELLO,
@@ -48,19 +55,11 @@ export const AWAY_MS = 30_000;
 /** A connection that answers no ping for two of these is cut, ms. */
 const PING_MS = 15_000;
 
-/** Time for closing handshakes when the relay ends, ms; what is left is cut. */
+/** Time for a closing handshake, ms; what is left is cut. */
 const LINGER_MS = 1_000;
 
 /** Control messages of one client in ten seconds; more are ignored. */
 const CONTROLS_PER_PING = 300;
-
-/** Bounds of HTTP: time for a header, bytes of it, connections. */
-const HEADER_TIMEOUT_MS = 5_000;
-const HEADER_MAX_BYTES = 8_192;
-const CONNECTIONS_MAX = 1_024;
-
-/** Paths on which a WebSocket is accepted. */
-const TUNNEL_PATHS: readonly string[] = ["/", "/tunnel"];
 
 /** What clients are joined to: a gateway each, or one TAP. */
 export interface RelayNetwork {
@@ -97,8 +96,8 @@ export interface RelayOptions {
   readonly network: RelayNetwork;
   readonly clock: Clock;
   readonly log: Log;
-  /** Answers a GET or HEAD request for a path; false = not found. */
-  readonly serve?: (path: string, request: IncomingMessage, response: ServerResponse) => boolean;
+  /** The page. */
+  readonly serve?: Serve;
 }
 
 /** A client that is known. */
@@ -112,8 +111,7 @@ interface Client {
 /** A running relay. */
 export class Relay {
   /** Where it listens. */
-  readonly hostname: string;
-  readonly port: number;
+  readonly place: Place;
   readonly counters = { accepted: 0, refused: 0, authFailures: 0, resumed: 0 };
   readonly #options: RelayOptions;
   readonly #http: Server;
@@ -132,8 +130,7 @@ export class Relay {
   /** Made by {@linkcode startRelay} alone. */
   constructor(http: Server, options: RelayOptions) {
     const { address, port } = http.address() as AddressInfo;
-    this.hostname = address;
-    this.port = port;
+    this.place = { asked: options.hostname, hostname: address, port };
     this.#options = options;
     this.#http = http;
     this.#secrets = new ResumeSecrets(options.token);
@@ -142,21 +139,22 @@ export class Relay {
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: BATCH_BYTES,
+      ...{ closeTimeout: LINGER_MS },
       handleProtocols: (offered) => offered.has(TUNNEL_PROTOCOL) ? TUNNEL_PROTOCOL : false,
     });
-    http.on("request", (request, response) => this.#serve(request, response));
+    http.on("request", (request, response) => answerHttp(request, response, options.serve));
     http.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
     this.#ping();
   }
 
   /** Address for clients. */
   get url(): string {
-    return `ws://${this.#authority()}/`;
+    return `ws://${authorityOf(this.place)}/`;
   }
 
   /** Address for browsers, without the token. */
   get pageUrl(): string {
-    return `http://${this.#authority()}/`;
+    return `http://${authorityOf(this.place)}/`;
   }
 
   /** Clients with a session, those that are away included. */
@@ -186,33 +184,14 @@ export class Relay {
     cut.cancel();
   }
 
-  // HTTP.
-
-  #authority(): string {
-    const { hostname } = this;
-    const host = isAnyAddress(hostname) ? "127.0.0.1" : hostname;
-    return `${host.includes(":") ? `[${host}]` : host}:${this.port}`;
-  }
-
-  #serve(request: IncomingMessage, response: ServerResponse): void {
-    const path = pathOf(request);
-    response.setHeader("X-Content-Type-Options", "nosniff");
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      response.setHeader("Allow", "GET, HEAD");
-      return answer(response, 405, "Method not allowed.\n");
-    }
-    if (path === "/healthz") return answer(response, 200, "ok\n");
-    if (this.#options.serve?.(path, request, response) === true) return;
-    if (path === "/") {
-      return answer(response, 200, "This is a tidewire relay; clients reach it by WebSocket.\n");
-    }
-    answer(response, 404, "Not found.\n");
-  }
+  // Clients.
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
     // A connection that breaks during the handshake is no event of ours.
     socket.on("error", () => {});
-    const refusal = this.#refusalOf(request);
+    const isBusy = this.#greeting >= GREETING_MAX || this.#closing !== null;
+    const refusal = upgradeRefusal(request, this.place, this.#options.origins) ??
+      (isBusy ? "503 Service Unavailable" : null);
     if (refusal !== null) {
       this.counters.refused++;
       this.#options.log("upgrade_refused", { status: refusal });
@@ -223,38 +202,6 @@ export class Relay {
       this.#greet(webSocket);
     });
   }
-
-  /** @returns Status line of the refusal, or null. */
-  #refusalOf(request: IncomingMessage): string | null {
-    if (!TUNNEL_PATHS.includes(pathOf(request))) return "404 Not Found";
-    if (!this.#isAllowedOrigin(request.headers.origin)) return "403 Forbidden";
-    const offered = request.headers["sec-websocket-protocol"] ?? "";
-    const protocols = offered.split(",").map((name) => name.trim());
-    if (!protocols.includes(TUNNEL_PROTOCOL)) return "400 Bad Request";
-    if (this.#greeting >= GREETING_MAX || this.#closing !== null) return "503 Service Unavailable";
-    return null;
-  }
-
-  /**
-   * Programs that are no browsers send no Origin; the token is theirs to have. The request's own Host proves nothing: a
-   * page can have its name point at us.
-   */
-  #isAllowedOrigin(origin: string | undefined): boolean {
-    if (origin === undefined) return true;
-    return this.#options.origins.includes(origin) || this.#ownOrigins().includes(origin);
-  }
-
-  #ownOrigins(): string[] {
-    const names = ["127.0.0.1", "localhost", "[::1]", this.#options.hostname];
-    if (isAnyAddress(this.hostname)) {
-      for (const list of Object.values(networkInterfaces())) {
-        for (const { address, family } of list ?? []) if (family === "IPv4") names.push(address);
-      }
-    }
-    return names.map((name) => new URL(`http://${name}:${this.port}`).origin);
-  }
-
-  // Clients.
 
   #greet(socket: WebSocket): void {
     this.#open.add(socket);
@@ -394,6 +341,7 @@ export class Relay {
     socket.send(JSON.stringify(welcome));
     let controls = 0;
     let windowMs = this.#options.clock.now();
+    socket.removeAllListeners("message");
     socket.on("message", (data: RawData, isBinary: boolean) => {
       if (session.socket !== socket) return;
       if (isBinary) return this.#deliver(session, data);
@@ -506,42 +454,14 @@ export class Relay {
  * @returns The relay, once it listens. Rejects with the error of node:net, `EADDRINUSE` for one.
  */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
-  const http = createServer({
-    maxHeaderSize: HEADER_MAX_BYTES,
-    connectionsCheckingInterval: 1_000,
-  });
-  http.headersTimeout = HEADER_TIMEOUT_MS;
-  http.requestTimeout = HEADER_TIMEOUT_MS;
-  http.maxConnections = CONNECTIONS_MAX;
-  await new Promise<void>((resolve, reject) => {
-    http.once("error", reject);
-    http.listen({ host: options.hostname, port: options.port }, () => {
-      http.off("error", reject);
-      resolve();
-    });
-  });
+  const http = await listenHttp(options.hostname, options.port);
   return new Relay(http, options);
-}
-
-function isAnyAddress(hostname: string): boolean {
-  return hostname === "0.0.0.0" || hostname === "::";
-}
-
-function pathOf(request: IncomingMessage): string {
-  return (request.url ?? "").split("?")[0] ?? "";
 }
 
 /** @returns The text of a message; empty if it is larger than a control message may be. */
 function textOf(data: RawData): string {
   const bytes = data as Uint8Array;
   return bytes.length > TEXT_MAX_BYTES ? "" : new TextDecoder().decode(bytes);
-}
-
-function answer(response: ServerResponse, status: number, text: string): void {
-  response.statusCode = status;
-  response.setHeader("Content-Type", "text/plain; charset=utf-8");
-  response.setHeader("Content-Length", text.length);
-  response.end(text);
 }
 
 function messageOf(error: unknown): string {

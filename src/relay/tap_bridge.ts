@@ -28,6 +28,7 @@ import { read16, read32 } from "../wire/bytes.ts";
 import { DHCP_ACK, DHCP_SERVER_PORT, parseDhcp } from "../wire/dhcp.ts";
 import { ETHERTYPE_IPV4 } from "../wire/ethernet.ts";
 import { PROTOCOL_UDP } from "../wire/ipv4.ts";
+import { guardedClock } from "./guarded_clock.ts";
 import type { Log } from "./log.ts";
 import type { ControlMessage } from "./protocol.ts";
 import type { Member, RelayNetwork } from "./server.ts";
@@ -161,7 +162,11 @@ class Bridge implements RelayNetwork {
 
   /** Puts a stack with a DHCP server on the TAP. */
   async serve(cidr: Cidr): Promise<void> {
-    const { clock, random, name } = this.#options;
+    const { random, name, log } = this.#options;
+    const clock = guardedClock(
+      this.#options.clock,
+      (error) => log("dhcp_failed", { reason: error instanceof Error ? error.message : "" }),
+    );
     const mac = new Uint8Array(6);
     random.fill(mac);
     mac[0] = 0x02;
@@ -205,19 +210,20 @@ class Bridge implements RelayNetwork {
   distribute(batch: Uint8Array, origin: Origin): void {
     /** Where the run of records for the TAP begins; -1 = there is none. */
     let run = -1;
-    for (let at = 0; at < batch.length;) {
+    let at = 0;
+    while (at < batch.length) {
       const frameBytes = frameBytesAt(batch, at);
       if (frameBytes < ETHERNET_BYTES) break;
       const end = at + RECORD_HEADER_BYTES + frameBytes;
-      const isForTap = this.#place(batch, at, end, origin);
-      if (isForTap && run < 0) run = at;
-      if (!isForTap && run >= 0) {
+      if (this.#place(batch, at, end, origin)) {
+        if (run < 0) run = at;
+      } else if (run >= 0) {
         this.#tap.send(batch.subarray(run, at));
         run = -1;
       }
       at = end;
-      if (run >= 0 && at >= batch.length) this.#tap.send(batch.subarray(run, at));
     }
+    if (run >= 0) this.#tap.send(batch.subarray(run, at));
     for (const session of this.#touched) session.flush();
     this.#touched.clear();
   }

@@ -1,6 +1,7 @@
 /** Asks tshark what it thinks of a capture of ours. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { runHere } from "./namespace.ts";
+import { KERNEL_ADDRESS } from "./ports.ts";
 
 /** tshark checks no checksum unless it is told to. A body of 64 MiB need not be put together to be checked. */
 const OPTIONS: readonly string[] = [
@@ -19,6 +20,9 @@ const FIELDS: readonly string[] = [
   "icmp.checksum.status",
   "_ws.malformed",
   "tcp.analysis.ack_lost_segment",
+  "tcp.checksum",
+  "tcp.checksum_calculated",
+  "ip.src",
 ];
 
 /** What is in a capture. */
@@ -29,6 +33,8 @@ export interface Findings {
   /** As above, of IP. */
   readonly goodIp: number;
   readonly badChecksums: number;
+  /** Of the kernel's: 0xffff where tshark wants 0x0000; see `isMangledZero()`. */
+  readonly mangledZeros: number;
   readonly malformed: number;
   readonly ackedUnseen: number;
 }
@@ -50,10 +56,22 @@ export async function examine(path: string): Promise<Findings> {
     frames: rows.length,
     goodIp: count((row) => has(row[0], "1")),
     goodTcp: count((row) => has(row[1], "1")),
-    badChecksums: count((row) => row.slice(0, 4).some((cell) => has(cell, "0"))),
+    badChecksums: count((row) =>
+      row.slice(0, 4).some((cell) => has(cell, "0")) && !isMangledZero(row)
+    ),
+    mangledZeros: count(isMangledZero),
     malformed: count((row) => (row[4] ?? "") !== ""),
     ackedUnseen: count((row) => (row[5] ?? "") !== ""),
   };
+}
+
+/**
+ * Linux writes a sum of 0 as 0xffff when it adds up what an offload would have (CSUM_MANGLED_0 in skb_checksum_help). In one's
+ * complement both are zero and every receiver takes both; tshark calls it bad. From us it would be a fault.
+ */
+function isMangledZero(row: readonly string[]): boolean {
+  const [checksum, calculated, source] = row.slice(-3);
+  return source === KERNEL_ADDRESS && checksum === "0xffff" && calculated === "0x0000";
 }
 
 /** Type of an Enhanced Packet Block, where its data begins, and where text begins in a TCP segment with timestamps. */

@@ -25,7 +25,13 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "tidewire-hashes-"));
   bundle = join(folder, "hashes.mjs");
   const entry = "test/sim/hashes_entry.ts";
-  await build({ entryPoints: [entry], bundle: true, format: "esm", outfile: bundle, logLevel: "error" });
+  await build({
+    entryPoints: [entry],
+    bundle: true,
+    format: "esm",
+    outfile: bundle,
+    logLevel: "error",
+  });
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -10,8 +10,14 @@ export interface Runtime {
   readonly missing: string | null;
 }
 
-function runtime(name: Runtime["name"], path: string | undefined, before: readonly string[]): Runtime {
-  const missing = path === undefined ? `there is no ${name} here; \`npm ci\` in the clone brings it` : null;
+function runtime(
+  name: Runtime["name"],
+  path: string | undefined,
+  before: readonly string[],
+): Runtime {
+  const missing = path === undefined
+    ? `there is no ${name} here; \`npm ci\` in the clone brings it`
+    : null;
   return { name, command: [path ?? name, ...before], missing };
 }
 

@@ -8,7 +8,11 @@ import { drawPlan, runWorld } from "./world.ts";
 /** What one runtime answers. */
 export interface HashReport {
   readonly runtime: string;
-  readonly outcomes: readonly { readonly seed: number; readonly steps: number; readonly hashes: readonly string[] }[];
+  readonly outcomes: readonly {
+    readonly seed: number;
+    readonly steps: number;
+    readonly hashes: readonly string[];
+  }[];
 }
 
 /** Which runtime this is, by what only it has. */

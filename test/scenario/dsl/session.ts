@@ -2,7 +2,7 @@
  * A script at work: the connection at hand, and the events one after the other. A segment that nobody expected fails at
  * the next `>`, at `nothing`, or at the end of the script.
  */
-import { STATE_NAMES } from "../../../src/layout/layout.gen.ts";
+import { STATE_CLOSED, STATE_NAMES } from "../../../src/layout/layout.gen.ts";
 import { differences, formatEmission } from "./compare.ts";
 import type { Flow } from "./flow.ts";
 import { formatSegment, formatTime } from "./format.ts";
@@ -47,15 +47,23 @@ export class Session {
     return this.flow.handle;
   }
 
-  /** Its state, or GONE when the core has no TCB of it. */
-  get state(): string {
+  /** Slot of its TCB, the newest if one that is CLOSED still has a handle; null if there is none. */
+  get slot(): number | null {
     const { tcbs } = this.world.core;
+    let found: number | null = null;
     for (let slot = 0; slot < tcbs.slots; slot++) {
       if (!tcbs.isUsed(slot) || tcbs.localPort(slot) !== this.flow.local.port) continue;
       if (tcbs.remotePort(slot) !== this.flow.remote.port) continue;
-      return (STATE_NAMES[tcbs.state(slot)] ?? "").replaceAll("_", "-");
+      if (found === null || tcbs.state(found) === STATE_CLOSED) found = slot;
     }
-    return "GONE";
+    return found;
+  }
+
+  /** Its state, or GONE when the core has no TCB of it. */
+  get state(): string {
+    const { slot } = this;
+    if (slot === null) return "GONE";
+    return (STATE_NAMES[this.world.core.tcbs.state(slot)] ?? "").replaceAll("_", "-");
   }
 
   /**

@@ -26,6 +26,7 @@
  * | `drops NAME` | counter DROP_NAME, or NAME | the number |
  * | `info NAME` | a number of `InfoView` | the number |
  * | `timeWaits` | TIME-WAIT records | the number |
+ * | `listener` | the listener that the connection came from, in the order of `listen` | the number |
  */
 import type { InfoView } from "../../../src/core/info_view.ts";
 import {
@@ -238,4 +239,5 @@ export const WORDS: Readonly<Record<string, Word>> = {
   drops,
   info: infoOf,
   timeWaits: ({ world }) => value(world.core.timeWaits()),
+  listener: (session) => value(session.world.core.tcbs.listener(session.slot ?? NaN)),
 };

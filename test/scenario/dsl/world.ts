@@ -22,7 +22,7 @@ import {
   type WireSegment,
 } from "./wire.ts";
 
-const MEMORY_BYTES = 16 * MIB;
+const MEMORY_BYTES = 32 * MIB;
 const CONNECTIONS = 256;
 const MTU = 1500;
 /** Every world has the same keys, so that a probe of one tells the ISN of another. */

@@ -1,0 +1,274 @@
+/** Opening: RFC 9293 section 3.5, and what SYNs negotiate (sections 3.7.1, RFC 7323, RFC 2018). */
+import { describe } from "vitest";
+import { PLAIN_SYN, scenario } from "./dsl/scenario.ts";
+
+describe("RFC 9293 section 3.5: three segments", () => {
+  scenario("S01 connect() opens, when SYN,ACK comes", (on) => {
+    on.client().script(`
+      +0  connect
+      +0  state SYN-SENT
+      +0  > S 0:0(0) win 65535 <mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 5>
+      +.1 < S. 0:0(0) ack 1 win 20000 <mss 1460,sackOK,TS val 700 ecr 0,nop,wscale 7>
+      +0  > . 1:1(0) ack 1 win 2048 <nop,nop,TS val 100 ecr 700>
+      +0  state ESTABLISHED
+      +0  event OPENED
+      +0  event WRITABLE
+      +0  info mss = 1448
+      +0  info sndWnd = 20000
+      +500 nothing
+    `);
+  });
+
+  scenario("S01 listen() opens, when SYN and then its ACK come", (on) => {
+    on.server().script(`
+      +0  listen
+      +0  < S 0:0(0) win 20000 <mss 1460,sackOK,TS val 700 ecr 0,nop,wscale 7>
+      +0  > S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,TS val 0 ecr 700,nop,wscale 5>
+      +0  state SYN-RECEIVED
+      +0  accept = NONE
+      +.1 < . 1:1(0) ack 1 win 160 <nop,nop,TS val 800 ecr 0>
+      +0  nothing
+      +0  state ESTABLISHED
+      +0  accept 36000
+      +0  info sndWnd = 20480
+      +500 nothing
+    `);
+  });
+
+  scenario("S01 the third segment's text is kept, when it carries some", (on) => {
+    on.server().script(`
+      +0   listen
+      +0   < S 0:0(0) win 20000 <mss 1000>
+      +0   > S. 0:0(0) ack 1 <mss 1460>
+      +.1  < P. 1:101(100) ack 1 win 20000
+      +0   accept
+      +0   event READABLE
+      +0   read 100
+      +.04 > . 1:1(0) ack 101
+    `);
+  });
+
+  scenario("S01 our text rides on the third segment, when it was written before", (on) => {
+    on.client().script(`
+      +0  connect
+      +0  > S 0:0(0)
+      +0  write 5
+      +0  nothing
+      +.1 < S. 0:0(0) ack 1 win 20000 <mss 1000>
+      +0  > P. 1:6(5) ack 1
+      +0  < . 1:1(0) ack 6 win 20000
+      +9  nothing
+    `);
+  });
+
+  scenario("text on the SYN,ACK is taken, when we are in SYN-SENT (MUST-1)", (on) => {
+    on.client().script(`
+      +0  connect
+      +0  > S 0:0(0)
+      +.1 < SP. 0:10(10) ack 1 win 20000 <mss 1000>
+      +0  > . 1:1(0) ack 11
+      +0  state ESTABLISHED
+    `);
+  });
+
+  scenario("S03 an old duplicate SYN is undone by a RST, when the real one follows", (on) => {
+    on.server().script(`
+      +0  listen
+      +0  < S -10:-10(0) win 20000 <mss 1000>
+      +0  > S. 0:0(0) ack -9
+      +.1 < R -9:-9(0) win 0
+      +0  state GONE
+      +0  reopen 0
+      +.1 < S 0:0(0) win 20000 <mss 1000>
+      +0  > S. 0:0(0) ack 1
+      +.1 < . 1:1(0) ack 1 win 20000
+      +0  accept
+    `);
+  });
+
+  scenario("S03 SYN-RECEIVED returns to LISTEN, when the real SYN comes before the RST", (on) => {
+    // Section 3.10.7.4, fourth: "If the connection was initiated with a passive OPEN, then return to LISTEN".
+    on.server().script(`
+      +0  listen
+      +0  < S -10:-10(0) win 20000 <mss 1000>
+      +0  > S. 0:0(0) ack -9
+      +.1 < S 0:0(0) win 20000 <mss 1000>
+      +0  nothing
+      +0  state GONE
+      +.1 < R -9:-9(0) win 0
+      +0  nothing
+      +0  reopen 0
+      +.8 < S 0:0(0) win 20000 <mss 1000>
+      +0  > S. 0:0(0) ack 1
+      +.1 < . 1:1(0) ack 1 win 20000
+      +0  accept
+    `);
+  });
+});
+
+describe("RFC 9293 section 3.5, figure 7: simultaneous open", () => {
+  scenario("S02 four segments open one connection, when SYNs cross (MUST-10)", (on) => {
+    on.client().script(`
+      +0   connect
+      +0   > S 0:0(0) win 65535 <mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 5>
+      +.01 < S 0:0(0) win 20000 <mss 1000,nop,nop,sackOK>
+      +0   > S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,nop,nop>
+      +0   state SYN-RECEIVED
+      +.01 < S. 0:0(0) ack 1 win 20000 <mss 1000,nop,nop,sackOK>
+      +0   nothing
+      +0   state ESTABLISHED
+      +0   event OPENED
+      +0   write 10
+      +0   > P. 1:11(10) ack 1
+      +.01 < P. 1:11(10) ack 11 win 20000
+      +0   read 10
+      +.04 > . 11:11(0) ack 11
+      +500 nothing
+    `);
+  });
+
+  scenario("S02 a bare ACK ends it too, when the peer's SYN,ACK was lost", (on) => {
+    on.client().script(`
+      +0   connect
+      +0   > S 0:0(0)
+      +.01 < S 0:0(0) win 20000 <mss 1000>
+      +0   > S. 0:0(0) ack 1
+      +.01 < . 1:1(0) ack 1 win 20000
+      +0   nothing
+      +0   state ESTABLISHED
+    `);
+  });
+
+  scenario("S02 SYN,ACK is sent again with the same ISS, when it is not answered", (on) => {
+    on.client().script(`
+      +0    connect
+      +0    > S 0:0(0)
+      +.5   < S 0:0(0) win 20000 <mss 1000>
+      +0    > S. 0:0(0) ack 1
+      +.999 nothing
+      +.001 > S. 0:0(0) ack 1
+      +0    < S. 0:0(0) ack 1 win 20000 <mss 1000>
+      +0    state ESTABLISHED
+      +0    event OPENED
+    `);
+  });
+});
+
+describe("RFC 9293 section 3.7.1: MSS", () => {
+  scenario("segments have 536 bytes, when the peer's SYN has no option (MUST-15)", (on) => {
+    on.server().script(`
+      +0 listen
+      +0 < S 0:0(0) win 20000
+      +0 > S. 0:0(0) ack 1 win 65535 <mss 1460>
+      +0 < . 1:1(0) ack 1 win 20000
+      +0 accept
+      +0 write 1072
+      +0 > . 1:537(536) ack 1 <>
+      +0 > P. 537:1073(536) ack 1 <>
+    `);
+  });
+
+  scenario("S08 segments have the peer's MSS, when it offers less than our link has", (on) => {
+    on.established({ syn: "mss 700" }).script(`
+      +0 write 1400
+      +0 > . 1:701(700) ack 1
+      +0 > P. 701:1401(700) ack 1
+    `);
+  });
+
+  scenario("S08 segments fit our link, when the peer offers more (MUST-16)", (on) => {
+    on.established({ syn: "mss 9000" }).script(`
+      +0 write 2920
+      +0 > . 1:1461(1460) ack 1
+      +0 > P. 1461:2921(1460) ack 1
+    `);
+  });
+
+  scenario("our MSS follows the link, when its MTU is small (SHLD-6)", (on) => {
+    on.client({ mtu: 576 }).script(`
+      +0 connect
+      +0 > S 0:0(0) win 65535 <mss 536,sackOK,TS val 0 ecr 0,nop,wscale 5>
+    `);
+  });
+
+  scenario("options come off the text, when timestamps are in use", (on) => {
+    on.established({ syn: "mss 1000,sackOK,TS val 9 ecr 0,nop,wscale 0" }).script(`
+      +0 write 988
+      +0 > P. 1:989(988) ack 1 <nop,nop,TS val 0 ecr 9>
+    `);
+  });
+});
+
+describe("RFC 7323 and RFC 2018: what SYNs negotiate", () => {
+  scenario("S09 windows are not scaled, when the peer's SYN,ACK has no window scale", (on) => {
+    on.client().script(`
+      +0 connect
+      +0 > S 0:0(0)
+      +0 < S. 0:0(0) ack 1 win 20000 <mss 1000>
+      +0 > . 1:1(0) ack 1 win 65535 <>
+      +0 info sndWnd = 20000
+      +0 < . 1:1(0) ack 1 win 300
+      +0 info sndWnd = 300
+    `);
+  });
+
+  scenario("S09 only later windows are scaled, when both SYNs have a window scale", (on) => {
+    on.client().script(`
+      +0 connect
+      +0 > S 0:0(0) win 65535
+      +0 < S. 0:0(0) ack 1 win 20000 <mss 1000,nop,wscale 2>
+      +0 > . 1:1(0) ack 1 win 2048 <>
+      +0 info sndWnd = 20000
+      +0 < . 1:1(0) ack 1 win 20000
+      +0 info sndWnd = 80000
+    `);
+  });
+
+  scenario("S09 a shift of 14 is used, when the peer's is larger (section 2.3)", (on) => {
+    on.established({ syn: "mss 1000,nop,wscale 15" }).script(`
+      +0 < . 1:1(0) ack 1 win 2
+      +0 info sndWnd = 32768
+    `);
+  });
+
+  scenario("S09 SYN,ACK has no window scale, when the SYN has none", (on) => {
+    on.server().script(`
+      +0 listen
+      +0 < S 0:0(0) win 20000 <mss 1000,sackOK,TS val 5 ecr 0>
+      +0 > S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,TS val 0 ecr 5>
+    `);
+  });
+
+  scenario("S10 segments have no timestamps, when the SYN had none", (on) => {
+    on.passive({ syn: PLAIN_SYN }).script(`
+      +0   write 5
+      +0   > P. 1:6(5) ack 1 <>
+      +0   < P. 1:6(5) ack 6 win 20000
+      +.04 > . 6:6(0) ack 6 <>
+    `);
+  });
+
+  scenario("S10 segments are taken, when they lack the timestamps that were negotiated", (on) => {
+    on.established({ syn: "mss 1000,sackOK,TS val 9 ecr 0,nop,wscale 0" }).script(`
+      +0   < P. 1:6(5) ack 1 win 20000
+      +.04 > . 1:1(0) ack 6 <nop,nop,TS val 40 ecr 9>
+    `);
+  });
+
+  scenario("nothing is offered, when the configuration says so", (on) => {
+    on.client({ features: 0 }).script(`
+      +0 connect
+      +0 > S 0:0(0) win 65535 <mss 1460>
+      +0 < S. 0:0(0) ack 1 win 20000 <mss 1000,sackOK,TS val 5 ecr 0,nop,wscale 3>
+      +0 > . 1:1(0) ack 1 win 65535 <>
+      +0 info sndWnd = 20000
+    `);
+  });
+
+  scenario("our window is small from the start, when the buffer is", (on) => {
+    on.client({ receiveBufferInitial: 4096, receiveBufferMax: 4096 }).script(`
+      +0 connect
+      +0 > S 0:0(0) win 4096 <mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 0>
+    `);
+  });
+});
