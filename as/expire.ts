@@ -2,8 +2,6 @@
 import { boot, control } from "./config.ts";
 import {
   CAUSE_TIMEOUT,
-  EVENT_CLOSED,
-  FLAG_ON_WHEEL,
   FLAG_TIMER_ACK,
   FLAG_TIMER_LIFE,
   FLAG_TIMER_PERSIST,
@@ -18,7 +16,6 @@ import {
   REASON_NORMAL,
   REASON_TIMED_OUT,
   STAT_TIMEOUTS,
-  STATE_CLOSED,
   STATE_FIN_WAIT_2,
   STATE_SYN_RECEIVED,
   STATE_TIME_WAIT,
@@ -37,14 +34,13 @@ import {
   shiftDeadlines,
 } from "./deadline/deadline.ts";
 import { earliestDeadline } from "./deadline/kinds.ts";
-import { earliestConnection, linkDeadline, turnTo, unlinkDeadline } from "./deadline/wheel.ts";
+import { earliestConnection, turnTo, unlinkDeadline } from "./deadline/wheel.ts";
 import { backOff } from "./loss/rtt.ts";
 import { onTimeout } from "./loss/recovery.ts";
 import { owe } from "./owed.ts";
 import { flightAt, tcbAt, timeWaitAt } from "./pool.ts";
 import { atOrBefore, before } from "./seq.ts";
 import { count } from "./stats.ts";
-import { sendReset } from "./tx/reply.ts";
 
 /** Deadlines handled by one call; what is left makes it answer MORE. */
 const EXPIRE_MAX: u32 = 4096;

@@ -1,7 +1,6 @@
 /** Fifth: "check the ACK field". RFC 9293 section 3.10.7.4. */
 import { boot, control } from "../config.ts";
 import {
-  ANSWER_ACK,
   ANSWER_CHALLENGE,
   ANSWER_RST,
   CAUSE_ACK_OF_FIN,
@@ -17,12 +16,10 @@ import {
   FLAG_TIMER_PERSIST,
   FLAG_TIMESTAMPS,
   FLAG_WANTS_SPACE,
-  Flight,
   NONE,
   OWED_DATA,
   OWED_RETRANSMIT,
   REASON_NORMAL,
-  RECOVERY_OPEN,
   Segment,
   SEGMENT_OPTION_TIMESTAMPS,
   STAT_DROP_ACK_UNSENT,
@@ -36,7 +33,7 @@ import {
   Tcb,
 } from "../layout.gen.ts";
 import { dropSendRing } from "../conn/rings.ts";
-import { isSynchronized, transition } from "../conn/state.ts";
+import { transition } from "../conn/state.ts";
 import { endConnection, releaseFlight, sendShift } from "../conn/tcb.ts";
 import { armLife, armRetransmit, disarmRetransmit } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";

@@ -1,16 +1,12 @@
 /** Eighth: "check the FIN bit". RFC 9293 section 3.10.7.4. */
-import { control } from "../config.ts";
 import {
   ANSWER_ACK,
-  CAUSE_ACK_OF_FIN,
   CAUSE_FIN,
   EVENT_CLOSED,
   EVENT_END,
   FLAG_FIN_RECEIVED,
-  FLAG_FIN_SENT,
   FLAG_RELEASED,
   NONE,
-  OWED_ACK,
   REASON_NORMAL,
   Segment,
   STATE_CLOSE_WAIT,
@@ -18,7 +14,6 @@ import {
   STATE_ESTABLISHED,
   STATE_FIN_WAIT_1,
   STATE_FIN_WAIT_2,
-  STATE_SYN_RECEIVED,
   STATE_TIME_WAIT,
   Tcb,
 } from "../layout.gen.ts";

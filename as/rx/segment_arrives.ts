@@ -3,20 +3,15 @@
  * follow in the RFC's order, a line a step. A step answers CONTINUE or DONE; what it wants answered it marks in the
  * segment, and the answer is built here, after the last step.
  */
-import { boot, control } from "../config.ts";
 import {
   ANSWER_ACK,
   ANSWER_CHALLENGE,
   ANSWER_NONE,
   ANSWER_RST,
-  EVENT_ACCEPTABLE,
-  FLAG_RELEASED,
-  FLAG_TIMESTAMPS,
   FLAG_USED,
   NONE,
   OWED_SYN,
   Segment,
-  SEGMENT_OPTION_TIMESTAMPS,
   STAT_DROP_NO_ACK,
   STATE_CLOSED,
   STATE_LISTEN,

@@ -1,5 +1,5 @@
 /** Seventh: "process the segment text". RFC 9293 section 3.10.7.4. */
-import { boot, control } from "../config.ts";
+import { boot } from "../config.ts";
 import {
   ANSWER_ACK,
   ANSWER_RST,

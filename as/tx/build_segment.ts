@@ -5,13 +5,11 @@ import {
   FEATURE_SACK,
   FEATURE_TIMESTAMPS,
   FEATURE_WINDOW_SCALE,
-  FLAG_ACTIVE,
   FLAG_SACK,
   FLAG_TIMER_ACK,
   FLAG_TIMER_PERSIST,
   FLAG_TIMESTAMPS,
   FLAG_WINDOW_SCALE,
-  Flight,
   Hop,
   HOP_SIZE,
   IPV4_HEADER_BYTES,
@@ -28,7 +26,7 @@ import {
   VNET_HEADER_BYTES,
 } from "../layout.gen.ts";
 import { copySumAt, fold, pseudoSum, sum } from "../checksum.ts";
-import { localMss, receiveShift, TIMESTAMPS_BYTES } from "../conn/tcb.ts";
+import { localMss, receiveShift } from "../conn/tcb.ts";
 import { ringMask, ringPtr } from "../conn/rings.ts";
 import { disarmAck } from "../deadline/deadline.ts";
 import { flightAt } from "../pool.ts";

@@ -2,7 +2,7 @@
  * flush(): first the answers, then one walk along the list of connections that owe something. Each is paid as far as
  * windows and room allow; one that ran out of room stays at the end of the list, so that none starves.
  */
-import { boot, control, replyBase, txBase } from "../config.ts";
+import { control, replyBase, txBase } from "../config.ts";
 import {
   BATCH_BYTES,
   FLAG_FIN_QUEUED,
@@ -14,7 +14,6 @@ import {
   MORE,
   NONE,
   OWED_ACK,
-  OWED_DATA,
   OWED_PROBE,
   OWED_RETRANSMIT,
   OWED_SYN,
@@ -29,12 +28,12 @@ import {
   VNET_HEADER_BYTES,
 } from "../layout.gen.ts";
 import { canSendData, isOpening } from "../conn/state.ts";
-import { armPersist, armRetransmit, disarmRetransmit } from "../deadline/deadline.ts";
+import { armPersist, armRetransmit } from "../deadline/deadline.ts";
 import { inFlight, restartAfterIdle } from "../loss/recovery.ts";
 import { firstLost, noteResent, noteSent, runAt } from "../loss/scoreboard.ts";
 import { delist, enlist } from "../owed.ts";
 import { flightAt, giveFlight, takeFlight, tcbAt } from "../pool.ts";
-import { atOrAfter, before } from "../seq.ts";
+import { before } from "../seq.ts";
 import { count, countMany } from "../stats.ts";
 import {
   BARE_RECORD_MAX,

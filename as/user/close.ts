@@ -1,10 +1,9 @@
 /** The CLOSE and ABORT calls. RFC 9293 sections 3.10.4 and 3.10.5. */
-import { boot, control } from "../config.ts";
+import { boot } from "../config.ts";
 import {
   CAUSE_ABORT,
   CAUSE_CLOSE,
   FLAG_FIN_QUEUED,
-  FLAG_FIN_SENT,
   FLAG_RELEASED,
   OWED_DATA,
   REASON_ABORTED,

@@ -4,7 +4,6 @@ import {
   ADDRESSES_MAX,
   CAUSE_UNREACHABLE,
   FLAG_ACTIVE,
-  FLAG_ON_OWED,
   FLAG_TIMER_RETRANSMIT,
   FLAG_USED,
   HOPS_MAX,
@@ -27,13 +26,13 @@ import {
 import { load16, load32 } from "../bytes.ts";
 import { findTuple, REF_TIME_WAIT } from "../conn/demux.ts";
 import { addressAt } from "../conn/listener.ts";
-import { isOpening, isSynchronized } from "../conn/state.ts";
+import { isSynchronized } from "../conn/state.ts";
 import { endConnection } from "../conn/tcb.ts";
 import { armRetransmit } from "../deadline/deadline.ts";
 import { computeRto } from "../loss/rtt.ts";
 import { enlist, owe } from "../owed.ts";
 import { tcbAt } from "../pool.ts";
-import { atOrBefore, before } from "../seq.ts";
+import { before } from "../seq.ts";
 import { hopAt } from "../tx/build_segment.ts";
 import { mappedB } from "../wire/ipv4.ts";
 

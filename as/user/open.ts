@@ -6,7 +6,6 @@ import {
   CAUSE_REFUSED,
   DECISION_ACCEPT,
   DECISION_REFUSE,
-  EVENT_ASKED,
   FLAG_ACTIVE,
   FLAG_PARKED,
   FLAG_QUEUED,
@@ -16,7 +15,6 @@ import {
   LISTENERS_MAX,
   NONE,
   OWED_SYN,
-  REASON_ABORTED,
   REASON_REFUSED,
   REASON_UNLISTENED,
   STAT_ACTIVE_OPENS,
@@ -29,7 +27,6 @@ import {
   STATUS_STALE_HANDLE,
   STATUS_TIME_WAIT,
   STATUS_WRONG_STATE,
-  Tcb,
 } from "../layout.gen.ts";
 import { enterTcb, findTuple, REF_TIME_WAIT } from "../conn/demux.ts";
 import { freeListener, leaveBacklog, listenerAt, sameListener } from "../conn/listener.ts";

@@ -195,6 +195,7 @@ export class Relay {
     if (refusal !== null) {
       this.counters.refused++;
       this.#options.log("upgrade_refused", { status: refusal });
+      socket.once("finish", () => socket.destroy());
       socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       return;
     }

@@ -20,6 +20,8 @@ const FIELDS: readonly string[] = [
   "icmp.checksum.status",
   "_ws.malformed",
   "tcp.analysis.ack_lost_segment",
+  "arp.opcode",
+  "arp.src.proto_ipv4",
   "tcp.checksum",
   "tcp.checksum_calculated",
   "ip.src",
@@ -37,6 +39,8 @@ export interface Findings {
   readonly mangledZeros: number;
   readonly malformed: number;
   readonly ackedUnseen: number;
+  /** Who asked and who answered: `"request from 10.0.0.1"`, `"reply from 10.0.0.2"`. */
+  readonly arp: readonly string[];
 }
 
 /** Counts what tshark finds. */
@@ -62,6 +66,13 @@ export async function examine(path: string): Promise<Findings> {
     mangledZeros: count(isMangledZero),
     malformed: count((row) => (row[4] ?? "") !== ""),
     ackedUnseen: count((row) => (row[5] ?? "") !== ""),
+    arp: [
+      ...new Set(
+        rows.filter((row) => row[6] !== "").map((row) =>
+          `${row[6] === "1" ? "request" : "reply"} from ${row[7]}`
+        ),
+      ),
+    ].sort(),
   };
 }
 

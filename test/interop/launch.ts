@@ -9,7 +9,8 @@ import type { Namespace, Running } from "./namespace.ts";
 import type { Report, RuntimeName, Settings } from "./peer_settings.ts";
 import { HTTP_PORT, OUR_ADDRESS } from "./ports.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+/** The repository. */
+export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Something that should happen soon has not. */
 const SOON_MS = 20_000;
@@ -92,17 +93,16 @@ export class Workshop {
     return join(this.folder, name);
   }
 
-  /** The command of a peer: Deno takes the source or the bundle, the others the bundle with the shim. */
+  /**
+   * The command of a peer: Deno takes the source or the bundle, the others the bundle with the shim. With a folder in
+   * TIDEWIRE_PROFILE, Node writes a CPU profile there.
+   */
   #command(runtime: RuntimeName, isBundled: boolean): string[] {
     const program = runtimePath(runtime);
     if (program === undefined) throw new Error(`${runtime} is not installed`);
-    if (runtime === "node" && process.env["TIDEWIRE_CPU_PROF"] !== undefined) {
-      return [
-        program,
-        `--cpu-prof-dir=${process.env["TIDEWIRE_CPU_PROF"]}`,
-        "--cpu-prof",
-        this.path("shimmed.mjs"),
-      ];
+    if (runtime === "node" && process.env["TIDEWIRE_PROFILE"] !== undefined) {
+      const flags = ["--cpu-prof", `--cpu-prof-dir=${process.env["TIDEWIRE_PROFILE"]}`];
+      return [program, ...flags, this.path("shimmed.mjs")];
     }
     if (runtime !== "deno") return [program, this.path("shimmed.mjs")];
     const flags = ["--no-prompt", "--quiet", "--allow-ffi", "--allow-env", "--allow-read"];

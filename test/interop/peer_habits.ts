@@ -1,5 +1,5 @@
 /** What the kernel's sockets do to us, and we to them, one after the other. */
-import { createHash } from "node:crypto";
+import { formatMac, parseIpv4 } from "../../src/net/addresses.ts";
 import type { InProcessStack, TcpConnection } from "../../src/mod.ts";
 import {
   BLOCKED_PORT,
@@ -88,33 +88,19 @@ async function reset(connection: TcpConnection): Promise<string> {
 export async function tryHabits(stack: InProcessStack): Promise<Record<string, string>> {
   const to = (port: number, hostname = KERNEL_ADDRESS): Promise<TcpConnection> =>
     stack.connect({ hostname, port, connectTimeoutMs: CONNECT_TIMEOUT_MS });
-  const { neighbors } = stack.interface;
   const habits: Record<string, string> = {};
   habits["closed port"] = await outcome(() => to(CLOSED_PORT).then(() => "open"));
   habits["half-close by the kernel"] = await closeSecond(await to(HALF_CLOSED_BY_KERNEL_PORT));
   habits["half-close by us"] = await closeFirst(await to(HALF_CLOSED_BY_US_PORT));
   habits["reset by the kernel"] = await beReset(await to(RESET_BY_KERNEL_PORT));
   habits["reset by us"] = await reset(await to(RESET_BY_US_PORT));
-  const retransmits = (await stack.stats())["retransmits"] ?? 0;
-  habits["full backlog"] = await outcome(() => to(BLOCKED_PORT).then(() => "open"));
-  habits["SYNs sent again"] = String(((await stack.stats())["retransmits"] ?? 0) - retransmits);
-  habits["silent neighbor"] = await outcome(() => to(80, SILENT_ADDRESS).then(() => "open"));
-  const mac = neighbors.macOf(addressOf(KERNEL_ADDRESS));
-  habits["MAC of the kernel"] = mac === null ? "unknown" : hex(mac);
+  const before = (await stack.stats())["retransmits"] ?? 0;
+  [habits["full backlog"] = "", habits["silent neighbor"] = ""] = await Promise.all([
+    outcome(() => to(BLOCKED_PORT).then(() => "open")),
+    outcome(() => to(CLOSED_PORT, SILENT_ADDRESS).then(() => "open")),
+  ]);
+  habits["SYNs sent again"] = String(((await stack.stats())["retransmits"] ?? 0) - before);
+  const mac = stack.interface.neighbors.macOf(parseIpv4(KERNEL_ADDRESS));
+  habits["MAC of the kernel"] = mac === null ? "unknown" : formatMac(mac);
   return habits;
-}
-
-/** Digest of what is sent through a half-closed connection. */
-export function halfCloseSha256(): string {
-  const hash = createHash("sha256");
-  for (const chunk of seededChunks(HALF_CLOSE_SEED, HALF_CLOSE_BYTES)) hash.update(chunk);
-  return hash.digest("hex");
-}
-
-function addressOf(text: string): number {
-  return text.split(".").reduce((sum, part) => (sum * 256) + Number(part), 0);
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
 }

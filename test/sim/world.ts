@@ -3,7 +3,7 @@
  * so that a run can be repeated on any engine; it uses the synchronous layer only, because promises run in another order
  * elsewhere. It runs wherever it is bundled to and knows no test tool.
  */
-import { type Faults, impair, type ImpairDevice } from "../../src/link/impair.ts";
+import { type Faults, impair, type ImpairedDevice } from "../../src/link/impair.ts";
 import { pipe } from "../../src/link/pipe.ts";
 import type { Device } from "../../src/link/device.ts";
 import { forEachRecord } from "../../src/link/records.ts";
@@ -191,7 +191,7 @@ function traced(device: Device, side: number, clock: VirtualClock, lines: string
 /** The world of one plan. */
 class World {
   readonly clock = new VirtualClock({ maxSteps: STEPS_MAX });
-  readonly cables: readonly ImpairDevice[];
+  readonly cables: readonly ImpairedDevice[];
   readonly stacks: readonly Stack[];
   readonly #applications: Application[] = [];
   readonly #plan: Plan;
@@ -300,7 +300,7 @@ export function runWorld(
     if (hashEvery > 0) hashes.push(hashOf(world));
     const faults: Record<string, number> = {};
     for (const { counters } of world.cables) {
-      for (const [name, value] of Object.entries(counters)) {
+      for (const [name, value] of Object.entries<number>({ ...counters })) {
         faults[name] = (faults[name] ?? 0) + value;
       }
     }

@@ -63,12 +63,12 @@ export type EventSink = (handle: number, bits: number, detail: number) => void;
 export class FakeCore implements ManagerCore {
   readonly config: CoreConfig = coreConfig({ mac: new Uint8Array(6), mtu: 1500 });
   readonly tcbs: TcbView;
-  readonly connections = new Map<number, FakeConnection>();
-  readonly listening = new Map<number, { local: Endpoint; backlog: number; flags: number }>();
+  readonly connections: Map<number, FakeConnection> = new Map();
+  readonly listening: Map<number, { local: Endpoint; backlog: number; flags: number }> = new Map();
   readonly log: string[] = [];
   onEvent: EventSink = () => {};
   /** What `connect()` answers for a port instead of a handle. */
-  refusals = new Map<number, number>();
+  refusals: Map<number, number> = new Map();
   resting = 0;
   #next = 1;
   readonly #view: DataView;
