@@ -69,7 +69,11 @@ export function processFin(tcb: Tcb, seg: Segment): void {
     return;
   }
   // Bytes before it are missing: it comes again with them. Its number is not in a range, because ranges are bytes.
-  if (!isFinNext(tcb, seg)) return;
+  if (!isFinNext(tcb, seg)) {
+    // RFC 5681 section 4.2: an out-of-order segment is answered at once, also one that is a FIN alone.
+    seg.answer = ANSWER_ACK;
+    return;
+  }
   tcb.rcvNxt++;
   tcb.flags |= FLAG_FIN_RECEIVED;
   if (tcb.flight !== NONE) dropRanges(changetype<usize>(flightAt(tcb.flight)));

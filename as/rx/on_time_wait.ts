@@ -2,11 +2,11 @@
 import { NONE, Segment, SEGMENT_OPTION_TIMESTAMPS, TimeWait } from "../layout.gen.ts";
 import { endTimeWait, restartTimeWait } from "../conn/time_wait.ts";
 import { findSegment, REF_TIME_WAIT } from "../conn/demux.ts";
+import { findListener } from "../conn/listener.ts";
 import { tcbAt, timeWaitAt } from "../pool.ts";
 import { after, before } from "../seq.ts";
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from "../tx/build_segment.ts";
 import { answerTimeWait } from "../tx/reply.ts";
-import { onClosed } from "./on_closed.ts";
 import { onListen } from "./on_listen.ts";
 
 /** Beyond anything in flight on the old connection, bytes: the widest window without scaling and a SYN. */
@@ -42,11 +42,13 @@ export function onTimeWaitRecord(seg: Segment, number: u32): void {
   // RFC 1337: a RST does not end TIME-WAIT.
   if ((seg.flags & TCP_RST) !== 0) return;
   const record = timeWaitAt(number);
-  if ((seg.flags & (TCP_SYN | TCP_ACK)) === TCP_SYN && isNewer(seg, record)) {
+  const reopens = (seg.flags & (TCP_SYN | TCP_ACK)) === TCP_SYN && isNewer(seg, record);
+  // Where nobody listens the SYN can open nothing, and a stray one must not end TIME-WAIT.
+  if (reopens && findListener(seg) !== NONE) {
     const floor = record.sndNxt + SEQUENCE_GAP;
     endTimeWait(number);
-    if (onListen(seg)) raiseIss(seg, floor);
-    else onClosed(seg);
+    onListen(seg);
+    raiseIss(seg, floor);
     return;
   }
   if ((seg.flags & TCP_FIN) !== 0) restartTimeWait(number);

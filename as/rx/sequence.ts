@@ -10,8 +10,11 @@ import {
   STAT_DROP_PAWS,
   STAT_DROP_UNACCEPTABLE,
   STAT_DUPLICATES,
+  STATE_TIME_WAIT,
   Tcb,
 } from "../layout.gen.ts";
+import { timeWaitMs } from "../conn/time_wait.ts";
+import { armLife } from "../deadline/deadline.ts";
 import { atOrBefore, before } from "../seq.ts";
 import { count } from "../stats.ts";
 import { TCP_FIN, TCP_RST, TCP_SYN } from "../tx/build_segment.ts";
@@ -51,6 +54,15 @@ function isProbeOfClosedWindow(tcb: Tcb, seg: Segment): bool {
 }
 
 /**
+ * "The only thing that can arrive in this state is a retransmission of the remote FIN. Acknowledge it, and restart the
+ * 2 MSL timeout." RFC 9293 section 3.10.7.4, fifth; it is old, so it does not come so far.
+ */
+function isRepeatedFin(tcb: Tcb, seg: Segment): bool {
+  return tcb.state === STATE_TIME_WAIT && (seg.flags & (TCP_FIN | TCP_SYN | TCP_RST)) === TCP_FIN &&
+    seg.seq + seg.len === tcb.rcvNxt;
+}
+
+/**
  * "If an incoming segment is not acceptable, an acknowledgment should be sent in reply (unless the RST bit is set)."
  * One without text or FIN gets the limited kind: two peers that disagree would answer each other for ever.
  */
@@ -65,6 +77,7 @@ export function checkSequence(tcb: Tcb, seg: Segment): u32 {
     seg.flags &= ~TCP_FIN;
     return CONTINUE;
   }
+  if (isRepeatedFin(tcb, seg)) armLife(tcb, timeWaitMs());
   count(before(seg.seq, tcb.rcvNxt) ? STAT_DUPLICATES : STAT_DROP_UNACCEPTABLE);
   if ((seg.flags & TCP_RST) === 0) seg.answer = seg.len === 0 ? ANSWER_CHALLENGE : ANSWER_ACK;
   return DONE;

@@ -33,6 +33,9 @@ import {
 /** Media type of a capture. */
 const CAPTURE_TYPE = "application/x-pcapng";
 
+/** A worker that does not answer `stop` for so long is given up, ms. */
+const STOP_MS = 2_000;
+
 /** Options of {@linkcode createWorkerStack}. */
 export interface WorkerStackOptions extends StackDescription {
   /**
@@ -308,10 +311,15 @@ class Client implements WorkerStack, ClientSurroundings {
 
   async #close(): Promise<void> {
     if (this.#ended !== null) return;
+    const closed = new BadResource("Cannot go on: the stack is closed");
+    const timer = setTimeout(() => this.discard(closed), STOP_MS);
     try {
       await this.call("stop", null);
+    } catch {
+      // A worker that is dead or silent has stopped too.
     } finally {
-      this.discard(new BadResource("Cannot go on: the stack is closed"));
+      clearTimeout(timer);
+      this.discard(closed);
     }
   }
 

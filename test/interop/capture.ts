@@ -1,4 +1,5 @@
 /** Asks tshark what it thinks of a capture of ours. */
+import type { Buffer } from "node:buffer";
 import { readFileSync, writeFileSync } from "node:fs";
 import { runHere } from "./namespace.ts";
 import { KERNEL_ADDRESS } from "./ports.ts";
@@ -18,6 +19,7 @@ const FIELDS: readonly string[] = [
   "tcp.checksum.status",
   "udp.checksum.status",
   "icmp.checksum.status",
+  "icmpv6.checksum.status",
   "_ws.malformed",
   "tcp.analysis.ack_lost_segment",
   "arp.opcode",
@@ -61,15 +63,15 @@ export async function examine(path: string): Promise<Findings> {
     goodIp: count((row) => has(row[0], "1")),
     goodTcp: count((row) => has(row[1], "1")),
     badChecksums: count((row) =>
-      row.slice(0, 4).some((cell) => has(cell, "0")) && !isMangledZero(row)
+      row.slice(0, 5).some((cell) => has(cell, "0")) && !isMangledZero(row)
     ),
     mangledZeros: count(isMangledZero),
-    malformed: count((row) => (row[4] ?? "") !== ""),
-    ackedUnseen: count((row) => (row[5] ?? "") !== ""),
+    malformed: count((row) => (row[5] ?? "") !== ""),
+    ackedUnseen: count((row) => (row[6] ?? "") !== ""),
     arp: [
       ...new Set(
-        rows.filter((row) => row[6] !== "").map((row) =>
-          `${row[6] === "1" ? "request" : "reply"} from ${row[7]}`
+        rows.filter((row) => row[7] !== "").map((row) =>
+          `${row[7] === "1" ? "request" : "reply"} from ${row[8]}`
         ),
       ),
     ].sort(),
@@ -85,9 +87,16 @@ function isMangledZero(row: readonly string[]): boolean {
   return source === KERNEL_ADDRESS && checksum === "0xffff" && calculated === "0x0000";
 }
 
-/** Type of an Enhanced Packet Block, where its data begins, and where text begins in a TCP segment with timestamps. */
+/** Type of an Enhanced Packet Block, where it tells its data's size, and where that begins. */
 const BLOCK_PACKET = 6;
+const SIZE_OFFSET = 20;
 const DATA_OFFSET = 28;
+
+/** In a frame: EtherType and version of IPv4, protocol, and where text begins in a TCP segment with timestamps. */
+const TYPE_OFFSET = 12;
+const IPV4 = 0x0800_45;
+const PROTOCOL_OFFSET = 23;
+const TCP = 6;
 const TEXT_OFFSET = 66;
 
 /** Copies a capture's first blocks, with one bit of one segment's text flipped: its checksum is wrong then. */
@@ -96,8 +105,7 @@ export function plantBadChecksum(path: string, into: string, blocks: number): vo
   let at = 0;
   let isPlanted = false;
   for (let i = 0; i < blocks && at < bytes.length; i++) {
-    const isPacket = bytes.readUInt32LE(at) === BLOCK_PACKET;
-    if (isPacket && !isPlanted && bytes.readUInt32LE(at + 20) > TEXT_OFFSET) {
+    if (!isPlanted && isText(bytes, at)) {
       const textAt = at + DATA_OFFSET + TEXT_OFFSET;
       bytes.writeUInt8(bytes.readUInt8(textAt) ^ 1, textAt);
       isPlanted = true;
@@ -106,4 +114,13 @@ export function plantBadChecksum(path: string, into: string, blocks: number): vo
   }
   if (!isPlanted) throw new Error(`No segment with text among the first ${blocks} blocks`);
   writeFileSync(into, bytes.subarray(0, at));
+}
+
+/** Whether a block holds a TCP segment with text. */
+function isText(bytes: Buffer, at: number): boolean {
+  const frameAt = at + DATA_OFFSET;
+  return bytes.readUInt32LE(at) === BLOCK_PACKET &&
+    bytes.readUInt32LE(at + SIZE_OFFSET) > TEXT_OFFSET &&
+    bytes.readUIntBE(frameAt + TYPE_OFFSET, 3) === IPV4 &&
+    bytes.readUInt8(frameAt + PROTOCOL_OFFSET) === TCP;
 }

@@ -180,7 +180,7 @@ describe("frame filter", () => {
     const frames = Array.from({ length: 150 }, () => arpFrame(CLIENT, LEASE));
     session.receive(batchOf(...frames));
     expect(session.filter.drops).toEqual({ BROADCAST_LIMIT: 50 });
-    clock.runFor(1_000);
+    clock.advance(1_000);
     session.receive(batchOf(arpFrame(CLIENT, LEASE)));
     expect(batches.map(countRecords)).toEqual([100, 1]);
   });
@@ -229,10 +229,10 @@ describe("session as a device", () => {
     socket.bufferedAmount = QUEUE_BYTES - 1_000;
     expect(session.room()).toBe(1_000);
     seen.length = 0;
-    clock.runFor(100);
+    clock.advance(100);
     expect(seen).toEqual([]);
     socket.bufferedAmount = 0;
-    clock.runFor(4);
+    clock.advance(4);
     expect(seen).toEqual(["ready"]);
     expect(session.room()).toBe(BATCH_BYTES);
   });
@@ -249,9 +249,9 @@ describe("session as a device", () => {
     const { session, socket, clock, ended } = rig();
     socket.bufferedAmount = QUEUE_BYTES;
     session.room();
-    clock.runFor(STUCK_MS);
+    clock.advance(STUCK_MS);
     expect(socket.closed).toBe(null);
-    clock.runFor(8);
+    clock.advance(8);
     expect(socket.closed).toBe(4408);
     expect(socket.terminated).toBe(true);
     expect(ended).toHaveLength(1);
@@ -262,7 +262,7 @@ describe("session as a device", () => {
     socket.bufferedAmount = QUEUE_BYTES;
     session.room();
     for (let i = 0; i < 30; i++) {
-      clock.runFor(1_000);
+      clock.advance(1_000);
       socket.bufferedAmount -= 1_000;
     }
     expect(socket.closed).toBe(null);

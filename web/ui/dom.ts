@@ -50,6 +50,7 @@ export function setStatus(
 ): void {
   element.dataset["kind"] = kind;
   delete element.dataset["code"];
+  delete element.dataset["bytes"];
   setText(element, text);
 }
 
@@ -87,11 +88,16 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${BYTE_UNITS[unit]}`;
 }
 
+/** A count for people: `1 request`, `2 requests`. */
+export function formatCount(count: number, what: string): string {
+  return `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
+}
+
 /** A duration for people. */
 export function formatSeconds(seconds: number): string {
   if (!Number.isFinite(seconds)) return "–";
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 90) return `${Math.round(seconds)} s`;
   if (seconds < 5_400) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3_600).toFixed(1)} h`;
+  return `${(seconds / 3_600).toFixed(1).replace(/\.0$/, "")} h`;
 }

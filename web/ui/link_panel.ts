@@ -1,7 +1,7 @@
 /** The state of the link and the lease: `#link`, `#lease`, and the form for a token when there is none or a wrong one. */
 import type { AddressInfo, LinkState } from "../../src/options.ts";
 import type { WorkerStack } from "../../src/worker/client.ts";
-import { byId, codeOf, make, setText, showError } from "./dom.ts";
+import { byId, codeOf, formatSeconds, make, setText, showError } from "./dom.ts";
 
 /** Shows link and lease of a stack, now and whenever they change. */
 export function showLink(stack: WorkerStack): void {
@@ -78,6 +78,6 @@ function entriesOf(lease: AddressInfo): (readonly [string, string])[] {
     ["DNS", lease.dns.length === 0 ? "none" : lease.dns.join(", ")],
     ["MAC", lease.mac],
     ["MTU", `${lease.mtu} bytes`],
-    ["Lease", lease.leaseSeconds === null ? "static" : `${lease.leaseSeconds} s`],
+    ["Lease", lease.leaseSeconds === null ? "static" : formatSeconds(lease.leaseSeconds)],
   ];
 }

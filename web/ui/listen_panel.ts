@@ -2,7 +2,16 @@
 import type { WorkerStack } from "../../src/worker/client.ts";
 import type { PublishedPort } from "../../src/worker/protocol.ts";
 import { type HttpServer, serveHttp } from "../http_server.ts";
-import { byId, codeOf, formatBytes, make, setStatus, setText, showError } from "./dom.ts";
+import {
+  byId,
+  codeOf,
+  formatBytes,
+  formatCount,
+  make,
+  setStatus,
+  setText,
+  showError,
+} from "./dom.ts";
 
 /** Makes the form work. */
 export function serveListenForm(stack: WorkerStack): void {
@@ -96,5 +105,5 @@ class ListenPanel {
 }
 
 function countsOf({ requests, bytesSent, connections }: HttpServer): string {
-  return `${requests} requests · ${formatBytes(bytesSent)} · ${connections} open`;
+  return `${formatCount(requests, "request")} · ${formatBytes(bytesSent)} · ${connections} open`;
 }

@@ -1,0 +1,155 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { Core } from "../../src/core/core.ts";
+import { coreConfig } from "../../src/core/core_config.ts";
+import {
+  BATCH_BYTES,
+  EVENT_ACCEPTABLE,
+  EVENT_CLOSED,
+  FEATURE_SACK,
+  FEATURE_TIMESTAMPS,
+  FEATURE_WINDOW_SCALE,
+  STAT_NAMES,
+} from "../../src/layout/layout.gen.ts";
+import { seededRandom } from "../../src/runtime/seeded_random.ts";
+import { type TestRandom, testRandom } from "../random.ts";
+import { hostileSegment, type Numbers, rubbish } from "./hostile.ts";
+
+const module = new WebAssembly.Module(readFileSync("dist/core.wasm"));
+const MAC = new Uint8Array([2, 0, 0, 0, 0, 1]);
+const PEER_MAC = new Uint8Array([2, 0, 0, 0, 0, 9]);
+const FRAMES = 60_000;
+const SEEDS = [1, 2, 3, 4];
+/** Where our segments' numbers stand in a record: 14 of header, 14 of Ethernet, 20 of IPv4. */
+const TCP_AT = 48;
+
+/** A core with listeners, connections in all states, and a user who calls anything at any time. */
+class Victim {
+  readonly core: Core;
+  readonly numbers = new Map<number, Numbers>();
+  readonly #random: TestRandom;
+  readonly #handles: number[] = [];
+  readonly #buffer = new Uint8Array(5000);
+  now = 0;
+  answers = 0;
+
+  constructor(random: TestRandom, seed: number) {
+    this.#random = random;
+    const features = seed % 2 === 0 ? 0 : FEATURE_TIMESTAMPS | FEATURE_SACK | FEATURE_WINDOW_SCALE;
+    const config = coreConfig({ mac: MAC, mtu: 1500, memoryBytes: 8 << 20, maxConnections: 64, maxFlights: 8, features });
+    this.core = Core.start(module, config, seededRandom(seed));
+    this.core.setAddress(0, 0x0a000001, 0x0a0000ff);
+    this.core.setNextHop(1, PEER_MAC, 0);
+    this.core.listen({ address: 0, port: 80 }, 3, 0);
+    this.core.listen({ address: 0, port: 81 }, 3, 1);
+  }
+
+  ingest(record: Uint8Array): void {
+    this.core.ingest(record, this.now);
+    this.#takeEvents();
+    this.#flush();
+  }
+
+  /** One call of the user's, of a live or a stale handle. */
+  call(): void {
+    const { core, now } = this;
+    const handle = this.#handles[this.#random.below(this.#handles.length + 1)] ?? this.#random.next();
+    const calls = [
+      () => core.send(handle, this.#buffer.subarray(0, this.#random.below(5000)), now),
+      () => core.receive(handle, this.#buffer, now),
+      () => core.closeWrite(handle, now),
+      () => core.closeRead(handle, now),
+      () => core.abort(handle, now),
+      () => core.release(handle, now),
+      () => core.accepted(handle),
+      () => core.decide(handle, this.#random.below(4), now),
+      () => core.info(handle),
+      () => core.linkUp(now),
+      () => this.#connect(),
+      () => this.#connect(),
+    ];
+    calls[this.#random.below(calls.length)]?.();
+    this.#takeEvents();
+    this.#flush();
+  }
+
+  advance(ms: number): void {
+    this.now += ms;
+    while (this.core.advance(this.now)) this.#flush();
+    this.#takeEvents();
+    this.#flush();
+  }
+
+  #connect(): void {
+    const local = { address: 0x0a000001, port: 5000 };
+    const remote = { address: 0x0a000009, port: 1000 + this.#random.below(4) };
+    const handle = this.core.connect(local, remote, 1, this.now);
+    if (handle >= 0) this.#handles.push(handle);
+  }
+
+  #takeEvents(): void {
+    const count = this.core.takeEvents();
+    for (let i = 0; i < count; i++) {
+      const handle = this.core.eventHandle(i);
+      const bits = this.core.eventBits(i);
+      if ((bits & EVENT_ACCEPTABLE) !== 0) this.#handles.push(handle);
+      if ((bits & EVENT_CLOSED) !== 0 && this.#random.below(2) === 0) this.core.release(handle, this.now);
+    }
+    if (this.#handles.length > 100) this.#handles.splice(0, 50);
+  }
+
+  #flush(): void {
+    do {
+      const batch = this.core.flush(BATCH_BYTES, this.now);
+      const view = new DataView(batch.buffer, batch.byteOffset, batch.length);
+      for (let at = 0; at < batch.length; at += 4 + view.getUint32(at, true)) {
+        this.answers++;
+        const key = (view.getUint16(at + TCP_AT + 2) * 0x10000) + view.getUint16(at + TCP_AT);
+        this.numbers.set(key, { seq: view.getUint32(at + TCP_AT + 8), ack: view.getUint32(at + TCP_AT + 4) });
+      }
+    } while (this.core.more);
+  }
+}
+
+describe("a hostile peer", () => {
+  for (const seed of SEEDS) {
+    test(`can not make the core trap, leak or talk without end, seed ${seed}`, () => {
+      const random = testRandom(seed);
+      const victim = new Victim(random, seed);
+      for (let i = 0; i < FRAMES; i++) {
+        const good = hostileSegment(random, MAC, victim.numbers);
+        victim.ingest(random.below(5) === 0 ? rubbish(random, good) : good);
+        if (random.below(4) === 0) victim.call();
+        if (random.below(10) === 0) victim.advance(random.below(random.below(50) === 0 ? 100_000 : 50));
+      }
+      expect(victim.core.fault).toBeNull();
+      const stats = victim.core.stats();
+      // Every state was met, else the fuzz is none.
+      expect(stats["established"]).toBeGreaterThan(50);
+      expect(Object.keys(stats).length).toBe(STAT_NAMES.length);
+      expect(victim.answers).toBeLessThan(6 * FRAMES);
+      // The peer falls silent: within the longest deadline everything that nobody holds is gone.
+      for (let i = 0; i < 64; i++) victim.call();
+      for (const handle of victim.core.tcbs.handles()) victim.core.release(handle, victim.now);
+      for (let i = 0; i < 60; i++) victim.advance(20_000);
+      for (const handle of victim.core.tcbs.handles()) victim.core.release(handle, victim.now);
+      for (let i = 0; i < 60; i++) victim.advance(20_000);
+      expect(victim.core.tcbs.live()).toEqual({ connections: 0, flights: 0, ringPages: 0, timeWaits: 0 });
+    });
+  }
+
+  test("changes nothing with a frame whose checksum is wrong", () => {
+    const random = testRandom(9);
+    const victim = new Victim(random, 9);
+    for (let i = 0; i < 3000; i++) victim.ingest(hostileSegment(random, MAC, victim.numbers));
+    const before = victim.core.stateHash();
+    for (let i = 0; i < 3000; i++) {
+      const record = hostileSegment(random, MAC, victim.numbers);
+      const at = TCP_AT + random.below(record.length - TCP_AT);
+      record[at] = (record[at] ?? 0) ^ (1 << random.below(8));
+      victim.core.ingest(record, victim.now);
+      expect(victim.core.flush(BATCH_BYTES, victim.now).length).toBe(0);
+    }
+    expect(victim.core.stateHash()).toBe(before);
+  });
+});

@@ -1,0 +1,98 @@
+/** A peer that sends whatever it likes: well-formed TCP segments of few tuples and near numbers, and plain rubbish. */
+import type { TestRandom } from "../random.ts";
+
+const ETHERNET_BYTES = 14;
+const IPV4_BYTES = 20;
+const TCP_BYTES = 20;
+/** Ports of ours that listen, are silent, and of theirs: few, so that segments meet connections. */
+const OUR_PORTS = [80, 81, 5000];
+const THEIR_PORTS = [1000, 1001, 1002, 1003];
+/** Offsets to a known number that are worth trying: each boundary, one less and one more. */
+const NEAR = [-70_000, -1449, -2, -1, 0, 1, 2, 1448, 4096, 65_534, 65_536, 0x7fff_ffff, 0x8000_0000];
+const TEXT_MAX_BYTES = 1460;
+/** Flags worth more than chance: SYN, ACK, SYN+ACK, RST, FIN+ACK, PSH+ACK, all, none. */
+const FLAGS = [0x02, 0x10, 0x10, 0x10, 0x12, 0x04, 0x14, 0x11, 0x18, 0xff, 0x00];
+
+/** The numbers of one connection as far as a peer on the path could know them. */
+export interface Numbers {
+  seq: number;
+  ack: number;
+}
+
+function sum16(bytes: Uint8Array, from: number, to: number, initial: number): number {
+  let total = initial;
+  for (let i = from; i < to; i += 2) total += ((bytes[i] ?? 0) << 8) | (i + 1 < to ? bytes[i + 1] ?? 0 : 0);
+  while (total > 0xffff) total = (total & 0xffff) + Math.floor(total / 0x10000);
+  return total;
+}
+
+function put16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = (value >>> 8) & 0xff;
+  bytes[at + 1] = value & 0xff;
+}
+
+function put32(bytes: Uint8Array, at: number, value: number): void {
+  put16(bytes, at, value >>> 16);
+  put16(bytes, at + 2, value & 0xffff);
+}
+
+function pick<T>(random: TestRandom, from: readonly T[]): T {
+  return from[random.below(from.length)] as T;
+}
+
+/** Options: none, what a SYN has, or rubbish of any length. */
+function drawOptions(random: TestRandom): Uint8Array {
+  const kind = random.below(5);
+  if (kind === 0) return Uint8Array.of(2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, random.below(256), 0, 0, 0, 0, 1, 3, 3, 7);
+  if (kind === 1) return Uint8Array.of(1, 1, 8, 10, 0, 0, random.below(4), random.below(256), 0, 0, 0, 0);
+  if (kind === 2) return Uint8Array.from({ length: 4 * random.below(11) }, () => random.below(256));
+  if (kind === 3) return Uint8Array.of(1, 1, 5, 10, ...Array.from({ length: 8 }, () => random.below(256)));
+  return new Uint8Array(0);
+}
+
+/** One record with a segment whose checksums are right and whose numbers are anything. */
+export function hostileSegment(random: TestRandom, mac: Uint8Array, numbers: ReadonlyMap<number, Numbers>): Uint8Array {
+  const options = drawOptions(random);
+  const textBytes = random.below(3) === 0 ? random.below(TEXT_MAX_BYTES) : random.below(4);
+  const tcpBytes = TCP_BYTES + options.length + textBytes;
+  const frameBytes = ETHERNET_BYTES + IPV4_BYTES + tcpBytes;
+  const record = new Uint8Array(14 + frameBytes);
+  new DataView(record.buffer).setUint32(0, 10 + frameBytes, true);
+  const frame = record.subarray(14);
+  frame.set(mac, 0);
+  frame.set([2, 0, 0, 0, 0, 9], 6);
+  put16(frame, 12, 0x0800);
+  const ip = frame.subarray(ETHERNET_BYTES);
+  ip.set([0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 9, 10, 0, 0, 1]);
+  put16(ip, 2, IPV4_BYTES + tcpBytes);
+  put16(ip, 10, ~sum16(ip, 0, IPV4_BYTES, 0) & 0xffff);
+  const tcp = ip.subarray(IPV4_BYTES);
+  const theirs = pick(random, THEIR_PORTS);
+  const ours = pick(random, OUR_PORTS);
+  const known = numbers.get(theirs * 0x10000 + ours) ?? { seq: random.next(), ack: random.next() };
+  put16(tcp, 0, theirs);
+  put16(tcp, 2, ours);
+  put32(tcp, 4, (known.seq + pick(random, NEAR)) >>> 0);
+  put32(tcp, 8, (known.ack + pick(random, NEAR)) >>> 0);
+  tcp[12] = ((TCP_BYTES + options.length) / 4) << 4;
+  tcp[13] = random.below(8) === 0 ? random.below(256) : pick(random, FLAGS);
+  put16(tcp, 14, pick(random, [0, 1, 1447, 65_535, random.below(65_536)]));
+  tcp.set(options, TCP_BYTES);
+  for (let i = TCP_BYTES + options.length; i < tcpBytes; i++) tcp[i] = random.below(256);
+  put16(tcp, 16, ~sum16(tcp, 0, tcpBytes, sum16(ip, 12, 20, 6 + tcpBytes)) & 0xffff);
+  return record;
+}
+
+/** One record of rubbish: a good one with flipped bits, a wrong length, or random bytes throughout. */
+export function rubbish(random: TestRandom, good: Uint8Array): Uint8Array {
+  const record = random.below(4) === 0
+    ? Uint8Array.from({ length: 14 + random.below(200) }, () => random.below(256))
+    : good.slice();
+  for (let flips = random.below(4); flips > 0; flips--) {
+    const at = random.below(record.length);
+    record[at] = (record[at] ?? 0) ^ (1 << random.below(8));
+  }
+  // The length is mostly right: otherwise nothing but the length would be tested.
+  if (random.below(20) !== 0) new DataView(record.buffer).setUint32(0, record.length - 4, true);
+  return record;
+}
