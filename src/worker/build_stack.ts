@@ -77,7 +77,7 @@ export function serveStack(
   const stack = createStack({ link: recorded, address, ...tuned }).then((made) => {
     created = made;
     if (isClosed) void made.close();
-    else followLease(made, news);
+    else follow(made, news);
     return made;
   });
   stack.catch(() => {});
@@ -98,13 +98,17 @@ export function serveStack(
   };
 }
 
-/** Tells every change of the address; the stack's own listener is told first. */
-function followLease(created: InProcessStack, news: StackNews): void {
+/** Tells every change of the address, and the end of a core; the stack's own listeners are told first. */
+function follow(created: InProcessStack, news: StackNews): void {
   const { stack } = created;
-  const inner = stack.onAddress;
+  const { onAddress, onEnd } = stack;
   stack.onAddress = () => {
-    inner?.();
+    onAddress?.();
     news.lease(stack.address);
+  };
+  stack.onEnd = (error) => {
+    onEnd?.(error);
+    news.link({ up: false, reason: error.message });
   };
   if (stack.address !== null) news.lease(stack.address);
 }

@@ -45,8 +45,10 @@ interface Joined extends StackPair {
 export function stackConformance(make: PairFactory): void {
   dataCases(make);
   endCases(make);
+  closeCases(make);
   flowCases(make);
   openCases(make);
+  listenCases(make);
   stackCases(make);
 }
 
@@ -216,7 +218,9 @@ function endCases(make: PairFactory): void {
     expect(await codeOf(send(near, pattern(1)))).toBe("ECONNRESET");
     expect(await codeOf(near.close())).toBe("ECONNRESET");
   });
+}
 
+function closeCases(make: PairFactory): void {
   joined("abort() resets, when we do it", make, async ({ near, far }) => {
     const read = codeOf(readAll(near));
     near.abort();
@@ -363,7 +367,9 @@ function openCases(make: PairFactory): void {
     await expect.poll(() => near.info().state).toBe("ESTABLISHED");
     expect(near.info().localAddress).toEqual(near.localAddress);
   });
+}
 
+function listenCases(make: PairFactory): void {
   paired("accept() keeps the order, when several wait", make, async (pair) => {
     const { left, right, leftAddress } = pair;
     const listener = await left.listen({ port: PORT });

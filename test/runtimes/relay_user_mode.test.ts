@@ -301,6 +301,98 @@ describe("publish", () => {
   });
 });
 
+/** A cable that can be cut: passes TCP on to a port. */
+class Cable {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  constructor(toPort: () => number) {
+    this.#server = createServer((near) => {
+      const far = connect(toPort(), "127.0.0.1");
+      for (const socket of [near, far]) {
+        this.#sockets.add(socket);
+        socket.on("error", () => {});
+        socket.on("close", () => this.cut());
+      }
+      near.pipe(far);
+      far.pipe(near);
+    });
+  }
+
+  async open(): Promise<string> {
+    return `ws://127.0.0.1:${await listen(this.#server)}/`;
+  }
+
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#sockets.clear();
+  }
+
+  close(): void {
+    this.cut();
+    this.#server.close();
+  }
+}
+
+describe("a connection to the relay that breaks", () => {
+  test("loses nothing, when it comes back within 30 s", async () => {
+    const { relay: url, token } = await relay.line;
+    const cable = new Cable(() => Number(new URL(url).port));
+    const second = websocketLink({ url: await cable.open(), token, clock: systemClock() });
+    await second.opened;
+    const client = await createStack({ link: second, address: "dhcp" });
+    await client.ready;
+    const connection = await client.connect({ hostname: HOST, port: webPort });
+    await write(connection, "GET / HTTP/1.1\r\nHost: host\r\nConnection: close\r\n\r\n");
+    let cuts = 0;
+    const response = await readAll(connection, (bytes) => {
+      if (bytes < (cuts + 1) * (2 << 20) || cuts === 2) return;
+      cuts++;
+      cable.cut();
+    });
+    expect(cuts).toBe(2);
+    expect(second.welcome?.resumed).toBe(true);
+    expect(response.subarray(-DOWNLOAD_BYTES).equals(body)).toBe(true);
+    await client.close();
+    cable.close();
+  });
+
+  test("resets its connections within a second of its return, when the relay is a new one", async () => {
+    let port = 0;
+    const cable = new Cable(() => port);
+    const token = "a-token-that-outlives-the-relay";
+    const args = ["relay", "--listen", "127.0.0.1:0", "--json", "--token", token];
+    args.push("--allow-host", String(ports.halfClose));
+    const first = new RelayProcess(args);
+    port = Number(new URL((await first.line).relay).port);
+    const url = await cable.open();
+    const second = websocketLink({ url, token, clock: systemClock() });
+    await second.opened;
+    const client = await createStack({ link: second, address: "dhcp" });
+    await client.ready;
+    const connection = await client.connect({ hostname: HOST, port: ports.halfClose });
+    await write(connection, "x");
+    const mac = second.welcome?.mac;
+    const closed = codeOf(connection.closed);
+    await first.end("SIGKILL");
+    const next = new RelayProcess(args);
+    port = Number(new URL((await next.line).relay).port);
+    await expect.poll(() => second.counters.welcomes, { timeout: 10_000 }).toBe(2);
+    const returned = performance.now();
+    expect(second.welcome).toMatchObject({ resumed: false, mac });
+    expect(await closed).toBe("ECONNRESET");
+    expect(performance.now() - returned).toBeLessThan(1_000);
+    // And everything works again.
+    const again = await client.connect({ hostname: HOST, port: ports.halfClose });
+    await write(again, "hello");
+    await again.closeWrite();
+    expect((await readAll(again)).toString()).toBe("hello");
+    await client.close();
+    await next.end();
+    cable.close();
+  });
+});
+
 describe("the end", () => {
   test("comes within 3 s of SIGTERM with code 0, and leaves nothing behind", async () => {
     const { hostPort } = await link.publish({ port: 7_003 });
@@ -338,7 +430,9 @@ describe("the end", () => {
     const second = new RelayProcess(["relay", "--listen", `127.0.0.1:${webPort}`]);
     second.line.catch(() => {});
     expect(await second.exit).toBe(1);
-    expect(second.stderr).toMatch(/^tidewire: Cannot listen on 127\.0\.0\.1:\d+: the port is taken/);
+    expect(second.stderr).toMatch(
+      /^tidewire: Cannot listen on 127\.0\.0\.1:\d+: the port is taken/,
+    );
     expect(second.stderr.trimEnd().split("\n")).toHaveLength(1);
   });
 });

@@ -160,7 +160,12 @@ describe("frame filter", () => {
 
   test("forwards what a host sends", () => {
     const { session, batches } = rig();
-    const batch = batchOf(udpFrame(), arpFrame(CLIENT, LEASE), arpFrame(CLIENT, 0), dhcpFrame(CLIENT));
+    const batch = batchOf(
+      udpFrame(),
+      arpFrame(CLIENT, LEASE),
+      arpFrame(CLIENT, 0),
+      dhcpFrame(CLIENT),
+    );
     session.receive(Uint8Array.from(batch));
     expect(session.filter.drops).toEqual({});
     expect(batches).toEqual([batch]);
@@ -296,7 +301,12 @@ describe("quoteSyn()", () => {
     tcp[12] = 0x50;
     tcp[13] = flags;
     const addresses = { source: LEASE, destination: asked.local.address };
-    return buildEthernet(OTHER, CLIENT, 0x0800, buildIpv4Packet({ ...addresses, protocol: 6 }, tcp));
+    return buildEthernet(
+      OTHER,
+      CLIENT,
+      0x0800,
+      buildIpv4Packet({ ...addresses, protocol: 6 }, tcp),
+    );
   }
 
   test("quotes header and 8 bytes of the SYN itself", () => {
