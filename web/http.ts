@@ -3,7 +3,7 @@
  * for what servers of today answer to it.
  */
 import { StackError } from "../src/errors.ts";
-import type { NetworkStack, TcpConnection } from "../src/options.ts";
+import type { ConnectOptions, NetworkStack, TcpConnection } from "../src/options.ts";
 
 /** Largest header of an answer, bytes. A larger one fails with EPROTO. */
 export const HEADER_MAX_BYTES = 16_384;
@@ -76,21 +76,17 @@ export function parseTarget(text: string): HttpTarget {
  *
  * @param stack Whose TCP.
  * @param target Where to.
- * @param options `signal` aborts it at any time, the body included.
+ * @param options `signal` aborts it at any time, the body included; `connectTimeoutMs` bounds the open alone.
  * @returns The answer, whatever its status; redirects are not followed.
  */
 export async function httpGet(
   stack: Pick<NetworkStack, "connect">,
   target: HttpTarget,
-  options: { readonly signal?: AbortSignal } = {},
+  options: Pick<ConnectOptions, "signal" | "connectTimeoutMs"> = {},
 ): Promise<HttpResponse> {
   const { signal } = options;
   const { hostname, port } = target;
-  const connection = await stack.connect({
-    hostname,
-    port,
-    ...(signal === undefined ? {} : { signal }),
-  });
+  const connection = await stack.connect({ ...options, hostname, port });
   const abort = (): void => connection.abort(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
   const done = (): void => signal?.removeEventListener("abort", abort);

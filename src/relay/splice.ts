@@ -129,6 +129,11 @@ export class Splice {
   }
 
   #toConnection(chunk: Uint8Array): void {
+    if (this.#rest !== null) {
+      // Bun delivers what it had read before the pause.
+      this.#rest = Buffer.concat([this.#rest, chunk]);
+      return;
+    }
     const taken = this.#connection.write(chunk);
     if (taken === chunk.length) return;
     this.#rest = chunk.subarray(taken);
@@ -142,8 +147,9 @@ export class Splice {
     const taken = this.#connection.write(rest);
     this.#rest = taken === rest.length ? null : rest.subarray(taken);
     if (this.#rest !== null) return;
-    if (this.#hasSocketEnd) this.#endConnection();
-    else this.#socket.resume();
+    if (!this.#hasSocketEnd) return void this.#socket.resume();
+    this.#endConnection();
+    if (this.#socket.destroyed) this.#finish();
   }
 
   #endConnection(): void {
@@ -159,6 +165,8 @@ export class Splice {
 
   #socketClosed(): void {
     const isInOrder = this.#isSocketEnded && this.#hasSocketEnd;
+    // Bun closes a socket whose last bytes we still hold; `#continue()` finishes then.
+    if (isInOrder && this.#rest !== null) return;
     if (!isInOrder) this.#connection.abort();
     this.#finish();
   }

@@ -27,7 +27,11 @@ const FIELDS: readonly string[] = [
   "tcp.checksum",
   "tcp.checksum_calculated",
   "ip.src",
+  "_ws.expert.severity",
 ];
+
+/** PI_ERROR of Wireshark's expert information: a checksum, a malformed option. Retransmissions are notes and warnings. */
+const SEVERITY_ERROR = "8388608";
 
 /** What is in a capture. */
 export interface Findings {
@@ -39,6 +43,7 @@ export interface Findings {
   readonly badChecksums: number;
   /** Of the kernel's: 0xffff where tshark wants 0x0000; see `isMangledZero()`. */
   readonly mangledZeros: number;
+  /** Cut short, nonsense, or an error of tshark's own choice. */
   readonly malformed: number;
   readonly ackedUnseen: number;
   /** Who asked and who answered: `"request from 10.0.0.1"`, `"reply from 10.0.0.2"`. */
@@ -58,15 +63,16 @@ export async function examine(path: string): Promise<Findings> {
     rows.filter(matches).length;
   const has = (cell: string | undefined, status: string): boolean =>
     cell?.split("+").includes(status) ?? false;
+  const isBad = (row: readonly string[]): boolean => row.slice(0, 5).some((cell) => has(cell, "0"));
   return {
     frames: rows.length,
     goodIp: count((row) => has(row[0], "1")),
     goodTcp: count((row) => has(row[1], "1")),
-    badChecksums: count((row) =>
-      row.slice(0, 5).some((cell) => has(cell, "0")) && !isMangledZero(row)
-    ),
+    badChecksums: count((row) => isBad(row) && !isMangledZero(row)),
     mangledZeros: count(isMangledZero),
-    malformed: count((row) => (row[5] ?? "") !== ""),
+    malformed: count((row) =>
+      row[5] !== "" || (has(row.at(-1), SEVERITY_ERROR) && !isBad(row) && !isMangledZero(row))
+    ),
     ackedUnseen: count((row) => (row[6] ?? "") !== ""),
     arp: [
       ...new Set(
@@ -83,7 +89,7 @@ export async function examine(path: string): Promise<Findings> {
  * complement both are zero and every receiver takes both; tshark calls it bad. From us it would be a fault.
  */
 function isMangledZero(row: readonly string[]): boolean {
-  const [checksum, calculated, source] = row.slice(-3);
+  const [checksum, calculated, source] = row.slice(-4);
   return source === KERNEL_ADDRESS && checksum === "0xffff" && calculated === "0x0000";
 }
 

@@ -121,6 +121,7 @@ describe.skipIf(missing !== null)("the kernel", () => {
     await using namespace = new Namespace();
     const deno = runtimePath("deno") ?? "deno is not installed";
     const flags = ["--no-prompt", "--quiet", "--allow-ffi", "--allow-env", "--allow-read"];
+    flags.push("--check");
     const script = join(ROOT, "docs/examples/http_on_tap.ts");
     const options = [...flags, `--config=${join(ROOT, "deno.json")}`];
     const args = [script, namespace.tap, `${OUR_ADDRESS}/${PREFIX_LENGTH}`];

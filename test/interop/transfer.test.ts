@@ -53,7 +53,7 @@ describe.skipIf(missing !== null)("serving curl while downloading from the kerne
 
   beforeAll(() => workshop.build());
 
-  afterAll(() => process.env["KEEP"] ?? workshop.delete());
+  afterAll(() => workshop.delete());
 
   for (const runtime of RUNTIMES) {
     const isAbsent = runtimePath(runtime) === undefined && process.env["CI"] !== "true";

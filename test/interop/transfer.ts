@@ -77,7 +77,7 @@ export async function transfer(workshop: Workshop, options: TransferOptions): Pr
     const dropped = [...counted.matchAll(/counter packets (\d+)/g)].map(([, n]) => Number(n));
     return { report, curlSha256, findings, planted, dropped };
   } finally {
-    if (process.env["KEEP"] === undefined) rmSync(capturePath);
+    rmSync(capturePath);
     rmSync(plantedPath, { force: true });
   }
 }

@@ -108,16 +108,16 @@ describe("first: the window", () => {
     `);
   });
 
-  scenario("FIN beyond the window is not taken, when its text fills it", (on) => {
+  scenario("FIN is not taken, when text before it lies beyond the window", (on) => {
     on.established({ receiveBufferInitial: 4096, receiveBufferMax: 4096 }).script(`
       +0   < . 1:2049(2048) ack 1 win 20000
-      +0   < F. 2049:4097(2048) ack 1 win 20000
+      +0   < F. 2049:4098(2049) ack 1 win 20000
       +0   > . 1:1(0) ack 4097 win 0
       +0   state ESTABLISHED
       +0   read 4096
       +0   > . 1:1(0) ack 4097 win 4096
-      +0   < F. 4097:4097(0) ack 1 win 20000
-      +0   > . 1:1(0) ack 4098
+      +0   < FP. 4097:4098(1) ack 1 win 20000
+      +0   > . 1:1(0) ack 4099
       +0   state CLOSE-WAIT
     `);
   });

@@ -33,6 +33,7 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
       +0   < . 3001:4001(1000) ack 1 win 20000
       +0   > . 1:1(0) ack 8001 <>
       +0   read 9000 = 8000
+      +0   > . 1:1(0) ack 8001 win 65535
     `);
   });
 
@@ -75,6 +76,7 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
       +0 < . 1:2001(2000) ack 1 win 20000
       +0 > . 1:1(0) ack 2501 <>
       +0 read 3000 = 2500
+      +0 > . 1:1(0) ack 2501 win 65535
     `);
   });
 

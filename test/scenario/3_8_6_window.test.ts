@@ -243,14 +243,16 @@ describe("S54, S55 RFC 9293 sections 3.7.4 and 3.8.6.2.1: small segments", () =>
 
   scenario("a sliver of a window is not used, when it is below half of the largest", (on) => {
     on.established({ rtoMs: 1000, win: 2000, syn: PLAIN_SYN }).script(`
-      +0    write 4000
-      +0    > . 1:1001(1000) ack 1
-      +0    > . 1001:2001(1000) ack 1
-      +.01  < . 1:1(0) ack 2001 win 300
-      +.999 nothing
-      +.001 > . 2001:2301(300) ack 1
-      +.01  < . 1:1(0) ack 2301 win 1000
-      +0    > . 2301:3301(1000) ack 1
+      +0   write 4000
+      +0   > . 1:1001(1000) ack 1
+      +0   > . 1001:2001(1000) ack 1
+      +.01 < . 1:1(0) ack 1001 win 1300
+      +0   nothing
+      +.01 < . 1:1(0) ack 2001 win 1300
+      +0   > . 2001:3001(1000) ack 1
+      +0   nothing
+      +.01 < . 1:1(0) ack 3001 win 1000
+      +0   > P. 3001:4001(1000) ack 1
     `);
   });
 

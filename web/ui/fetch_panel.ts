@@ -8,6 +8,9 @@ import { Progress } from "./progress.ts";
 /** Characters of a text that are shown; the rest is only counted. */
 const PREVIEW_MAX = 4_096;
 
+/** How long a server may take to answer the open, ms; who waits at a form does not wait for TCP's own three minutes. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
 /** Makes the form work. */
 export function serveFetchForm(stack: Pick<NetworkStack, "connect">): void {
   const panel = new FetchPanel(stack);
@@ -73,7 +76,10 @@ class FetchPanel {
     const sink = this.#save.checked ? await openSave(nameOfPath(target.path)) : null;
     try {
       setStatus(this.#status, `Connecting to ${target.host} …`, "plain");
-      const response = await httpGet(this.#stack, target, { signal });
+      const response = await httpGet(this.#stack, target, {
+        signal,
+        connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      });
       const head = `${response.status} ${response.reason}`.trim();
       setStatus(this.#status, `${head}, receiving …`, "plain");
       const progress = new Progress(this.#bar, this.#rate, response.contentLength);
