@@ -31,6 +31,8 @@ function enterFast(tcb: Tcb, flight: Flight): void {
   flight.recovery = RECOVERY_FAST;
   flight.recover = tcb.sndNxt;
   tcb.cwnd = tcb.ssthresh;
+  // Without SACK only the duplicates tell that segments have left the network. RFC 5681 section 3.2 step 3.
+  if ((tcb.flags & FLAG_SACK) === 0) tcb.cwnd += DUP_ACK_THRESHOLD * u32(tcb.mss);
   markFirstLost(flight, tcb.mss);
   owe(tcb, OWED_RETRANSMIT);
 }
@@ -50,6 +52,7 @@ function markHoles(tcb: Tcb, flight: Flight): void {
 export function onDuplicateAck(tcb: Tcb, flight: Flight, sacked: u32): void {
   if ((tcb.flags & FLAG_SACK) !== 0 && sacked === 0) return;
   flight.dupAcks++;
+  const inflates = flight.recovery === RECOVERY_FAST;
   if (flight.recovery === RECOVERY_OPEN) {
     const enough = (DUP_ACK_THRESHOLD - 1) * u32(tcb.mss) + 1;
     // RFC 6582 section 3.2 step 1: only beyond the last recovery, lest its own retransmissions start another.
@@ -62,10 +65,7 @@ export function onDuplicateAck(tcb: Tcb, flight: Flight, sacked: u32): void {
   if (flight.recovery !== RECOVERY_OPEN) {
     markHoles(tcb, flight);
     // Without SACK each duplicate means that a segment has left the network: cwnd inflates by it. RFC 5681 section 3.2 step 4.
-    if (
-      (tcb.flags & FLAG_SACK) === 0 && flight.recovery === RECOVERY_FAST &&
-      tcb.cwnd < flightCap(tcb)
-    ) {
+    if ((tcb.flags & FLAG_SACK) === 0 && inflates && tcb.cwnd < flightCap(tcb)) {
       tcb.cwnd += u32(tcb.mss);
     }
   }

@@ -26,7 +26,7 @@ const BYTES_MAX: number = 64 << 20;
  * What the page may do. Compiling WebAssembly needs `wasm-unsafe-eval`. `'self'` does not mean ws: in every browser, so the
  * WebSocket's origin is named.
  */
-function policy(webSocketOrigin: string): string {
+function policy(webSocketOrigins: string): string {
   return [
     "default-src 'none'",
     "script-src 'self' 'wasm-unsafe-eval'",
@@ -34,7 +34,7 @@ function policy(webSocketOrigin: string): string {
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data: blob:",
     "font-src 'self'",
-    `connect-src 'self' ${webSocketOrigin}`,
+    `connect-src 'self' ${webSocketOrigins}`,
     "manifest-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
@@ -70,7 +70,7 @@ export function servePage(folder: string): PageServer {
     const host = /^[\w.:[\]-]{1,255}$/.exec(request.headers.host ?? "")?.[0] ?? "127.0.0.1";
     response.setHeader("Content-Type", file.type);
     response.setHeader("Content-Length", file.bytes.length);
-    response.setHeader("Content-Security-Policy", policy(`ws://${host}`));
+    response.setHeader("Content-Security-Policy", policy(`ws://${host} wss://${host}`));
     response.setHeader("Referrer-Policy", "no-referrer");
     response.setHeader("Cross-Origin-Resource-Policy", "same-origin");
     // Built anew at any time, under the same names.

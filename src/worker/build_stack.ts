@@ -8,6 +8,12 @@ import { parseStatic } from "../stack.ts";
 import type { PublishedPort, StackDescription } from "./protocol.ts";
 import { RecordedLink } from "./recorder.ts";
 
+/**
+ * Pauses between attempts to join, ms. Short, because a page's relay is its owner's: connections that died with it are to be
+ * told within a second of its return. Chromium itself slows down a page that fails about thirty times in three minutes.
+ */
+const RECONNECT = { minMs: 100, maxMs: 500 } as const;
+
 /** What happens to a served stack by itself. */
 export interface StackNews {
   link(state: LinkState): void;
@@ -50,7 +56,8 @@ export function buildWebsocketStack(
   if (link.kind !== "websocket") {
     throw new TypeError(`Cannot open a link of kind "${String(link.kind)}": expected "websocket"`);
   }
-  const tunnel = websocketLink({ url: link.url, token: link.token, clock: systemClock() });
+  const { url, token } = link;
+  const tunnel = websocketLink({ url, token, clock: systemClock(), reconnect: RECONNECT });
   return serveStack(description, news, tunnel);
 }
 

@@ -28,10 +28,14 @@ const FIELDS: readonly string[] = [
   "tcp.checksum_calculated",
   "ip.src",
   "_ws.expert.severity",
+  "_ws.expert.message",
 ];
 
 /** PI_ERROR of Wireshark's expert information: a checksum, a malformed option. Retransmissions are notes and warnings. */
 const SEVERITY_ERROR = "8388608";
+
+/** Complaints that are kept. */
+const COMPLAINTS_MAX = 8;
 
 /** What is in a capture. */
 export interface Findings {
@@ -46,6 +50,8 @@ export interface Findings {
   /** Cut short, nonsense, or an error of tshark's own choice. */
   readonly malformed: number;
   readonly ackedUnseen: number;
+  /** The first of those that are bad or malformed, as tshark shows them. */
+  readonly complaints: readonly string[];
   /** Who asked and who answered: `"request from 10.0.0.1"`, `"reply from 10.0.0.2"`. */
   readonly arp: readonly string[];
 }
@@ -54,25 +60,27 @@ export interface Findings {
 export async function examine(path: string): Promise<Findings> {
   const fields = FIELDS.flatMap((field) => ["-e", field]);
   const { code, stdout, stderr } = await runHere("tshark", [
-    ...["-n", "-r", path, ...OPTIONS, "-T", "fields", "-E", "separator=,", "-E", "occurrence=a"],
+    ...["-n", "-r", path, ...OPTIONS, "-T", "fields", "-E", "separator=/t", "-E", "occurrence=a"],
     ...["-E", "aggregator=+", ...fields],
   ]);
   if (code !== 0) throw new Error(`tshark ended with ${code}: ${stderr}`);
-  const rows = stdout.trimEnd().split("\n").map((line) => line.split(","));
+  const rows = stdout.trimEnd().split("\n").map((line) => line.split("\t"));
   const count = (matches: (row: readonly string[]) => boolean): number =>
     rows.filter(matches).length;
   const has = (cell: string | undefined, status: string): boolean =>
     cell?.split("+").includes(status) ?? false;
   const isBad = (row: readonly string[]): boolean => row.slice(0, 5).some((cell) => has(cell, "0"));
+  const isMalformed = (row: readonly string[]): boolean =>
+    row[5] !== "" || (has(row.at(-2), SEVERITY_ERROR) && !isBad(row));
   return {
     frames: rows.length,
     goodIp: count((row) => has(row[0], "1")),
     goodTcp: count((row) => has(row[1], "1")),
     badChecksums: count((row) => isBad(row) && !isMangledZero(row)),
     mangledZeros: count(isMangledZero),
-    malformed: count((row) =>
-      row[5] !== "" || (has(row.at(-1), SEVERITY_ERROR) && !isBad(row) && !isMangledZero(row))
-    ),
+    malformed: count(isMalformed),
+    complaints: rows.filter((row) => isBad(row) || isMalformed(row)).slice(0, COMPLAINTS_MAX)
+      .map((row) => row.join(" ")),
     ackedUnseen: count((row) => (row[6] ?? "") !== ""),
     arp: [
       ...new Set(
@@ -89,7 +97,7 @@ export async function examine(path: string): Promise<Findings> {
  * complement both are zero and every receiver takes both; tshark calls it bad. From us it would be a fault.
  */
 function isMangledZero(row: readonly string[]): boolean {
-  const [checksum, calculated, source] = row.slice(-4);
+  const [checksum, calculated, source] = row.slice(-5, -2);
   return source === KERNEL_ADDRESS && checksum === "0xffff" && calculated === "0x0000";
 }
 

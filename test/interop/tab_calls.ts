@@ -161,10 +161,11 @@ export async function openWatched(
 export async function watchAccepted(port: number): Promise<number> {
   const scope = globalThis as unknown as Scope;
   const { stack } = scope.lab;
-  const listener = await stack.listen({ port });
+  const listener = await stack.listen({ port, reuseAddress: true });
   const { hostPort } = await stack.publish({ port });
   const ended = listener.accept().then(async (connection): Promise<Ending> => {
     const ending = (code: string): Ending => ({ name: "accepted", code, atMs: Date.now() });
+    listener.close();
     // Whoever connected is told that it was accepted.
     await connection.writable.getWriter().write(new Uint8Array(1));
     return await connection.closed.then(
@@ -180,6 +181,12 @@ export async function watchAccepted(port: number): Promise<number> {
 export async function endings(): Promise<Ending[]> {
   const { watched = [] } = globalThis as unknown as Scope;
   return await Promise.all(watched.splice(0).map(({ ended }) => ended));
+}
+
+/** Takes a published port back. */
+export async function unpublish(port: number): Promise<void> {
+  const { lab } = globalThis as unknown as Scope;
+  await lab.stack.unpublish({ port });
 }
 
 /** Waits until the link has been said to be down so many times: once for each attempt to join that failed. */
