@@ -5,6 +5,7 @@
 import { faultPtr, setCurrentSlot } from "./assert.ts";
 import { load16, load32, store16, store32 } from "./bytes.ts";
 import { checksum, copySum, copySumAt, fold, pseudoSum, sum, update16 } from "./checksum.ts";
+import { edge } from "./conn/state.ts";
 import { sipHash, sipHash5 } from "./hash.ts";
 import {
   allocRing,
@@ -90,6 +91,7 @@ export function repeatCopySum(dst: usize, src: usize, bytes: u32, times: u32): u
 export { faultPtr, setCurrentSlot };
 export { load16, load32, store16, store32 };
 export { checksum, copySum, copySumAt, fold, pseudoSum, sum, update16 };
+export { edge };
 export { sipHash, sipHash5 };
 export { allocRing, freeRing, initRings, ringAddress, ringPagesLive, ringTableBytes };
 export { isAcceptable, isAckAcceptable, textBefore, textBeyond };

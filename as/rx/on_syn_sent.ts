@@ -34,9 +34,12 @@ import { processFin } from "./fin.ts";
 import { processText } from "./text.ts";
 
 const US_PER_MS: u32 = 1000;
+/** RTO of the first text, when the timer has expired over the SYN, ms. RFC 6298 section 5.7. */
+const SYN_LOST_RTO_MS: u32 = 3000;
 
 /** Our SYN is acknowledged: the timer stops, and the handshake is the first RTT sample unless it was repeated (Karn). */
 export function synAcknowledged(tcb: Tcb): void {
+  const hasTimedOut = tcb.retries > 0;
   tcb.sndUna = tcb.iss + 1;
   tcb.retries = 0;
   disarmRetransmit(tcb);
@@ -45,9 +48,10 @@ export function synAcknowledged(tcb: Tcb): void {
   if ((tcb.flags & FLAG_SYN_RETRANSMITTED) === 0) {
     sampleRtt(tcb, (control.nowMs - tcb.lastSendMs) * US_PER_MS);
   } else {
-    // "If the timer expires awaiting the ACK of a SYN … RTO MUST be re-initialized." RFC 6298 section 5.7 (3 s there; ours
-    // is the initial one), and the initial window is one segment. RFC 5681 section 3.1.
+    // "If the timer expires awaiting the ACK of a SYN … the RTO MUST be re-initialized to 3 seconds". RFC 6298 section 5.7.
+    // And the initial window is one segment. RFC 5681 section 3.1.
     tcb.rtoMs = computeRto(tcb);
+    if (hasTimedOut && tcb.rtoMs < SYN_LOST_RTO_MS) tcb.rtoMs = SYN_LOST_RTO_MS;
     tcb.cwnd = tcb.mss;
   }
 }

@@ -4,6 +4,7 @@ import {
   ADDRESSES_MAX,
   CAUSE_UNREACHABLE,
   FLAG_ACTIVE,
+  FLAG_TIMER_PERSIST,
   FLAG_TIMER_RETRANSMIT,
   FLAG_USED,
   HOPS_MAX,
@@ -28,7 +29,7 @@ import { findTuple, REF_TIME_WAIT } from "../conn/demux.ts";
 import { addressAt } from "../conn/listener.ts";
 import { isSynchronized } from "../conn/state.ts";
 import { endConnection } from "../conn/tcb.ts";
-import { armRetransmit } from "../deadline/deadline.ts";
+import { armPersist, armRetransmit } from "../deadline/deadline.ts";
 import { computeRto } from "../loss/rtt.ts";
 import { enlist, owe } from "../owed.ts";
 import { tcbAt } from "../pool.ts";
@@ -129,6 +130,9 @@ export function heedLinkUp(): void {
     if ((tcb.flags & FLAG_TIMER_RETRANSMIT) !== 0 && tcb.retries > 0) {
       tcb.rtoMs = computeRto(tcb);
       armRetransmit(tcb, LINK_UP_RTO_MS);
+    } else if ((tcb.flags & FLAG_TIMER_PERSIST) !== 0) {
+      tcb.rtoMs = computeRto(tcb);
+      armPersist(tcb, LINK_UP_RTO_MS);
     }
     if (isSynchronized(tcb.state)) owe(tcb, OWED_ACK);
   }

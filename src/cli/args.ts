@@ -56,8 +56,8 @@ export type Command = RelayCommand | { readonly command: "help" | "version" };
 export const HELP: string =
   `tidewire: a TCP/IP stack for browsers and servers, and the relay that joins them to a network
 
-Usage: tidewire relay [flags]   runs a relay
-       tidewire start [flags]   runs a relay in user mode and serves the page, on one port
+Usage: tidewire relay [flags]   runs a relay and serves the page, on one port
+       tidewire start [flags]   the same to try it at once: user mode, any port, clients may publish theirs
        tidewire --help          prints this
        tidewire --version       prints the version
 

@@ -73,7 +73,6 @@ async function start(command: RelayCommand, log: Log): Promise<Running> {
   let network: RelayNetwork | null = null;
   try {
     network = await makeNetwork(command, clock, capture, log);
-    const serve = command.command === "start" ? { serve: servePage(pageFolder()) } : {};
     const { hostname, port, origins } = command;
     const relay = await startRelay({
       hostname,
@@ -83,7 +82,8 @@ async function start(command: RelayCommand, log: Log): Promise<Running> {
       network,
       clock,
       log,
-      ...serve,
+      // In every mode: a tab can not get to a TAP but by the page of the relay that has it.
+      serve: servePage(pageFolder()),
     });
     const close = async (): Promise<void> => {
       await relay.close();
@@ -199,6 +199,8 @@ function announce(command: RelayCommand, { relay, token }: Running): void {
     process.stdout.write(`${JSON.stringify(line)}\n`);
     return;
   }
-  const lines = isStart ? [`Open ${url}`] : [`Relay: ${relay.url}`, `Token: ${token}`];
+  const lines = isStart
+    ? [`Open ${url}`]
+    : [`Relay: ${relay.url}`, `Token: ${token}`, `Page: ${relay.pageUrl}#token=${token}`];
   process.stdout.write(`${lines.join("\n")}\nCtrl-C ends it.\n`);
 }

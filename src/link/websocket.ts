@@ -6,6 +6,7 @@
  */
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
+import { systemClock } from "../runtime/system_clock.ts";
 import { systemRandom } from "../runtime/system_random.ts";
 import { BadResource, errorOf, type StackError, type StackErrorCode } from "../errors.ts";
 import type { Device, DeviceSink } from "./device.ts";
@@ -67,8 +68,8 @@ export interface WebsocketOptions {
   readonly token: string;
   /** Class to use. Default: the platform's in a page or worker, ws in Node, Deno and Bun. */
   readonly webSocket?: WebSocketConstructor;
-  /** Time for back-off and polling. */
-  readonly clock: Clock;
+  /** Time for back-off and polling. Default: the platform's monotonic clock. */
+  readonly clock?: Clock;
   /** Jitter of the back-off. Default: the platform's. */
   readonly random?: Random;
   /** Bytes that may wait in the WebSocket. Default 1 MiB. */
@@ -126,8 +127,7 @@ export interface WebsocketDevice extends Device {
  * @example
  * ```ts ignore
  * import { websocketLink } from "./websocket.ts";
- * import { systemClock } from "../runtime/system_clock.ts";
- * const link = websocketLink({ url: "ws://127.0.0.1:7654", token, clock: systemClock() });
+ * const link = websocketLink({ url: "ws://127.0.0.1:7654", token });
  * const { mac, mtu } = await link.opened;
  * ```
  */
@@ -179,7 +179,7 @@ class Tunnel implements WebsocketDevice {
     checkOptions(options, capacityBytes, reconnect);
     this.#url = options.url;
     this.#token = options.token;
-    this.#clock = options.clock;
+    this.#clock = options.clock ?? systemClock();
     this.#random = options.random ?? systemRandom();
     this.#capacity = capacityBytes;
     this.#minMs = reconnect.minMs;

@@ -4,13 +4,16 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { runHere } from "./namespace.ts";
 import { KERNEL_ADDRESS } from "./ports.ts";
 
-/** tshark checks no checksum unless it is told to. A body of 64 MiB need not be put together to be checked. */
+/**
+ * tshark checks no checksum unless it is told to. What TCP carries stays data: a body of 64 MiB need not be put together, and
+ * random bytes look like some protocol now and then.
+ */
 const OPTIONS: readonly string[] = [
   ...["ip.check_checksum", "tcp.check_checksum", "udp.check_checksum"].flatMap((name) => [
     "-o",
     `${name}:TRUE`,
   ]),
-  ...["-o", "tcp.desegment_tcp_streams:FALSE", "--disable-protocol", "http"],
+  ...["-o", "tcp.desegment_tcp_streams:FALSE", "-d", "tcp.port==1-65535,data"],
 ];
 
 /** One column each; a checksum's status is 1 when it is good, 0 when it is bad, 2 when it was not checked. */

@@ -45,21 +45,14 @@ describe.skipIf(missing !== null)("the kernel", () => {
       const capturePath = workshop.path(`${runtime}_habits.pcapng`);
       const settings = { runtime, work: "habits", capturePath } as const;
       const peer = await workshop.startPeer(namespace, settings, true);
-      // It has heard of us by our announcement: it is made to ask.
+      // It has learned of us by our question; it is made to ask as well.
+      const neighbors = (): string => namespace.ip("neigh", "show", "dev", namespace.tap);
+      await until(() => neighbors().includes(peer.mac), "we ask for the kernel's MAC");
       namespace.ip("neigh", "flush", "dev", namespace.tap);
-      const ping = await namespace.run(
-        "ping",
-        "-n",
-        "-c",
-        "3",
-        "-i",
-        "0.2",
-        "-W",
-        "2",
-        OUR_ADDRESS,
-      );
+      const three = ["-n", "-c", "3", "-i", "0.2", "-W", "2"];
+      const ping = await namespace.run("ping", ...three, OUR_ADDRESS);
       expect(ping.stdout).toContain("3 received, 0% packet loss");
-      expect(namespace.ip("neigh", "show", "dev", namespace.tap)).toContain(peer.mac);
+      expect(neighbors()).toContain(peer.mac);
       const refused = await namespace.run("curl", "-sS", `http://${OUR_ADDRESS}:${CLOSED_PORT}/`);
       expect(refused).toMatchObject({ code: CURL_REFUSED, stdout: "" });
       const { habits } = await peer.stop();

@@ -1,5 +1,5 @@
 /** Starts the peer in each runtime, and the kernel's programs. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -48,19 +48,18 @@ export interface Peer {
   stop(): Promise<Report>;
 }
 
+/** Those of this process. */
+let workshops = 0;
+
 /** A folder of bundles, captures and whatever a test writes; gone after `delete()`. */
 export class Workshop {
-  /** Below the repository, so that the runtimes find koffi in its node_modules. */
-  readonly folder: string;
+  /** Below the repository, so that the runtimes find koffi in its node_modules. Made by `build()`. */
+  readonly folder: string = join(ROOT, `node_modules/.interop-${process.pid}-${++workshops}`);
   #files = 0;
 
-  constructor() {
-    mkdirSync(join(ROOT, "node_modules"), { recursive: true });
-    this.folder = mkdtempSync(join(ROOT, "node_modules/.interop-"));
-  }
-
-  /** Bundles the scripts. */
+  /** Makes the folder and bundles the scripts into it. */
   async build(): Promise<void> {
+    mkdirSync(this.folder, { recursive: true });
     const common: BuildOptions = {
       bundle: true,
       format: "esm",
@@ -89,6 +88,7 @@ export class Workshop {
     ]);
   }
 
+  /** A file in the folder. */
   path(name: string): string {
     return join(this.folder, name);
   }

@@ -149,7 +149,9 @@ export class RelayProcess implements AsyncDisposable {
 /** Starts a relay and waits for its line on stdout. */
 export async function startRelay(options: RelayOptions): Promise<RelayProcess> {
   const { program, args, isUnprivileged, within = [] } = options;
-  const [command = "", ...rest] = [...within, nodePath() ?? "node", program, ...args, "--json"];
+  const node = nodePath();
+  const runtime = node === undefined ? [process.execPath, "run", "-A"] : [node];
+  const [command = "", ...rest] = [...within, ...runtime, program, ...args, "--json"];
   const isRoot = process.getuid?.() === 0;
   const child = spawn(command, rest, {
     cwd: "/",

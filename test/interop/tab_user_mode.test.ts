@@ -28,6 +28,9 @@ import { BYTES, curlToSha256, pageSha256, rate, readCurl, say } from "./tab_figu
 /** The gateway: the loopback of the relay's host. */
 const HOST = "10.0.2.2";
 
+/** The only address that is leased in user mode. */
+const ADDRESS = "10.0.2.15";
+
 const DOWN_SEED = 1;
 const UP_SEED = 2;
 
@@ -230,7 +233,7 @@ describe.skipIf(missing !== null)("a tab on a relay without privileges", () => {
         };
         return (await lab.stack.connect({ hostname: "10.0.2.2", port })).localAddress;
       }, holds);
-      expect(opened).toMatchObject({ hostname: "10.0.2.15" });
+      expect(opened).toMatchObject({ hostname: ADDRESS });
       const startMs = Date.now();
       if (way === "left") await page.goto("about:blank");
       else await page.close({ runBeforeUnload: true });
@@ -276,6 +279,13 @@ describe.skipIf(missing !== null)("a tab on a relay without privileges", () => {
     );
     expect(findings).toMatchObject({ badChecksums: 0, malformed: 0, ackedUnseen: 0 });
     expect(goodTcp).toBeGreaterThan((2 * BYTES) / 1_500);
+  });
+
+  it("has sent the resets of the pages that went by itself", async () => {
+    const filter =
+      `tcp.flags.reset==1 && ip.src==${ADDRESS} && tcp.dstport==${servers.ports.holds}`;
+    const { stdout } = await runHere("tshark", ["-n", "-r", capturePath, "-Y", filter]);
+    expect(stdout.trimEnd().split("\n")).toHaveLength(2);
   });
 });
 

@@ -48,10 +48,13 @@ export function chromiumPath(): string | null {
  * Starts Chromium.
  *
  * @param flags Flags beside ours.
+ * @param executablePath Another program than the one in the PATH.
  * @throws If there is none; ask {@linkcode chromiumPath} before.
  */
-export async function startBrowser(flags: readonly string[] = []): Promise<Browser> {
-  const executablePath = chromiumPath();
+export async function startBrowser(
+  flags: readonly string[] = [],
+  executablePath: string | null = chromiumPath(),
+): Promise<Browser> {
   if (executablePath === null) throw new Error("Cannot start Chromium: it is not in the PATH");
   const profile = mkdtempSync(join(tmpdir(), "tidewire_browser_"));
   const context = await chromium.launchPersistentContext(profile, {

@@ -1,4 +1,7 @@
-/** Opening: RFC 9293 section 3.5, and what SYNs negotiate (sections 3.7.1, RFC 7323, RFC 2018). */
+/**
+ * Opening: RFC 9293 section 3.5, what SYNs negotiate (RFC 7323, RFC 2018), and SYNs that nobody answers (section 3.8.3,
+ * RFC 6298 sections 5.5 and 5.7).
+ */
 import { describe } from "vitest";
 import { PLAIN_SYN, scenario } from "./dsl/scenario.ts";
 
@@ -61,7 +64,7 @@ describe("RFC 9293 section 3.5: three segments", () => {
     `);
   });
 
-  scenario("text on the SYN,ACK is taken, when we are in SYN-SENT (MUST-1)", (on) => {
+  scenario("text on the SYN,ACK is taken, when we are in SYN-SENT", (on) => {
     on.client().script(`
       +0  connect
       +0  > S 0:0(0)
@@ -154,51 +157,6 @@ describe("RFC 9293 section 3.5, figure 7: simultaneous open", () => {
   });
 });
 
-describe("RFC 9293 section 3.7.1: MSS", () => {
-  scenario("segments have 536 bytes, when the peer's SYN has no option (MUST-15)", (on) => {
-    on.server().script(`
-      +0 listen
-      +0 < S 0:0(0) win 20000
-      +0 > S. 0:0(0) ack 1 win 65535 <mss 1460>
-      +0 < . 1:1(0) ack 1 win 20000
-      +0 accept
-      +0 write 1072
-      +0 > . 1:537(536) ack 1 <>
-      +0 > P. 537:1073(536) ack 1 <>
-    `);
-  });
-
-  scenario("S08 segments have the peer's MSS, when it offers less than our link has", (on) => {
-    on.established({ syn: "mss 700" }).script(`
-      +0 write 1400
-      +0 > . 1:701(700) ack 1
-      +0 > P. 701:1401(700) ack 1
-    `);
-  });
-
-  scenario("S08 segments fit our link, when the peer offers more (MUST-16)", (on) => {
-    on.established({ syn: "mss 9000" }).script(`
-      +0 write 2920
-      +0 > . 1:1461(1460) ack 1
-      +0 > P. 1461:2921(1460) ack 1
-    `);
-  });
-
-  scenario("our MSS follows the link, when its MTU is small (SHLD-6)", (on) => {
-    on.client({ mtu: 576 }).script(`
-      +0 connect
-      +0 > S 0:0(0) win 65535 <mss 536,sackOK,TS val 0 ecr 0,nop,wscale 5>
-    `);
-  });
-
-  scenario("options come off the text, when timestamps are in use", (on) => {
-    on.established({ syn: "mss 1000,sackOK,TS val 9 ecr 0,nop,wscale 0" }).script(`
-      +0 write 988
-      +0 > P. 1:989(988) ack 1 <nop,nop,TS val 0 ecr 9>
-    `);
-  });
-});
-
 describe("RFC 7323 and RFC 2018: what SYNs negotiate", () => {
   scenario("S09 windows are not scaled, when the peer's SYN,ACK has no window scale", (on) => {
     on.client().script(`
@@ -265,10 +223,171 @@ describe("RFC 7323 and RFC 2018: what SYNs negotiate", () => {
     `);
   });
 
+  scenario("every packet has the TTL of the configuration, when it is set (MUST-49)", (on) => {
+    // The world refuses a packet whose TTL is not the configuration's.
+    on.client({ ttl: 9 }).script("+0 connect\n+0 > S 0:0(0)");
+  });
+
   scenario("our window is small from the start, when the buffer is", (on) => {
     on.client({ receiveBufferInitial: 4096, receiveBufferMax: 4096 }).script(`
       +0 connect
       +0 > S 0:0(0) win 4096 <mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 0>
+    `);
+  });
+});
+
+describe("RFC 6298 section 5.5: SYN again", () => {
+  scenario("S06 SYN is repeated with backoff up to 60 s, when nobody answers", (on) => {
+    on.client().script(`
+      +0       connect
+      +0       > S 0:0(0) <mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 5>
+      +.999    nothing
+      +.001    > S 0:0(0) <mss 1460,sackOK,TS val 1000 ecr 0,nop,wscale 5>
+      +1.999   nothing
+      +.001    > S 0:0(0)
+      +3.999   nothing
+      +.001    > S 0:0(0)
+      +7.999   nothing
+      +.001    > S 0:0(0)
+      +15.999  nothing
+      +.001    > S 0:0(0)
+      +31.999  nothing
+      +.001    > S 0:0(0)
+      +59.999  nothing
+      +.001    > S 0:0(0)
+      123      nothing
+      179.999  nothing
+      179.999  state SYN-SENT
+      179.999  quiet CLOSED
+      180      state CLOSED
+      180      event CLOSED TIMED_OUT
+      +500     nothing
+      +0       close
+      +0       state GONE
+    `);
+  });
+
+  scenario("S06 connect() fails after the user's time, when that is set", (on) => {
+    on.client().script(`
+      +0     connect
+      +0     > S 0:0(0)
+      +0     option CONNECT_TIMEOUT 1500
+      +1     > S 0:0(0)
+      +.499  state SYN-SENT
+      +.001  event CLOSED TIMED_OUT
+      +9     nothing
+    `);
+  });
+
+  scenario("the connect timeout ends nothing, when the connection is open", (on) => {
+    on.client().script(`
+      +0   connect
+      +0   > S 0:0(0)
+      +0   option CONNECT_TIMEOUT 1500
+      +1   > S 0:0(0)
+      +.4  < S. 0:0(0) ack 1 win 20000 <mss 1000>
+      +0   > . 1:1(0) ack 1
+      +400 state ESTABLISHED
+    `);
+  });
+
+  scenario("the first window is one segment, when the SYN was repeated (RFC 5681 3.1)", (on) => {
+    on.client().script(`
+      +0  connect
+      +0  > S 0:0(0)
+      +1  > S 0:0(0)
+      +.1 < S. 0:0(0) ack 1 win 20000 <mss 1000>
+      +0  > . 1:1(0) ack 1
+      +0  info cwnd = 1000
+      +0  write 2000
+      +0  > . 1:1001(1000) ack 1
+      +0  nothing
+    `);
+  });
+
+  scenario("the first text waits 3 s for its ACK, when the SYN timed out (RFC 6298 5.7)", (on) => {
+    on.client().script(`
+      +0     connect
+      +0     > S 0:0(0)
+      +1     > S 0:0(0)
+      +.1    < S. 0:0(0) ack 1 win 20000 <mss 1000>
+      +0     > . 1:1(0) ack 1
+      +0     write 5
+      +0     > P. 1:6(5) ack 1
+      +2.999 nothing
+      +.001  > P. 1:6(5) ack 1
+    `);
+  });
+
+  scenario("the first window is ten segments, when the SYN was answered (RFC 6928)", (on) => {
+    on.established().script(`
+      +0  info cwnd = 10000
+    `);
+  });
+
+  scenario("connect() ends without a segment, when the user closes first", (on) => {
+    on.client().script(`
+      +0 connect
+      +0 > S 0:0(0)
+      +0 close
+      +0 state GONE
+      +9 nothing
+      +0 < S. 0:0(0) ack 1 win 20000 <mss 1000>
+      +0 > R 1:1(0) win 0 <>
+    `);
+  });
+});
+
+describe("SYN,ACK again", () => {
+  scenario("SYN,ACK is repeated three times and then forgotten, when no ACK comes", (on) => {
+    on.server().script(`
+      +0      listen
+      +0      < S 0:0(0) win 20000 <mss 1000>
+      +0      > S. 0:0(0) ack 1 <mss 1460>
+      +.999   nothing
+      +.001   > S. 0:0(0) ack 1 <mss 1460>
+      +1.999  nothing
+      +.001   > S. 0:0(0) ack 1
+      +3.999  nothing
+      +.001   > S. 0:0(0) ack 1
+      +7.999  nothing
+      +0      state SYN-RECEIVED
+      +.001   nothing
+      +0      state GONE
+      +0      accept = NONE
+      +1      < . 1:1(0) ack 1 win 20000
+      +0      > R 1:1(0)
+    `);
+  });
+
+  scenario("SYN,ACK is repeated at once, when the SYN is", (on) => {
+    on.server().script(`
+      +0    listen
+      +0    < S 0:0(0) win 20000 <mss 1000>
+      +0    > S. 0:0(0) ack 1
+      +.5   < S 0:0(0) win 20000 <mss 1000>
+      +0    > S. 0:0(0) ack 1
+      +.999 nothing
+      +.001 > S. 0:0(0) ack 1
+      +0    < . 1:1(0) ack 1 win 20000
+      +0    accept
+      +99   nothing
+    `);
+  });
+
+  scenario("a second ACK is not needed, when our SYN,ACK comes twice to the peer", (on) => {
+    on.passive().script(`
+      +.1 < . 1:1(0) ack 1 win 20000
+      +0  nothing
+      +9  nothing
+    `);
+  });
+
+  scenario("our ACK is repeated, when the peer's SYN,ACK comes again", (on) => {
+    on.established().script(`
+      +1  < S. 0:0(0) ack 1 win 20000 <mss 1000,nop,nop,sackOK>
+      +0  > . 1:1(0) ack 1
+      +0  state ESTABLISHED
     `);
   });
 });

@@ -103,8 +103,10 @@ describe("RFC 9293 section 3.10.7.3: SYN-SENT", () => {
 });
 
 describe("RFC 9293 section 3.5.1: half-open connections", () => {
-  scenario("S20 the old connection dies by its challenge, when the peer crashed and opens anew", (on) => {
-    on.passive().script(`
+  scenario(
+    "S20 the old connection dies by its challenge, when the peer crashed and opens anew",
+    (on) => {
+      on.passive().script(`
       +1  < S 400:400(0) win 20000 <mss 1000,nop,nop,sackOK>
       +0  > . 1:1(0) ack 1 win 65535 <>
       +0  state ESTABLISHED
@@ -118,7 +120,8 @@ describe("RFC 9293 section 3.5.1: half-open connections", () => {
       +0  accept
       +0  state ESTABLISHED
     `);
-  });
+    },
+  );
 
   scenario("S20 the next SYN draws the next challenge, when the RST was lost", (on) => {
     on.passive().script(`

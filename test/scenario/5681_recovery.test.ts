@@ -19,8 +19,10 @@ function duplicate(ack: number, blocks = ""): string {
 }
 
 describe("S57 fast retransmit with SACK (RFC 6675)", () => {
-  scenario("the hole is sent again and nothing else, when three segments above it are held", (on) => {
-    on.established({ rtoMs: 1000, win: 65_000 }).script(`
+  scenario(
+    "the hole is sent again and nothing else, when three segments above it are held",
+    (on) => {
+      on.established({ rtoMs: 1000, win: 65_000 }).script(`
       +0 write 5000
       ${segments(1, 5001, true)}
       ${duplicate(1, "1001:2001")}
@@ -36,7 +38,8 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
       +0 drops FAST_RETRANSMITS = 1
       +99 nothing
     `);
-  });
+    },
+  );
 
   scenario("each hole is sent again once enough is held above it, when there are two", (on) => {
     on.established({ rtoMs: 1000, win: 65_000 }).script(`
@@ -135,8 +138,10 @@ describe("S57 fast retransmit without SACK (RFC 6582)", () => {
     `);
   });
 
-  scenario("cwnd is ssthresh and three segments, when it begins; one more for each further (3.2)", (on) => {
-    on.established({ rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
+  scenario(
+    "cwnd is ssthresh and three segments, when it begins; one more for each further (3.2)",
+    (on) => {
+      on.established({ rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
       +0 write 20000
       ${segments(1, 10_001, false)}
       ${duplicate(1)}
@@ -152,10 +157,13 @@ describe("S57 fast retransmit without SACK (RFC 6582)", () => {
       ${duplicate(1)}
       +0 > . 10001:11001(1000) ack 1
     `);
-  });
+    },
+  );
 
-  scenario("an ACK is no duplicate, when it has text or another window (RFC 5681 section 2)", (on) => {
-    on.established({ rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
+  scenario(
+    "an ACK is no duplicate, when it has text or another window (RFC 5681 section 2)",
+    (on) => {
+      on.established({ rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
       +0   write 5000
       ${segments(1, 5001, true)}
       +.01 < . 1:1(0) ack 1 win 64000
@@ -168,7 +176,8 @@ describe("S57 fast retransmit without SACK (RFC 6582)", () => {
       +0   < P. 21:31(10) ack 1 win 62000
       +.04 > . 5001:5001(0) ack 31
     `);
-  });
+    },
+  );
 
   scenario("nothing is sent again, when nothing is outstanding", (on) => {
     on.established({ rtoMs: 1000, syn: PLAIN_SYN }).script(`

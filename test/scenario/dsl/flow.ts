@@ -19,6 +19,8 @@ interface Told {
 
 /** A connection. */
 export class Flow {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
   /** ISS of the stack; null until it has sent a SYN, and then its numbers are those of the wire. */
   localIsn: number | null = null;
   /** ISS of the peer. */
@@ -32,7 +34,9 @@ export class Flow {
   readAt = 1;
   #told: Told[] = [];
 
-  constructor(readonly local: Endpoint, readonly remote: Endpoint, remoteIsn: number) {
+  constructor(local: Endpoint, remote: Endpoint, remoteIsn: number) {
+    this.local = local;
+    this.remote = remote;
     this.remoteIsn = remoteIsn;
   }
 
@@ -83,7 +87,10 @@ export class Flow {
   optionToWire(option: TcpOption): TcpOption {
     if (option.kind === "sack") {
       const local = this.localIsn ?? 0;
-      return { kind: "sack", blocks: option.blocks.map(([a, b]) => [add32(a, local), add32(b, local)]) };
+      return {
+        kind: "sack",
+        blocks: option.blocks.map(([a, b]) => [add32(a, local), add32(b, local)]),
+      };
     }
     if (option.kind === "TS") {
       return { kind: "TS", val: option.val >>> 0, ecr: add32(option.ecr, this.stampOffset ?? 0) };
@@ -95,7 +102,10 @@ export class Flow {
   optionToScript(option: TcpOption): TcpOption {
     if (option.kind === "sack") {
       const remote = -this.remoteIsn;
-      return { kind: "sack", blocks: option.blocks.map(([a, b]) => [add32(a, remote), add32(b, remote)]) };
+      return {
+        kind: "sack",
+        blocks: option.blocks.map(([a, b]) => [add32(a, remote), add32(b, remote)]),
+      };
     }
     if (option.kind === "TS") {
       return { kind: "TS", val: add32(option.val, -(this.stampOffset ?? 0)), ecr: option.ecr };

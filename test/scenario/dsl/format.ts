@@ -41,7 +41,9 @@ export function formatOption(option: TcpOption): string {
     case "TS":
       return `TS val ${option.val >>> 0} ecr ${option.ecr >>> 0}`;
     case "other":
-      return option.data.length === 0 ? `kind ${option.number}` : `kind ${option.number} ${hex(option.data)}`;
+      return option.data.length === 0
+        ? `kind ${option.number}`
+        : `kind ${option.number} ${hex(option.data)}`;
     case "raw":
       return `raw ${hex(option.data)}`;
     default:

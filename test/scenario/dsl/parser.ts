@@ -13,7 +13,10 @@
  * mark    = "junk" | "badsum"                        injected: other bytes than the pattern's; a wrong checksum
  * ```
  *
- * The arguments of a word end with its line; packets may span lines.
+ * The arguments of a word end with its line; packets may span lines. Of an expected segment everything is compared but
+ * `win` when it is absent and the options when they are absent or `<...>`; `<>` means that there must be none. Where this
+ * differs from packetdrill: there, absent options mean none, payload is zeros (here the pattern of `pattern.ts`), times
+ * have a tolerance (here none), and an unexpected segment at the end of a script is no failure.
  */
 import type {
   Arg,

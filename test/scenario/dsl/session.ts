@@ -22,12 +22,14 @@ export class ScriptFailure extends Error {
 
 /** Runs scripts in one world. */
 export class Session {
+  readonly world: World;
   /** The connection that packets and words without a name mean. */
   flow: Flow;
   /** Of the last `listen`. */
   listener: number | null = null;
 
-  constructor(readonly world: World, local: Endpoint, remote: Endpoint) {
+  constructor(world: World, local: Endpoint, remote: Endpoint) {
+    this.world = world;
     this.flow = world.flow(local, remote);
   }
 
@@ -139,7 +141,12 @@ export class Session {
     return "nothing";
   }
 
-  #word(place: string, name: string, args: readonly (string | number)[], result: string | null): void {
+  #word(
+    place: string,
+    name: string,
+    args: readonly (string | number)[],
+    result: string | null,
+  ): void {
     const word = WORDS[name];
     if (word === undefined) {
       throw this.#failure(place, `one of ${Object.keys(WORDS).join(", ")}`, name, []);

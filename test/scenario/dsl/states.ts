@@ -12,8 +12,18 @@ export interface Reached {
 const CLOSE = "+0 closeWrite\n+0 > F. 1:1(0) ack 1\n";
 const PEER_FIN = "+0 < F. 1:1(0) ack 1 win 20000\n";
 
-/** The states that are reached, by name. */
-export const REACH = {
+/** The synchronized states. RFC 9293 section 3.5.1. */
+export type Synchronized =
+  | "ESTABLISHED"
+  | "FIN-WAIT-1"
+  | "FIN-WAIT-2"
+  | "CLOSE-WAIT"
+  | "CLOSING"
+  | "LAST-ACK"
+  | "TIME-WAIT";
+
+/** How each is reached. */
+export const REACH: Readonly<Record<Synchronized, Reached>> = {
   "ESTABLISHED": { script: "", rcvNxt: 1, sndNxt: 1 },
   "FIN-WAIT-1": { script: CLOSE, rcvNxt: 1, sndNxt: 2 },
   "FIN-WAIT-2": { script: `${CLOSE}+0 < . 1:1(0) ack 2 win 20000`, rcvNxt: 1, sndNxt: 2 },
@@ -29,14 +39,14 @@ export const REACH = {
     rcvNxt: 2,
     sndNxt: 2,
   },
-} as const satisfies Readonly<Record<string, Reached>>;
+};
 
 /** Those that a RST ends, so all but TIME-WAIT (RFC 1337). */
-export const SYNCHRONIZED = [
+export const SYNCHRONIZED: readonly Synchronized[] = [
   "ESTABLISHED",
   "FIN-WAIT-1",
   "FIN-WAIT-2",
   "CLOSE-WAIT",
   "CLOSING",
   "LAST-ACK",
-] as const;
+];

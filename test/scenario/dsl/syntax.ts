@@ -55,7 +55,8 @@ export type Arg = string | number;
 
 /** One line of a script, more or less. */
 export type ScriptEvent =
-  | { readonly kind: "inject" | "expect"; readonly packet: PacketSpec }
+  | { readonly kind: "inject"; readonly packet: PacketSpec }
+  | { readonly kind: "expect"; readonly packet: PacketSpec }
   | {
     readonly kind: "word";
     readonly name: string;

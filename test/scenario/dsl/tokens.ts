@@ -19,7 +19,7 @@ export interface Token {
 export class SyntaxFault extends Error {
   override readonly name = "SyntaxFault";
 
-  constructor(readonly line: number, problem: string) {
+  constructor(line: number, problem: string) {
     super(`Line ${line}: ${problem}`);
   }
 }

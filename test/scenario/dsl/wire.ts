@@ -245,7 +245,9 @@ export function readFrame(
   const pseudo = pseudoHeader(source.address, destination.address, tcp.length);
   if (independentChecksum(pseudo, tcp) !== 0) problems.push("the TCP checksum is wrong");
   if ((word & RESERVED_MASK) !== 0) problems.push("a reserved bit is set");
-  if (headerBytes < TCP_BYTES || headerBytes > tcp.length) problems.push("the data offset is wrong");
+  if (headerBytes < TCP_BYTES || headerBytes > tcp.length) {
+    problems.push("the data offset is wrong");
+  }
   const flags = word & FLAGS_MASK;
   const segment: WireSegment = {
     source,

@@ -253,7 +253,9 @@ export class World {
     };
     this.#note(">", flow, shown);
     if (problems.length > 0) {
-      throw new Error(`A segment of ours is wrong: ${problems.join("; ")}\n${this.trace.join("\n")}`);
+      throw new Error(
+        `A segment of ours is wrong: ${problems.join("; ")}\n${this.trace.join("\n")}`,
+      );
     }
     this.emitted.push({ at: this.#elapsed, flow, wire: segment, shown });
   }

@@ -216,14 +216,17 @@ describe("linkUp()", () => {
     `);
   });
 
-  scenario("an ACK goes, when the connection is idle; the peer's RST tells that it is gone", (on) => {
-    on.established().script(`
+  scenario(
+    "an ACK goes, when the connection is idle; the peer's RST tells that it is gone",
+    (on) => {
+      on.established().script(`
       +9  linkUp
       +0  > . 1:1(0) ack 1
       +.1 < R 1:1(0) win 0
       +0  event CLOSED RESET
     `);
-  });
+    },
+  );
 
   scenario("the SYN goes soon, when it was backed off", (on) => {
     on.client().script(`
@@ -234,6 +237,20 @@ describe("linkUp()", () => {
       +1    linkUp
       +0    nothing
       +.001 > S 0:0(0)
+    `);
+  });
+
+  scenario("a probe goes soon, when the window is closed", (on) => {
+    on.established({ rtoMs: 1000 }).script(`
+      +0    < . 1:1(0) ack 1 win 0
+      +0    write 5
+      +1    > . 1:2(1) ack 1
+      +2    > . 1:2(1) ack 1
+      +4    > . 1:2(1) ack 1
+      +1    linkUp
+      +0    > . 1:1(0) ack 1
+      +.001 > . 1:2(1) ack 1
+      +2    > . 1:2(1) ack 1
     `);
   });
 
