@@ -45,6 +45,10 @@ export const TIMESTAMPS_BYTES: u32 = 12;
 export const WINDOW_SHIFT_MAX: u32 = 14;
 /** Largest window without scaling. */
 export const WINDOW16_MAX: u32 = 65535;
+/** tsRecentAge counts in units of 2^16 ms, and so wraps with the clock, after 49.7 days. */
+const RECENT_AGE_SHIFT: u32 = 16;
+/** 24 days in these units. RFC 7323 section 5.5. */
+const RECENT_AGE_MAX: u32 = 31640;
 /** First ssthresh: arbitrarily high. RFC 5681 section 3.1. */
 const SSTHRESH_INITIAL: u32 = 0x7fffffff;
 
@@ -112,7 +116,7 @@ export function takeSyn(tcb: Tcb, seg: Segment, offered: u32): void {
   if (mss > localMss()) mss = localMss();
   if ((offered & FLAG_TIMESTAMPS) !== 0 && (seg.options & SEGMENT_OPTION_TIMESTAMPS) !== 0) {
     tcb.flags |= FLAG_TIMESTAMPS;
-    tcb.tsRecent = seg.tsVal;
+    setRecent(tcb, seg.tsVal);
     // Option bytes come off the text. RFC 6691, RFC 9293 section 3.7.1.
     mss -= TIMESTAMPS_BYTES;
   }
@@ -124,7 +128,30 @@ export function takeSyn(tcb: Tcb, seg: Segment, offered: u32): void {
     tcb.flags |= FLAG_WINDOW_SCALE;
     tcb.scales = u8(seg.windowScale | (receiveShift() << 4));
   }
+  // The window of a SYN is not scaled. RFC 7323 section 2.2.
+  noteWindow(tcb, seg.wnd >> sendShift(tcb));
   tcb.cwnd = boot.initialWindowSegments * mss;
+}
+
+/** Remembers the largest window. @param segWnd As on the wire, scaled. */
+export function noteWindow(tcb: Tcb, segWnd: u32): void {
+  if (segWnd > u32(tcb.maxSegWnd)) tcb.maxSegWnd = u16(segWnd);
+}
+
+/** Max(SND.WND), bytes. RFC 9293 section 3.8.6.2.1. */
+export function widestWindow(tcb: Tcb): u32 {
+  return u32(tcb.maxSegWnd) << sendShift(tcb);
+}
+
+/** TS.Recent <- SEG.TSval. */
+export function setRecent(tcb: Tcb, tsVal: u32): void {
+  tcb.tsRecent = tsVal;
+  tcb.tsRecentAge = u16(control.nowMs >> RECENT_AGE_SHIFT);
+}
+
+/** TS.Recent is too old to be compared: the remote's clock may have wrapped since. RFC 7323 section 5.5. */
+export function isRecentStale(tcb: Tcb): bool {
+  return u32(u16((control.nowMs >> RECENT_AGE_SHIFT) - u32(tcb.tsRecentAge))) > RECENT_AGE_MAX;
 }
 
 /** A flight block that serves nothing goes back to its pool. */

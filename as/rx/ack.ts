@@ -34,7 +34,7 @@ import {
 } from "../layout.gen.ts";
 import { dropSendRing } from "../conn/rings.ts";
 import { transition } from "../conn/state.ts";
-import { endConnection, releaseFlight, sendShift } from "../conn/tcb.ts";
+import { endConnection, noteWindow, releaseFlight, sendShift, widestWindow } from "../conn/tcb.ts";
 import { armLife, armRetransmit, disarmRetransmit } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
 import { inFlight, onDuplicateAck, onNewAck } from "../loss/recovery.ts";
@@ -58,8 +58,8 @@ import { closeIfQueued, synAcknowledged } from "./on_syn_sent.ts";
 import { CONTINUE, DONE } from "./verdict.ts";
 
 const US_PER_MS: u32 = 1000;
-/** Oldest acknowledgment that is taken, before the largest window is known. RFC 5961 section 5.2. */
-const MAX_SND_WND_UNKNOWN: u32 = 65535;
+/** An ACK this little behind SND.UNA is believed whatever windows were seen, bytes: one without scaling. */
+const BELIEVED_MIN_BYTES: u32 = 65535;
 
 /** SYN-RECEIVED: "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED", else a reset. */
 function completeHandshake(tcb: Tcb, seg: Segment): u32 {
@@ -68,6 +68,7 @@ function completeHandshake(tcb: Tcb, seg: Segment): u32 {
     return DONE;
   }
   synAcknowledged(tcb);
+  noteWindow(tcb, seg.wnd);
   tcb.sndWnd = seg.wnd << sendShift(tcb);
   tcb.sndWl1 = seg.seq;
   tcb.sndWl2 = seg.ack;
@@ -90,6 +91,7 @@ function updateWindow(tcb: Tcb, seg: Segment): bool {
   const newer = before(tcb.sndWl1, seg.seq) ||
     (tcb.sndWl1 === seg.seq && atOrBefore(tcb.sndWl2, seg.ack));
   if (!newer) return false;
+  noteWindow(tcb, seg.wnd);
   const window = seg.wnd << sendShift(tcb);
   const changed = window !== tcb.sndWnd;
   tcb.sndWnd = window;
@@ -188,12 +190,10 @@ function advanceByFin(tcb: Tcb): u32 {
   return CONTINUE;
 }
 
-/** The window in which an old ACK is believed at all. RFC 5961 section 5.2. */
+/** The window in which an old ACK is believed at all: MAX.SND.WND. RFC 5961 section 5.2. */
 function isAckBelievable(tcb: Tcb, seg: Segment): bool {
-  const widest = tcb.flight === NONE
-    ? MAX_SND_WND_UNKNOWN << sendShift(tcb)
-    : flightAt(tcb.flight).maxSndWnd;
-  const most: u32 = widest > MAX_SND_WND_UNKNOWN ? widest : MAX_SND_WND_UNKNOWN;
+  const widest = widestWindow(tcb);
+  const most: u32 = widest > BELIEVED_MIN_BYTES ? widest : BELIEVED_MIN_BYTES;
   return !before(seg.ack, tcb.sndUna - most);
 }
 
@@ -225,10 +225,6 @@ export function processAck(tcb: Tcb, seg: Segment): u32 {
 
 /** The window opened while we persisted: what is in flight or waiting goes on under the retransmission timer. */
 function reopenWindow(tcb: Tcb, windowChanged: bool): void {
-  if (tcb.flight !== NONE) {
-    const flight = flightAt(tcb.flight);
-    if (tcb.sndWnd > flight.maxSndWnd) flight.maxSndWnd = tcb.sndWnd;
-  }
   if (!windowChanged || (tcb.flags & FLAG_TIMER_PERSIST) === 0 || tcb.sndWnd === 0) return;
   tcb.retries = 0;
   tcb.rtoMs = computeRto(tcb);

@@ -49,10 +49,12 @@ export function synAcknowledged(tcb: Tcb): void {
     sampleRtt(tcb, (control.nowMs - tcb.lastSendMs) * US_PER_MS);
   } else {
     // "If the timer expires awaiting the ACK of a SYN … the RTO MUST be re-initialized to 3 seconds". RFC 6298 section 5.7.
-    // And the initial window is one segment. RFC 5681 section 3.1.
+    // And the initial window is one segment. RFC 5681 section 3.1. SYNs that crossed were not lost.
     tcb.rtoMs = computeRto(tcb);
-    if (hasTimedOut && tcb.rtoMs < SYN_LOST_RTO_MS) tcb.rtoMs = SYN_LOST_RTO_MS;
-    tcb.cwnd = tcb.mss;
+    if (hasTimedOut) {
+      if (tcb.rtoMs < SYN_LOST_RTO_MS) tcb.rtoMs = SYN_LOST_RTO_MS;
+      tcb.cwnd = tcb.mss;
+    }
   }
 }
 

@@ -13,6 +13,7 @@ import {
   STATE_TIME_WAIT,
   Tcb,
 } from "../layout.gen.ts";
+import { isRecentStale, setRecent } from "../conn/tcb.ts";
 import { timeWaitMs } from "../conn/time_wait.ts";
 import { armLife } from "../deadline/deadline.ts";
 import { atOrBefore, before } from "../seq.ts";
@@ -28,6 +29,7 @@ export function checkPaws(tcb: Tcb, seg: Segment): u32 {
     return CONTINUE;
   }
   if ((seg.flags & TCP_RST) !== 0 || !before(seg.tsVal, tcb.tsRecent)) return CONTINUE;
+  if (isRecentStale(tcb)) return CONTINUE;
   count(STAT_DROP_PAWS);
   seg.answer = ANSWER_ACK;
   return DONE;
@@ -42,7 +44,8 @@ function takeTimestamp(tcb: Tcb, seg: Segment): void {
     return;
   }
   if ((tcb.owed & OWED_ACK) !== 0 || (tcb.flags & FLAG_TIMER_ACK) !== 0) return;
-  if (atOrBefore(seg.seq, tcb.rcvNxt) && !before(seg.tsVal, tcb.tsRecent)) tcb.tsRecent = seg.tsVal;
+  if (before(seg.tsVal, tcb.tsRecent) && !isRecentStale(tcb)) return;
+  if (atOrBefore(seg.seq, tcb.rcvNxt)) setRecent(tcb, seg.tsVal);
 }
 
 /**

@@ -50,10 +50,7 @@ function acknowledge(tcb: Tcb, seg: Segment): void {
 
 /** The flight block for out-of-order ranges, or NONE. */
 function flightForRanges(tcb: Tcb): u32 {
-  if (tcb.flight === NONE) {
-    tcb.flight = takeFlight();
-    if (tcb.flight !== NONE) flightAt(tcb.flight).maxSndWnd = tcb.sndWnd;
-  }
+  if (tcb.flight === NONE) tcb.flight = takeFlight();
   return tcb.flight;
 }
 

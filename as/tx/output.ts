@@ -106,9 +106,7 @@ function flightOf(tcb: Tcb): Flight | null {
     return null;
   }
   tcb.flight = block;
-  const flight = flightAt(block);
-  flight.maxSndWnd = tcb.sndWnd;
-  return flight;
+  return flightAt(block);
 }
 
 /** Sends what is lost again, first hole first, while the congestion window allows; `forced` pays for the first. */
@@ -165,7 +163,7 @@ function payNew(tcb: Tcb, flight: Flight): void {
       return;
     }
     if (congestionRoom(tcb, flight) < bytes) return;
-    if (bytes < full && !maySend(tcb, flight, bytes)) return;
+    if (bytes < full && !maySend(tcb, bytes)) return;
     if (!hasRoom(bytes)) return;
     const last = bytes === unsent;
     put(tcb, tcb.sndNxt, bytes, TCP_ACK | (last ? TCP_PSH : 0) | (last && finDue ? TCP_FIN : 0));

@@ -1,5 +1,6 @@
 /** How much may be sent now: the peer's window, the congestion window, Nagle and the silly window. RFC 9293 section 3.8.6.2.1. */
 import { FLAG_FIN_QUEUED, FLAG_FIN_SENT, FLAG_NO_DELAY, Flight, Tcb } from "../layout.gen.ts";
+import { widestWindow } from "../conn/tcb.ts";
 import { inFlight } from "../loss/recovery.ts";
 import { before } from "../seq.ts";
 
@@ -27,12 +28,13 @@ export function congestionRoom(tcb: Tcb, flight: Flight): u32 {
  *
  * @param bytes What windows and queue allow for this segment.
  */
-export function maySend(tcb: Tcb, flight: Flight, bytes: u32): bool {
+export function maySend(tcb: Tcb, bytes: u32): bool {
   if (bytes === 0) return false;
   if (bytes >= u32(tcb.mss)) return true;
   if (bytes === unsentBytes(tcb)) {
     if ((tcb.flags & (FLAG_NO_DELAY | FLAG_FIN_QUEUED)) !== 0) return true;
     return tcb.sndNxt === tcb.sndUna;
   }
-  return bytes >= flight.maxSndWnd / 2 && flight.maxSndWnd > 0;
+  const widest = widestWindow(tcb);
+  return bytes >= widest / 2 && widest > 0;
 }

@@ -70,8 +70,8 @@ export function noteConsumed(slot: u32, generation: u32, bytes: u32): i32 {
 export function stopReading(slot: u32, generation: u32): i32 {
   const tcb = resolve(slot, generation);
   if (tcb === null) return -STATUS_STALE_HANDLE;
-  if (isOpening(tcb.state) && tcb.state !== STATE_CLOSED) return STATUS_OK;
   tcb.flags |= FLAG_READ_CLOSED;
+  if (isOpening(tcb.state) && tcb.state !== STATE_CLOSED) return STATUS_OK;
   // Now it is a full close: the remote's FIN is not waited for endlessly.
   if (tcb.state === STATE_FIN_WAIT_2) armLife(tcb, boot.finWait2Ms);
   const bytes = waitingBytes(tcb);

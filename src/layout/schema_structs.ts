@@ -177,6 +177,16 @@ export const STRUCTS: readonly StructSchema[] = [
       ["remoteMacB", "u16", "Last two bytes of it."],
       ["scales", "u8", "Snd.Wind.Shift in the low, Rcv.Wind.Shift in the high four bits."],
       ["wheelSlot", "u8", "Level * WHEEL_SLOTS + slot, while on the wheel."],
+      [
+        "maxSegWnd",
+        "u16",
+        "Largest SEG.WND seen, as on the wire. RFC 9293 section 3.8.6.2.1, Max(SND.WND).",
+      ],
+      [
+        "tsRecentAge",
+        "u16",
+        "When TS.Recent was taken, in units of 2^16 ms. RFC 7323 section 5.5.",
+      ],
     ],
   },
   {
@@ -199,11 +209,11 @@ export const STRUCTS: readonly StructSchema[] = [
         "Bytes acknowledged towards the next growth in congestion avoidance. RFC 3465.",
       ],
       ["firstSentMs", "u32", "When the segment at SND.UNA was first sent: R2 counts from here."],
-      ["maxSndWnd", "u32", "Largest SND.WND seen, bytes. RFC 9293 section 3.8.6.2.1."],
       ["segmentsUnacked", "u32", "Full segments received since our last ACK."],
       ["highRetransmit", "u32", "Highest sequence retransmitted in this recovery."],
       ["reserved0", "u32", "Room."],
       ["reserved1", "u32", "Room."],
+      ["reserved2", "u32", "Room."],
     ],
   },
   {

@@ -60,9 +60,10 @@ export function isSameSecret(given: string, wanted: string): boolean {
   return timingSafeEqual(hash(given), hash(wanted));
 }
 
-/** Makes a token: 192 bits, in characters that need no escaping in the fragment of an address. */
+/** Makes a token: 192 bits, in characters that need no escaping in the fragment of an address, nor after `--token`. */
 export function makeToken(): string {
-  return randomBytes(24).toString("base64url");
+  // Not base64url: one in 64 would begin with a dash, and be taken for a flag.
+  return randomBytes(24).toString("hex");
 }
 
 /** Makes a MAC address that nobody has registered: bit 1 of the first byte set, bit 0 not. */

@@ -361,4 +361,16 @@ describe("RFC 7323 section 5: PAWS", () => {
       +0   drops PAWS = 1
     `);
   });
+
+  scenario("an old timestamp is taken, when 24 days have passed in silence (section 5.5)", (on) => {
+    on.established({ syn: FULL_SYN }).script(`
+      +2073000 < P. 1:11(10) ack 1 win 20000 <nop,nop,TS val 4999 ecr 0>
+      +0       > . 1:1(0) ack 1
+      +0       drops PAWS = 1
+      +1000    < P. 1:11(10) ack 1 win 20000 <nop,nop,TS val 4999 ecr 0>
+      +0       drops PAWS = 1
+      +.04     > . 1:1(0) ack 11
+      +0       readable = 10
+    `);
+  });
 });

@@ -130,6 +130,20 @@ describe("RFC 9293 section 3.5, figure 7: simultaneous open", () => {
     `);
   });
 
+  scenario("S02 the initial window is not cut, because nothing was lost", (on) => {
+    on.client().script(`
+      +0   connect
+      +0   > S 0:0(0)
+      +.01 < S 0:0(0) win 20000 <mss 1000>
+      +0   > S. 0:0(0) ack 1
+      +.01 < S. 0:0(0) ack 1 win 20000 <mss 1000>
+      +0   write 3000
+      +0   > . 1:1001(1000) ack 1
+      +0   > . 1001:2001(1000) ack 1
+      +0   > P. 2001:3001(1000) ack 1
+    `);
+  });
+
   scenario("S02 a bare ACK ends it too, when the peer's SYN,ACK was lost", (on) => {
     on.client().script(`
       +0   connect

@@ -219,3 +219,17 @@ describe("S52 RFC 9293 section 3.8.6.1: a closed window is probed", () => {
     `);
   });
 });
+
+describe("RFC 9293 section 3.8.6.2.1: the sender waits for half of the largest window", () => {
+  scenario("also of one seen before everything was acknowledged", (on) => {
+    on.established({ win: 2000, syn: PLAIN_SYN, rtoMs: 1000 }).script(`
+      +0  write 4000
+      +0  > . 1:1001(1000) ack 1
+      +0  > . 1001:2001(1000) ack 1
+      +.1 < . 1:1(0) ack 2001 win 300
+      +0  nothing
+      +.1 < . 1:1(0) ack 2001 win 1000
+      +0  > . 2001:3001(1000) ack 1
+    `);
+  });
+});
