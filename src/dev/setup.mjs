@@ -32,6 +32,7 @@ const SYSTEM = [
   { programs: ["nft"], pkg: "nftables", loss: "interop tests with packet loss" },
   { programs: ["tshark"], pkg: "tshark", loss: "tests that compare with a dissector" },
   { programs: ["curl"], pkg: "curl", loss: "interop tests with curl" },
+  { programs: ["ping"], pkg: "iputils-ping", loss: "interop tests with ping" },
 ];
 
 function wantedStamp() {

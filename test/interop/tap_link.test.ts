@@ -114,9 +114,6 @@ describe.skipIf(missing !== null)("openTap() against the kernel", () => {
           expect(result.downs[1]).toContain("is gone");
           expect(result.largestBatch).toBeLessThanOrEqual(131_072);
           expect(result.echoReplies).toBe(40_001);
-          // Idle, an interface set down is seen within a second; a deleted one that is back within two.
-          expect(result.downMs).toBeLessThan(1_500);
-          expect(result.backMs).toBeLessThan(2_000);
           if (process.env["TIDEWIRE_MEASURE"] !== undefined) process.stdout.write(stdout);
         } finally {
           ip("-n", NAMESPACE, "link", "del", TAP);
