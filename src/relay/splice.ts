@@ -7,6 +7,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
+import { setImmediate } from "node:timers";
 import { type Connection, EOF } from "../tcp/connection.ts";
 import { EVENT_CLOSED, EVENT_END, EVENT_READABLE, EVENT_WRITABLE } from "../layout/layout.gen.ts";
 
@@ -21,6 +22,8 @@ const COPY_MAX_BYTES = 1 << 15;
 
 /** Chunks that are kept for later, by all splices together. */
 const SPARE_CHUNKS = 64;
+
+const EMPTY: Buffer = Buffer.alloc(0);
 
 const spares: Buffer[] = [];
 
@@ -65,10 +68,7 @@ export class Splice {
       this.#guard(() => this.#toSocket());
     });
     socket.on("data", (chunk: Uint8Array) => this.#guard(() => this.#toConnection(chunk)));
-    socket.on("end", () => {
-      this.#hasSocketEnd = true;
-      this.#guard(() => this.#endConnection());
-    });
+    socket.on("end", () => this.#probeEnd());
     socket.on("close", () => this.#guard(() => this.#socketClosed()));
     this.#guard(() => {
       // It may have been closed between its connect event and this.
@@ -117,6 +117,24 @@ export class Splice {
       this.#socket.end();
       this.#closeIfDone();
     }
+  }
+
+  /**
+   * The socket has nothing more to read. After a reset libuv says so too if there were bytes before it, and a body that was cut
+   * off would look whole: but then the socket takes nothing any more either, not even an empty write.
+   */
+  #probeEnd(): void {
+    const socket = this.#socket;
+    const end = (): void => {
+      this.#hasSocketEnd = true;
+      this.#guard(() => this.#endConnection());
+    };
+    if (this.#isSocketEnded) return end();
+    // What waits to be written fails in this turn of the loop by itself, and need not be written before the end goes on.
+    if (socket.writableLength > 0) return void setImmediate(end);
+    socket.write(EMPTY, (error) => {
+      if (error === null || error === undefined) end();
+    });
   }
 
   /** @returns False if the socket's queue is full. */

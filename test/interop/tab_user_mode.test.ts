@@ -39,6 +39,9 @@ const HALF_CLOSE_BYTES = 3 << 20;
 /** How long an open may take that must fail, ms. */
 const TIMEOUT_MS = 3_000;
 
+/** Fetches that are reset. */
+const RESETS = 20;
+
 /** Most that a page writes to a file at once: what one read from its stream gives. */
 const PIECE_MAX_BYTES = 65_536;
 
@@ -145,7 +148,8 @@ describe.skipIf(missing !== null)("a tab on a relay without privileges", () => {
       return code === "" ? text : code;
     };
     expect(await shown(`http://${HOST}:${refuses}/`)).toBe("ECONNREFUSED");
-    expect(await shown(url("/reset"))).toBe("ECONNRESET");
+    // However much was on its way: a body that was cut off must never look whole.
+    for (let i = 0; i < RESETS; i++) expect(await shown(url("/reset"))).toBe("ECONNRESET");
     expect(await shown(`http://${HOST}:${relay.port}/`)).toBe("EHOSTUNREACH");
     expect(await shown(`https://${HOST}:${servers.ports.http}/`)).toMatch(/no TLS yet/i);
     // The form gives up by itself.
@@ -284,7 +288,9 @@ describe.skipIf(missing !== null)("a tab on a relay without privileges", () => {
   it("has sent the resets of the pages that went by itself", async () => {
     const filter =
       `tcp.flags.reset==1 && ip.src==${ADDRESS} && tcp.dstport==${servers.ports.holds}`;
-    const { stdout } = await runHere("tshark", ["-n", "-r", capturePath, "-Y", filter]);
+    // What TCP carries is not looked into: it takes long, and says nothing here.
+    const options = ["-o", "tcp.desegment_tcp_streams:FALSE", "-d", "tcp.port==1-65535,data"];
+    const { stdout } = await runHere("tshark", ["-n", "-r", capturePath, ...options, "-Y", filter]);
     expect(stdout.trimEnd().split("\n")).toHaveLength(2);
   });
 });

@@ -36,7 +36,14 @@ class Victim {
   constructor(random: TestRandom, seed: number) {
     this.#random = random;
     const features = seed % 2 === 0 ? 0 : FEATURE_TIMESTAMPS | FEATURE_SACK | FEATURE_WINDOW_SCALE;
-    const config = coreConfig({ mac: MAC, mtu: 1500, memoryBytes: 8 << 20, maxConnections: 64, maxFlights: 8, features });
+    const config = coreConfig({
+      mac: MAC,
+      mtu: 1500,
+      memoryBytes: 8 << 20,
+      maxConnections: 64,
+      maxFlights: 8,
+      features,
+    });
     this.core = Core.start(module, config, seededRandom(seed));
     this.core.setAddress(0, 0x0a000001, 0x0a0000ff);
     this.core.setNextHop(1, PEER_MAC, 0);
@@ -53,7 +60,8 @@ class Victim {
   /** One call of the user's, of a live or a stale handle. */
   call(): void {
     const { core, now } = this;
-    const handle = this.#handles[this.#random.below(this.#handles.length + 1)] ?? this.#random.next();
+    const handle = this.#handles[this.#random.below(this.#handles.length + 1)] ??
+      this.#random.next();
     const calls = [
       () => core.send(handle, this.#buffer.subarray(0, this.#random.below(5000)), now),
       () => core.receive(handle, this.#buffer, now),
@@ -93,7 +101,9 @@ class Victim {
       const handle = this.core.eventHandle(i);
       const bits = this.core.eventBits(i);
       if ((bits & EVENT_ACCEPTABLE) !== 0) this.#handles.push(handle);
-      if ((bits & EVENT_CLOSED) !== 0 && this.#random.below(2) === 0) this.core.release(handle, this.now);
+      if ((bits & EVENT_CLOSED) !== 0 && this.#random.below(2) === 0) {
+        this.core.release(handle, this.now);
+      }
     }
     if (this.#handles.length > 100) this.#handles.splice(0, 50);
   }
@@ -105,7 +115,10 @@ class Victim {
       for (let at = 0; at < batch.length; at += 4 + view.getUint32(at, true)) {
         this.answers++;
         const key = (view.getUint16(at + TCP_AT + 2) * 0x10000) + view.getUint16(at + TCP_AT);
-        this.numbers.set(key, { seq: view.getUint32(at + TCP_AT + 8), ack: view.getUint32(at + TCP_AT + 4) });
+        this.numbers.set(key, {
+          seq: view.getUint32(at + TCP_AT + 8),
+          ack: view.getUint32(at + TCP_AT + 4),
+        });
       }
     } while (this.core.more);
   }
@@ -120,7 +133,9 @@ describe("a hostile peer", () => {
         const good = hostileSegment(random, MAC, victim.numbers);
         victim.ingest(random.below(5) === 0 ? rubbish(random, good) : good);
         if (random.below(4) === 0) victim.call();
-        if (random.below(10) === 0) victim.advance(random.below(random.below(50) === 0 ? 100_000 : 50));
+        if (random.below(10) === 0) {
+          victim.advance(random.below(random.below(50) === 0 ? 100_000 : 50));
+        }
       }
       expect(victim.core.fault).toBeNull();
       const stats = victim.core.stats();
@@ -134,7 +149,12 @@ describe("a hostile peer", () => {
       for (let i = 0; i < 60; i++) victim.advance(20_000);
       for (const handle of victim.core.tcbs.handles()) victim.core.release(handle, victim.now);
       for (let i = 0; i < 60; i++) victim.advance(20_000);
-      expect(victim.core.tcbs.live()).toEqual({ connections: 0, flights: 0, ringPages: 0, timeWaits: 0 });
+      expect(victim.core.tcbs.live()).toEqual({
+        connections: 0,
+        flights: 0,
+        ringPages: 0,
+        timeWaits: 0,
+      });
     });
   }
 

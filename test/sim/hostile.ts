@@ -8,7 +8,21 @@ const TCP_BYTES = 20;
 const OUR_PORTS = [80, 81, 5000];
 const THEIR_PORTS = [1000, 1001, 1002, 1003];
 /** Offsets to a known number that are worth trying: each boundary, one less and one more. */
-const NEAR = [-70_000, -1449, -2, -1, 0, 1, 2, 1448, 4096, 65_534, 65_536, 0x7fff_ffff, 0x8000_0000];
+const NEAR = [
+  -70_000,
+  -1449,
+  -2,
+  -1,
+  0,
+  1,
+  2,
+  1448,
+  4096,
+  65_534,
+  65_536,
+  0x7fff_ffff,
+  0x8000_0000,
+];
 const TEXT_MAX_BYTES = 1460;
 /** Flags worth more than chance: SYN, ACK, SYN+ACK, RST, FIN+ACK, PSH+ACK, all, none. */
 const FLAGS = [0x02, 0x10, 0x10, 0x10, 0x12, 0x04, 0x14, 0x11, 0x18, 0xff, 0x00];
@@ -21,7 +35,9 @@ export interface Numbers {
 
 function sum16(bytes: Uint8Array, from: number, to: number, initial: number): number {
   let total = initial;
-  for (let i = from; i < to; i += 2) total += ((bytes[i] ?? 0) << 8) | (i + 1 < to ? bytes[i + 1] ?? 0 : 0);
+  for (let i = from; i < to; i += 2) {
+    total += ((bytes[i] ?? 0) << 8) | (i + 1 < to ? bytes[i + 1] ?? 0 : 0);
+  }
   while (total > 0xffff) total = (total & 0xffff) + Math.floor(total / 0x10000);
   return total;
 }
@@ -43,15 +59,52 @@ function pick<T>(random: TestRandom, from: readonly T[]): T {
 /** Options: none, what a SYN has, or rubbish of any length. */
 function drawOptions(random: TestRandom): Uint8Array {
   const kind = random.below(5);
-  if (kind === 0) return Uint8Array.of(2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, random.below(256), 0, 0, 0, 0, 1, 3, 3, 7);
-  if (kind === 1) return Uint8Array.of(1, 1, 8, 10, 0, 0, random.below(4), random.below(256), 0, 0, 0, 0);
+  if (kind === 0) {
+    return Uint8Array.of(
+      2,
+      4,
+      5,
+      0xb4,
+      4,
+      2,
+      8,
+      10,
+      0,
+      0,
+      0,
+      random.below(256),
+      0,
+      0,
+      0,
+      0,
+      1,
+      3,
+      3,
+      7,
+    );
+  }
+  if (kind === 1) {
+    return Uint8Array.of(1, 1, 8, 10, 0, 0, random.below(4), random.below(256), 0, 0, 0, 0);
+  }
   if (kind === 2) return Uint8Array.from({ length: 4 * random.below(11) }, () => random.below(256));
-  if (kind === 3) return Uint8Array.of(1, 1, 5, 10, ...Array.from({ length: 8 }, () => random.below(256)));
+  if (kind === 3) {
+    return Uint8Array.of(
+      1,
+      1,
+      5,
+      10,
+      ...Array.from({ length: 8 }, () => random.below(256)),
+    );
+  }
   return new Uint8Array(0);
 }
 
 /** One record with a segment whose checksums are right and whose numbers are anything. */
-export function hostileSegment(random: TestRandom, mac: Uint8Array, numbers: ReadonlyMap<number, Numbers>): Uint8Array {
+export function hostileSegment(
+  random: TestRandom,
+  mac: Uint8Array,
+  numbers: ReadonlyMap<number, Numbers>,
+): Uint8Array {
   const options = drawOptions(random);
   const textBytes = random.below(3) === 0 ? random.below(TEXT_MAX_BYTES) : random.below(4);
   const tcpBytes = TCP_BYTES + options.length + textBytes;
