@@ -43,7 +43,8 @@ function format(check) {
   const folders = SOURCE_FOLDERS.filter((folder) =>
     walk(inRoot(folder)).some((path) => /\.(ts|mjs|html|css|json)$/.test(path))
   );
-  return denoRun(["fmt", "--quiet", ...(check ? ["--check"] : []), ...folders]);
+  // Quiet, `--check` would not say which files.
+  return denoRun(["fmt", ...(check ? ["--check"] : ["--quiet"]), ...folders]);
 }
 
 /** Lints in three groups, because Deno has one set of rules for all folders and we have three. */
