@@ -1,16 +1,18 @@
 /** Makes the stack that a page has described: what stands between the host of the protocol and the link. */
 import { createStack, type InProcessStack } from "../api/network_stack.ts";
 import type { Device } from "../link/device.ts";
+import type { WebSocketConstructor } from "../link/websocket_ws.ts";
 import { websocketLink } from "../link/websocket.ts";
 import type { AddressInfo, LinkState } from "../options.ts";
 import { systemClock } from "../runtime/system_clock.ts";
 import { parseStatic } from "../stack.ts";
 import type { PublishedPort, StackDescription } from "./protocol.ts";
+import { knockingWebSocket } from "./knocking_web_socket.ts";
 import { RecordedLink } from "./recorder.ts";
 
 /**
  * Pauses between attempts to join, ms. Short, because a page's relay is its owner's: connections that died with it are to be
- * told within a second of its return. Chromium itself slows down a page that fails about thirty times in three minutes.
+ * told within a second of its return. Chromium slows down a page that fails often, so we knock first.
  */
 const RECONNECT = { minMs: 100, maxMs: 500 } as const;
 
@@ -57,7 +59,16 @@ export function buildWebsocketStack(
     throw new TypeError(`Cannot open a link of kind "${String(link.kind)}": expected "websocket"`);
   }
   const { url, token } = link;
-  const tunnel = websocketLink({ url, token, clock: systemClock(), reconnect: RECONNECT });
+  const tunnel = websocketLink({
+    url,
+    token,
+    clock: systemClock(),
+    reconnect: RECONNECT,
+    // Node, Deno and Bun hold nobody back, and there ws opens the connection.
+    ...(Reflect.has(globalThis, "process")
+      ? {}
+      : { webSocket: knockingWebSocket(WebSocket as unknown as WebSocketConstructor) }),
+  });
   return serveStack(description, news, tunnel);
 }
 
