@@ -18,6 +18,7 @@ export type {
   ConnectionRow,
   ConnectOptions,
   LinkState,
+  Listening,
   ListenOptions,
   NetAddress,
   NetworkStack,

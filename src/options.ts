@@ -144,6 +144,9 @@ export interface TcpListener extends AsyncIterable<TcpConnection>, AsyncDisposab
   close(): void;
 }
 
+/** What `stack.listen()` answers: the listener to come, and an iterable of its connections already. */
+export interface Listening extends Promise<TcpListener>, AsyncIterable<TcpConnection> {}
+
 /** The interface's lease or static configuration. */
 export interface AddressInfo {
   readonly address: string;
@@ -174,7 +177,8 @@ export interface NetworkStack extends AsyncDisposable {
   /** Fulfilled once an address is configured (and, by DHCP, the gateway's MAC is known). */
   readonly ready: Promise<AddressInfo>;
   connect(options: ConnectOptions): Promise<TcpConnection>;
-  listen(options: ListenOptions): Promise<TcpListener>;
+  /** Listens; `for await` over the answer gives the connections. */
+  listen(options: ListenOptions): Listening;
   /** IPv4 addresses of a name. Rejects with `ENOTFOUND`. */
   resolve(hostname: string): Promise<string[]>;
   /** Counters by name, among them a drop counter per reason. */

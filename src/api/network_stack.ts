@@ -12,6 +12,7 @@ import type {
   ConnectionRow,
   ConnectOptions,
   LinkState,
+  Listening,
   ListenOptions,
   NetworkStack,
   StackOptions,
@@ -28,6 +29,7 @@ import type { Connection } from "../tcp/connection.ts";
 import type { ConnectionManager } from "../tcp/manager.ts";
 import { checkConnect, checkListen, checkName, checkStackOptions } from "./checks.ts";
 import { StreamConnection } from "./tcp_connection.ts";
+import { listening } from "./listening.ts";
 import { StreamListener } from "./tcp_listener.ts";
 import { type Patience, waitFor } from "./waiting.ts";
 
@@ -110,8 +112,12 @@ export class InProcessStack implements NetworkStack {
     throw failure;
   }
 
+  listen(options: ListenOptions): Listening {
+    return listening(this.#listen(options));
+  }
+
   // deno-lint-ignore require-await -- errors of an async function are rejections
-  async listen(options: ListenOptions): Promise<TcpListener> {
+  async #listen(options: ListenOptions): Promise<TcpListener> {
     checkListen(options);
     this.#assertOpen("listen");
     const { port, hostname, backlog, reuseAddress = false } = options;

@@ -3,12 +3,14 @@
  *
  * A hidden page's timers are slowed down to one in a minute, a worker's are not: that is why the stack lives there.
  */
+import { listening } from "../api/listening.ts";
 import { BadResource, CoreFault } from "../errors.ts";
 import type {
   AddressInfo,
   ConnectionRow,
   ConnectOptions,
   LinkState,
+  Listening,
   ListenOptions,
   NetworkStack,
   TcpListener,
@@ -148,7 +150,11 @@ class Client implements WorkerStack, ClientSurroundings {
     return signal === undefined ? await answer : await this.#abortable(id, answer, signal);
   }
 
-  async listen(options: ListenOptions): Promise<TcpListener> {
+  listen(options: ListenOptions): Listening {
+    return listening(this.#listen(options));
+  }
+
+  async #listen(options: ListenOptions): Promise<TcpListener> {
     return new WorkerListener(await this.call("listen", options), {
       accept: (listener) =>
         this.#ask("accept", { listener }, (opened) => this.#make(opened)).answer,

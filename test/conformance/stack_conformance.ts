@@ -49,6 +49,7 @@ export function stackConformance(make: PairFactory): void {
   flowCases(make);
   openCases(make);
   listenCases(make);
+  listenLimitCases(make);
   stackCases(make);
 }
 
@@ -387,6 +388,26 @@ function listenCases(make: PairFactory): void {
     expect(accepted.map(({ remoteAddress }) => remoteAddress.port)).toEqual(ports);
   });
 
+  paired("listen() is iterated itself, when nobody awaits it", make, async (pair) => {
+    const { left, right, leftAddress } = pair;
+    const listening = left.listen({ port: PORT });
+    const ports: number[] = [];
+    const served = (async () => {
+      for await (const connection of listening) {
+        ports.push(connection.remoteAddress.port);
+        if (ports.length === 2) break;
+      }
+    })();
+    await listening;
+    const options = { hostname: leftAddress, port: PORT };
+    const clients = [await right.connect(options), await right.connect(options)];
+    await served;
+    expect(ports).toEqual(clients.map(({ localAddress }) => localAddress.port));
+  });
+}
+
+/** What listening refuses, and how it ends. */
+function listenLimitCases(make: PairFactory): void {
   paired("listen() fails with EADDRINUSE, when the port is taken", make, async ({ left }) => {
     await left.listen({ port: PORT });
     expect(await codeOf(left.listen({ port: PORT }))).toBe("EADDRINUSE");
