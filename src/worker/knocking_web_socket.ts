@@ -30,6 +30,89 @@ function healthUrl(url: string): string | null {
   }
 }
 
+/** What the attempts of one link share. */
+interface Door {
+  readonly Real: WebSocketConstructor;
+  readonly ask: (url: string) => Promise<unknown>;
+  /** Attempts that failed since the last open connection. */
+  failures: number;
+}
+
+class KnockingWebSocket extends EventTarget implements WebSocketLike {
+  readonly #door: Door;
+  #real: WebSocketLike | null = null;
+  #isClosed = false;
+  #binaryType = "blob";
+
+  constructor(door: Door, url: string, protocols?: string | string[]) {
+    super();
+    this.#door = door;
+    const health = door.failures % UNANNOUNCED_EVERY === 0 ? null : healthUrl(url);
+    if (health === null) this.#open(url, protocols);
+    else door.ask(health).then(() => this.#open(url, protocols), () => this.#fail());
+  }
+
+  get binaryType(): string {
+    return this.#binaryType;
+  }
+
+  set binaryType(type: string) {
+    this.#binaryType = type;
+    if (this.#real !== null) this.#real.binaryType = type;
+  }
+
+  get protocol(): string {
+    return this.#real?.protocol ?? "";
+  }
+
+  get readyState(): number {
+    if (this.#isClosed) return CLOSED;
+    return this.#real?.readyState ?? CONNECTING;
+  }
+
+  get bufferedAmount(): number {
+    return this.#real?.bufferedAmount ?? 0;
+  }
+
+  send(data: string | Uint8Array<ArrayBuffer>): void {
+    this.#real?.send(data);
+  }
+
+  close(code?: number, reason?: string): void {
+    if (this.#real === null) this.#isClosed = true;
+    else this.#real.close(code, reason);
+  }
+
+  #open(url: string, protocols?: string | string[]): void {
+    if (this.#isClosed) return;
+    const door = this.#door;
+    const real = new door.Real(url, protocols);
+    this.#real = real;
+    real.binaryType = this.#binaryType;
+    real.addEventListener("open", () => door.failures = 0);
+    real.addEventListener("error", () => door.failures++);
+    for (const type of EVENTS) {
+      real.addEventListener(type, (event) => this.#handOn(type, event));
+    }
+  }
+
+  /** An event can be dispatched once only: its like is made anew. */
+  #handOn(type: string, event: Event): void {
+    const copy = new Event(type);
+    for (const name of ["data", "code", "reason"]) {
+      if (Reflect.has(event, name)) Object.assign(copy, { [name]: Reflect.get(event, name) });
+    }
+    this.dispatchEvent(copy);
+  }
+
+  #fail(): void {
+    if (this.#isClosed) return;
+    this.#door.failures++;
+    this.#isClosed = true;
+    this.dispatchEvent(Object.assign(new Event("close"), { code: ABNORMAL_CLOSURE }));
+  }
+}
+
 /**
  * Makes the class of one link.
  *
@@ -42,78 +125,10 @@ export function knockingWebSocket(
   ask: (url: string) => Promise<unknown> = (url) =>
     fetch(url, { mode: "no-cors", cache: "no-store" }),
 ): WebSocketConstructor {
-  let failures = 0;
-  return class KnockingWebSocket extends EventTarget implements WebSocketLike {
-    #real: WebSocketLike | null = null;
-    #isClosed = false;
-    #binaryType = "blob";
-
+  const door: Door = { Real, ask, failures: 0 };
+  return class extends KnockingWebSocket {
     constructor(url: string, protocols?: string | string[]) {
-      super();
-      const health = failures % UNANNOUNCED_EVERY === 0 ? null : healthUrl(url);
-      if (health === null) this.#open(Real, url, protocols);
-      else {
-        ask(health).then(() => this.#open(Real, url, protocols), () => this.#fail());
-      }
-    }
-
-    get binaryType(): string {
-      return this.#binaryType;
-    }
-
-    set binaryType(type: string) {
-      this.#binaryType = type;
-      if (this.#real !== null) this.#real.binaryType = type;
-    }
-
-    get protocol(): string {
-      return this.#real?.protocol ?? "";
-    }
-
-    get readyState(): number {
-      if (this.#isClosed) return CLOSED;
-      return this.#real?.readyState ?? CONNECTING;
-    }
-
-    get bufferedAmount(): number {
-      return this.#real?.bufferedAmount ?? 0;
-    }
-
-    send(data: string | Uint8Array<ArrayBuffer>): void {
-      this.#real?.send(data);
-    }
-
-    close(code?: number, reason?: string): void {
-      if (this.#real === null) this.#isClosed = true;
-      else this.#real.close(code, reason);
-    }
-
-    #open(Class: WebSocketConstructor, url: string, protocols?: string | string[]): void {
-      if (this.#isClosed) return;
-      const real = new Class(url, protocols);
-      this.#real = real;
-      real.binaryType = this.#binaryType;
-      real.addEventListener("open", () => failures = 0);
-      real.addEventListener("error", () => failures++);
-      for (const type of EVENTS) {
-        real.addEventListener(type, (event) => this.#handOn(type, event));
-      }
-    }
-
-    /** An event can be dispatched once only: its like is made anew. */
-    #handOn(type: string, event: Event): void {
-      const copy = new Event(type);
-      for (const name of ["data", "code", "reason"]) {
-        if (Reflect.has(event, name)) Object.assign(copy, { [name]: Reflect.get(event, name) });
-      }
-      this.dispatchEvent(copy);
-    }
-
-    #fail(): void {
-      if (this.#isClosed) return;
-      failures++;
-      this.#isClosed = true;
-      this.dispatchEvent(Object.assign(new Event("close"), { code: ABNORMAL_CLOSURE }));
+      super(door, url, protocols);
     }
   };
 }
