@@ -75,8 +75,9 @@ function reset(socket: Socket): void {
   socket.once("data", () => socket.resetAndDestroy());
 }
 
+/** Says that it has read: where a reset meets unread bytes, libuv takes it for an end. */
 function beReset(socket: Socket): void {
-  socket.resume();
+  socket.on("data", () => socket.write("!"));
   socket.on("error", (error: NodeJS.ErrnoException) => tell({ event: "reset", code: error.code }));
 }
 

@@ -72,10 +72,8 @@ async function beReset(connection: TcpConnection): Promise<string> {
 
 async function reset(connection: TcpConnection): Promise<string> {
   await connection.writable.getWriter().write(new Uint8Array(1));
-  // The first byte has arrived when nothing is queued any more.
-  while (connection.info().sendQueuedBytes > 0) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
+  // The first byte was read there when an answer comes.
+  await connection.readable.getReader().read();
   connection.abort();
   return await outcome(() => connection.closed.then(() => "in order"));
 }
