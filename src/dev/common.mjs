@@ -9,6 +9,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -104,7 +105,13 @@ export function bunPath() {
 
 /** Node's binary; undefined when Deno runs alone. */
 export function nodePath() {
-  return IS_DENO ? which("node") : process.execPath;
+  if (!IS_DENO) return process.execPath;
+  // For programs that start `node`, Deno puts itself on the PATH under that name.
+  const path = which("node");
+  return path === undefined || realpathSync(path) === realpathSync(process.execPath) ||
+      dirname(path).endsWith("node_compat_bin")
+    ? undefined
+    : path;
 }
 
 /** The binary in `node_modules/<scope>/<one per platform>/`, in npm's and in Deno's arrangement. */

@@ -8,12 +8,12 @@ import {
   createReadStream,
   mkdtempSync,
   readFileSync,
+  realpathSync,
   rmSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { inRoot, nodePath, run, scriptCommand, which } from "../../src/dev/common.mjs";
 import { type Browser, chromiumPath } from "../runtimes/browser.ts";
@@ -36,7 +36,6 @@ const PROGRAMS = { curl: "curl", tshark: "tshark" } as const;
 /** Why there can be no tab here, or null. */
 export function whatTabsMiss(): string | null {
   if (process.platform !== "linux") return "processes are looked at in /proc, which takes Linux";
-  if (nodePath() === undefined) return "no node; https://nodejs.org has it";
   if (chromiumPath() === null) return "no Chromium; `apt-get install chromium` brings it";
   for (const [program, pkg] of Object.entries(PROGRAMS)) {
     if (which(program) === undefined) return `no ${program}; \`apt-get install ${pkg}\` brings it`;
@@ -59,7 +58,9 @@ export class Installation {
     chmodSync(this.folder, 0o755);
     cpSync(inRoot("dist", "tidewire.mjs"), this.path("dist/tidewire.mjs"));
     cpSync(inRoot("dist", "web"), this.path("dist/web"), { recursive: true });
-    const ws = fileURLToPath(new URL(".", import.meta.resolve("ws")));
+    // Deno wants to see that "ws" is a package.
+    cpSync(inRoot("package.json"), this.path("package.json"));
+    const ws = realpathSync(inRoot("node_modules", "ws"));
     cpSync(ws, this.path("node_modules/ws"), { recursive: true, dereference: true });
   }
 
@@ -137,13 +138,18 @@ export class RelayProcess implements AsyncDisposable {
 
   /** Ends it. @returns Its exit code; null if a signal did it. */
   async stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<number | null> {
-    this.#child.kill(signal);
+    end(this.#child, signal);
     return await this.#ended;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
+}
+
+/** Sends a signal. With its own `kill()` of a child, Deno loses the exit code. */
+function end({ pid, exitCode, signalCode }: ChildProcess, signal: NodeJS.Signals): void {
+  if (pid !== undefined && exitCode === null && signalCode === null) process.kill(pid, signal);
 }
 
 /** Starts a relay and waits for its line on stdout. */
@@ -157,6 +163,10 @@ export async function startRelay(options: RelayOptions): Promise<RelayProcess> {
     cwd: "/",
     stdio: ["ignore", "pipe", "pipe"],
     ...(isUnprivileged && isRoot ? { uid: NOBODY, gid: NOBODY } : {}),
+    // Root's own cache is not for others.
+    env: isUnprivileged
+      ? { ...process.env, DENO_DIR: join(tmpdir(), "tidewire_deno_of_nobody") }
+      : process.env,
   });
   const kill = (): void => void child.kill("SIGKILL");
   process.once("exit", kill);

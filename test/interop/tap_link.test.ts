@@ -1,12 +1,13 @@
 /** The TAP link against the kernel, in a network namespace of its own, in each runtime. */
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bunPath, denoPath, nodePath } from "../../src/dev/common.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const NAMESPACE = `tw-tap-${process.pid}`;
@@ -39,27 +40,16 @@ interface Runtime {
   readonly command: readonly string[] | null;
 }
 
-function firstThatExists(paths: readonly string[]): string | null {
-  return paths.find((path) => existsSync(path)) ?? null;
-}
-
 function runtimes(): Runtime[] {
-  const modules = join(ROOT, "node_modules");
-  const deno = firstThatExists([join(modules, ".bin/deno")]);
-  const ovenFolder = join(modules, "@oven");
-  const ovens = existsSync(ovenFolder) ? readdirSync(ovenFolder) : [];
-  const bun = firstThatExists([
-    ...ovens.filter((oven) => !oven.includes("musl")).map((oven) =>
-      join(ovenFolder, oven, "bin/bun")
-    ),
-    join(modules, ".bin/bun"),
-  ]);
+  const deno = denoPath();
+  const bun = bunPath();
+  const node = nodePath();
   const denoFlags = ["run", "--no-prompt", "--node-modules-dir=manual", "--allow-ffi"];
   denoFlags.push("--allow-read", "--allow-env", "--allow-run=ip");
   return [
-    { name: "node", command: [process.execPath] },
-    { name: "deno", command: deno === null ? null : [deno, ...denoFlags] },
-    { name: "bun", command: bun === null ? null : [bun] },
+    { name: "node", command: node === undefined ? null : [node] },
+    { name: "deno", command: deno === undefined ? null : [deno, ...denoFlags] },
+    { name: "bun", command: bun === undefined ? null : [bun] },
   ];
 }
 

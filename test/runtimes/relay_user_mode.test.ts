@@ -54,7 +54,8 @@ class RelayProcess {
 
   async end(signal: NodeJS.Signals = "SIGTERM"): Promise<{ code: number | null; ms: number }> {
     const before = performance.now();
-    this.child.kill(signal);
+    // With its own `kill()` of a child, Deno loses the exit code.
+    if (this.child.pid !== undefined) process.kill(this.child.pid, signal);
     const code = await this.exit;
     return { code, ms: performance.now() - before };
   }
