@@ -142,9 +142,10 @@ export class Workshop {
 
   /** Starts the kernel's server and waits until it listens. */
   async startKernelServer(namespace: Namespace): Promise<Running> {
+    // Where Deno runs alone, it serves, too.
     const node = nodePath();
-    if (node === undefined) throw new Error("node is not installed");
-    const server = namespace.start([node, this.path("kernel.mjs")]);
+    const program = node === undefined ? [process.execPath, "run", "-A"] : [node];
+    const server = namespace.start([...program, this.path("kernel.mjs")]);
     await until(() => server.stdout().includes("ready"), "the kernel's server listens");
     return server;
   }

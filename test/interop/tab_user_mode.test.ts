@@ -227,7 +227,7 @@ describe.skipIf(missing !== null)("a tab on a relay without privileges", () => {
   });
 
   it("resets its connections when it is left, and when it is closed", async () => {
-    const { holds } = servers.ports;
+    const { reads } = servers.ports;
     for (const way of ["left", "closed"]) {
       const { page } = await openReadyTab(browser, relay.pageUrl);
       const opened = await page.evaluate(async (port) => {
@@ -236,12 +236,12 @@ describe.skipIf(missing !== null)("a tab on a relay without privileges", () => {
           lab: { stack: { connect(options: object): Promise<{ localAddress: object }> } };
         };
         return (await lab.stack.connect({ hostname: "10.0.2.2", port })).localAddress;
-      }, holds);
+      }, reads);
       expect(opened).toMatchObject({ hostname: ADDRESS });
       const startMs = Date.now();
       if (way === "left") await page.goto("about:blank");
       else await page.close({ runBeforeUnload: true });
-      const { end, atMs } = await servers.next("holds");
+      const { end, atMs } = await servers.next("reads");
       say(`tab ${way}: the server's connection ended with ${end} after ${atMs - startMs} ms`);
       expect(end).toBe("ECONNRESET");
       if (way === "left") await page.close();
@@ -287,7 +287,7 @@ describe.skipIf(missing !== null)("a tab on a relay without privileges", () => {
 
   it("has sent the resets of the pages that went by itself", async () => {
     const filter =
-      `tcp.flags.reset==1 && ip.src==${ADDRESS} && tcp.dstport==${servers.ports.holds}`;
+      `tcp.flags.reset==1 && ip.src==${ADDRESS} && tcp.dstport==${servers.ports.reads}`;
     // What TCP carries is not looked into: it takes long, and says nothing here.
     const options = ["-o", "tcp.desegment_tcp_streams:FALSE", "-d", "tcp.port==1-65535,data"];
     const { stdout } = await runHere("tshark", ["-n", "-r", capturePath, ...options, "-Y", filter]);
