@@ -9,15 +9,30 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import {
+  bunPath,
+  denoPath,
   inRoot,
   IS_CI,
   IS_DENO,
   listFolder,
+  nodePath,
   note,
   readText,
   run,
   scriptCommand,
 } from "./common.mjs";
+
+/** A line for each runtime that is not here: its legs are left out. */
+function absentRuntimes() {
+  const runtimes = [
+    ["Node", nodePath(), "Node 20 or newer on the PATH"],
+    ["Deno", denoPath(), "`npm ci`"],
+    ["Bun", bunPath(), "`npm ci`"],
+  ];
+  return runtimes.filter(([, path]) => path === undefined).map(([name, , remedy]) =>
+    `test: ${name} is not here, so its legs did not run; ${remedy} would run them`
+  );
+}
 
 /** vitest's own script: where npm puts it, and Deno too. */
 function vitestCommand(args) {
@@ -70,6 +85,7 @@ async function main() {
   const result = await runVitest(args.filter((arg) => arg !== "--no-build"));
   if (result.passed + result.failed === 0) note("test: no test was run");
   if (result.skipped > 0) note(`test: ${result.skipped} skipped`);
+  for (const line of absentRuntimes()) note(line);
   if (result.skipped > 0 && IS_CI) result.failed += result.skipped;
   // For example an error that nobody caught, after the last test.
   if (result.code !== 0 && result.failed === 0 && result.passed > 0) {
