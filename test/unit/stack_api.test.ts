@@ -89,7 +89,9 @@ describe("a connection with promises", () => {
     const data = pattern(6 * MEBIBYTE, 3);
     let sent = false;
     const sending = sendAll(client, data).then(() => (sent = true));
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    // Until the window is closed to any whole segment.
+    const isOpen = (): boolean => client.info().sndWndBytes >= client.info().mssBytes;
+    while (isOpen()) await new Promise((resolve) => setTimeout(resolve, 1));
     expect(sent).toBe(false);
     expect(server.info().receiveQueuedBytes).toBeLessThanOrEqual(MEBIBYTE);
     expect((await readAll(server)).equals(data)).toBe(true);
