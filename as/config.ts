@@ -13,6 +13,7 @@ import {
   CONTROL_SIZE,
   EVENT_SIZE,
   EVENTS_MAX,
+  EXTRA_SIZE,
   FLIGHT_SIZE,
   HOP_SIZE,
   HOPS_MAX,
@@ -80,6 +81,8 @@ export let bucketsBase: usize = 0;
 /** Buckets of the demultiplexer, less one; their count is a power of two. */
 export let bucketMask: u32 = 0;
 export let tcbBase: usize = 0;
+/** Extra[maxConnections], by TCB slot. */
+export let extraBase: usize = 0;
 export let flightBase: usize = 0;
 export let timeWaitBase: usize = 0;
 export let ringTableBase: usize = 0;
@@ -101,6 +104,7 @@ function isConfigured(): bool {
   if (boot.maxFlights === 0) return false;
   if (boot.mslMs === 0 || boot.rtoMinMs === 0 || boot.rtoInitialMs === 0) return false;
   if (boot.rtoMaxMs < boot.rtoMinMs || boot.initialWindowSegments === 0) return false;
+  if (boot.ttlV6 === 0 || boot.ttlV6 > 255 || boot.dupThresh === 0) return false;
   return boot.ttl !== 0 && boot.ttl < 256;
 }
 
@@ -133,6 +137,7 @@ function layOutPools(): void {
   bucketMask = buckets - 1;
   bucketsBase = region(usize(buckets) * sizeof<u32>());
   tcbBase = region(usize(boot.maxConnections) * TCB_SIZE);
+  extraBase = region(usize(boot.maxConnections) * EXTRA_SIZE);
   flightBase = region(usize(boot.maxFlights) * FLIGHT_SIZE);
   timeWaitBase = region(usize(boot.maxTimeWaits) * TIME_WAIT_SIZE);
 }
@@ -148,6 +153,7 @@ function tellAddresses(): void {
   boot.statsPtr = u32(statsBase);
   boot.faultPtr = u32(faultPtr());
   boot.tcbPtr = u32(tcbBase);
+  boot.extraPtr = u32(extraBase);
   boot.controlPtr = u32(changetype<usize>(control));
 }
 

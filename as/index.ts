@@ -18,8 +18,8 @@ import { abortConnection, closeSend, releaseHandle } from "./user/close.ts";
 import { heedIcmp, heedLinkUp, putAddress, putNextHop } from "./user/host.ts";
 import { closeListener, decideParked, openActive, openPassive, takeAccepted } from "./user/open.ts";
 import { noteConsumed, stopReading, unreadSpans } from "./user/receive.ts";
-import { noteWritten, reserve } from "./user/send.ts";
-import { fillInfo, getOptionOf, setOptionOf } from "./user/status.ts";
+import { markUrgent, noteWritten, reserve } from "./user/send.ts";
+import { fillInfo, getOptionOf, setOptionOf, setOptionOfListener } from "./user/status.ts";
 
 export function boot(): usize {
   return bootAddress();
@@ -120,6 +120,15 @@ export function release(slot: u32, generation: u32, now: f64): i32 {
 export function setOption(slot: u32, generation: u32, option: u32, value: u32, now: f64): i32 {
   setNow(now);
   return setOptionOf(slot, generation, option, value);
+}
+
+export function setListenerOption(id: u32, option: u32, value: u32): i32 {
+  return setOptionOfListener(id, option, value);
+}
+
+export function sendUrgent(slot: u32, generation: u32, now: f64): i32 {
+  setNow(now);
+  return markUrgent(slot, generation);
 }
 
 export function getOption(slot: u32, generation: u32, option: u32): i32 {

@@ -2,10 +2,14 @@
  * Pools of TCBs, flight blocks and TIME-WAIT records. Each takes from its high-water mark first while its free list is
  * empty, so that memory never touched stays untouched; an empty pool answers NONE and the caller says what happens.
  */
-import { boot, control, flightBase, tcbBase, timeWaitBase } from "./config.ts";
+import { boot, control, extraBase, flightBase, tcbBase, timeWaitBase } from "./config.ts";
 import {
+  Extra,
+  EXTRA_SIZE,
+  FLAG_EXTRA,
   FLAG_USED,
   Flight,
+  FLIGHT_RUNS,
   FLIGHT_SIZE,
   GENERATION_MASK,
   NONE,
@@ -58,6 +62,26 @@ export function giveTcb(slot: u32): void {
   control.tcbLive--;
 }
 
+/** The Extra block of a connection, whether it is in use or not. */
+export function extraAt(tcb: Tcb): Extra {
+  return changetype<Extra>(extraBase + (usize(slotOf(tcb)) * EXTRA_SIZE));
+}
+
+/** The connection's Extra block, or null while nothing of it differs from the defaults. */
+export function extraOf(tcb: Tcb): Extra | null {
+  return (tcb.flags & FLAG_EXTRA) !== 0 ? extraAt(tcb) : null;
+}
+
+/** The connection's Extra block, put to use with every field 0 if it was not. */
+export function needExtra(tcb: Tcb): Extra {
+  const extra = extraAt(tcb);
+  if ((tcb.flags & FLAG_EXTRA) === 0) {
+    memory.fill(changetype<usize>(extra), 0, EXTRA_SIZE);
+    tcb.flags |= FLAG_EXTRA;
+  }
+  return extra;
+}
+
 /** The flight block of a number. */
 export function flightAt(block: u32): Flight {
   return changetype<Flight>(flightBase + (usize(block) * FLIGHT_SIZE));
@@ -72,7 +96,7 @@ export function takeFlight(): u32 {
     if (control.flightHigh >= boot.maxFlights) return NONE;
     block = control.flightHigh++;
   }
-  memory.fill(changetype<usize>(flightAt(block)), 0, 64);
+  memory.fill(changetype<usize>(flightAt(block)), 0, FLIGHT_RUNS);
   control.flightLive++;
   return block;
 }

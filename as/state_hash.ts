@@ -16,6 +16,8 @@ import {
   BOOT_SIZE,
   CONTROL_CHALLENGE_TOKENS,
   CONTROL_OWED_HEAD,
+  EXTRA_SIZE,
+  FLAG_EXTRA,
   FLAG_USED,
   FLIGHT_SIZE,
   LISTENER_SIZE,
@@ -27,7 +29,7 @@ import {
   WHEEL_SLOTS,
 } from "./layout.gen.ts";
 import { ringBytes, ringPtr } from "./conn/rings.ts";
-import { flightAt, tcbAt } from "./pool.ts";
+import { extraAt, flightAt, tcbAt } from "./pool.ts";
 import { ringTableBytes } from "./ring_pool.ts";
 
 /** FNV-1a's 64-bit basis and prime; words instead of bytes, which is as good for telling runs apart. */
@@ -47,6 +49,9 @@ function mixConnections(hash: u64): u64 {
     const tcb = tcbAt(slot);
     if ((tcb.flags & FLAG_USED) === 0) continue;
     hash = mix(hash, changetype<usize>(tcb), TCB_SIZE);
+    if ((tcb.flags & FLAG_EXTRA) !== 0) {
+      hash = mix(hash, changetype<usize>(extraAt(tcb)), EXTRA_SIZE);
+    }
     if (tcb.flight !== NONE) hash = mix(hash, changetype<usize>(flightAt(tcb.flight)), FLIGHT_SIZE);
     if (tcb.receiveRing !== NONE) {
       hash = mix(hash, ringPtr(tcb.receiveRing), ringBytes(tcb.receiveRing));

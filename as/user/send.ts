@@ -11,6 +11,7 @@ import {
   STATUS_BAD_ARGUMENT,
   STATUS_OK,
   STATUS_STALE_HANDLE,
+  STATUS_UNSUPPORTED,
   Tcb,
 } from "../layout.gen.ts";
 import {
@@ -69,6 +70,12 @@ export function reserve(slot: u32, generation: u32, want: u32): u32 {
   if (granted < want) tcb.flags |= FLAG_WANTS_SPACE;
   if (granted > 0) setSpans(tcb, granted);
   return granted;
+}
+
+/** Everything written so far is urgent. RFC 9293 section 3.8.5. */
+export function markUrgent(slot: u32, generation: u32): i32 {
+  const tcb = resolve(slot, generation);
+  return tcb === null ? -STATUS_STALE_HANDLE : -STATUS_UNSUPPORTED;
 }
 
 /** The first `bytes` of the granted spans hold data. */

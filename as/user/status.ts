@@ -4,6 +4,7 @@ import {
   FLAG_NO_DELAY,
   HOPS_MAX,
   INFO_SIZE,
+  LISTENERS_MAX,
   NONE,
   OPTION_CONNECT_TIMEOUT,
   OPTION_NEXT_HOP,
@@ -13,10 +14,12 @@ import {
   STATUS_BAD_ARGUMENT,
   STATUS_OK,
   STATUS_STALE_HANDLE,
+  STATUS_UNSUPPORTED,
   STATUS_WRONG_STATE,
   Tcb,
 } from "../layout.gen.ts";
 import { boot } from "../config.ts";
+import { listenerAt } from "../conn/listener.ts";
 import { ringBytes } from "../conn/rings.ts";
 import { isOpening } from "../conn/state.ts";
 import { receiveBufferMax } from "../conn/tcb.ts";
@@ -55,6 +58,12 @@ export function setOptionOf(slot: u32, generation: u32, option: u32, value: u32)
     return STATUS_OK;
   }
   return -STATUS_BAD_ARGUMENT;
+}
+
+/** Sets what the connections of a listener begin with. */
+export function setOptionOfListener(id: u32, _option: u32, _value: u32): i32 {
+  if (id >= LISTENERS_MAX || listenerAt(id).used === 0) return -STATUS_BAD_ARGUMENT;
+  return -STATUS_UNSUPPORTED;
 }
 
 /** Reads an option. */

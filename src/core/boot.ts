@@ -1,18 +1,28 @@
 /** Writes the configuration into Boot, and reads the regions' addresses from it. */
 import {
   BOOT_ACK_EVERY,
+  BOOT_BASE_MSS,
   BOOT_CHALLENGE_ACKS_PER_SECOND,
+  BOOT_CONGESTION_CONTROL,
   BOOT_CONTROL_PTR,
+  BOOT_COOKIE_KEY_A,
+  BOOT_CWND_MAX,
   BOOT_DATA_R2_MS,
   BOOT_DELAYED_ACK_MS,
   BOOT_DEMUX_KEY_A,
+  BOOT_DUP_THRESH,
   BOOT_EVENTS_PTR,
+  BOOT_FAST_OPEN_BACKLOG,
+  BOOT_FAST_OPEN_KEY_A,
   BOOT_FAULT_PTR,
   BOOT_FEATURES,
   BOOT_FIN_WAIT2_MS,
   BOOT_INFO_PTR,
   BOOT_INITIAL_WINDOW_SEGMENTS,
   BOOT_ISN_KEY_A,
+  BOOT_KEEP_COUNT,
+  BOOT_KEEP_IDLE_MS,
+  BOOT_KEEP_INTERVAL_MS,
   BOOT_MAC_A,
   BOOT_MAX_CONNECTIONS,
   BOOT_MAX_FLIGHTS,
@@ -21,9 +31,12 @@ import {
   BOOT_MEMORY_BYTES,
   BOOT_MSL_MS,
   BOOT_MTU,
+  BOOT_MTU_PROBING,
   BOOT_PARAM_PTR,
   BOOT_PARKED_MS,
   BOOT_PUNTS_PTR,
+  BOOT_QUIET_MS,
+  BOOT_R1_RETRIES,
   BOOT_RECEIVE_BUFFER_INITIAL,
   BOOT_RECEIVE_BUFFER_MAX,
   BOOT_RESETS_PER_SECOND,
@@ -35,9 +48,12 @@ import {
   BOOT_SPANS_PTR,
   BOOT_STATS_PTR,
   BOOT_SYN_ACK_RETRIES,
+  BOOT_SYN_COOKIES,
   BOOT_SYN_R2_MS,
   BOOT_TCB_PTR,
+  BOOT_TOS,
   BOOT_TTL,
+  BOOT_TTL_V6,
   BOOT_TX_PTR,
 } from "../layout/layout.gen.ts";
 import type { CoreConfig } from "./core_config.ts";
@@ -91,6 +107,10 @@ export function writeBoot(
   u32(BOOT_FEATURES, config.features);
   random.fill(memory.subarray(boot + BOOT_ISN_KEY_A, boot + BOOT_ISN_KEY_A + KEY_BYTES));
   random.fill(memory.subarray(boot + BOOT_DEMUX_KEY_A, boot + BOOT_DEMUX_KEY_A + KEY_BYTES));
+  random.fill(
+    memory.subarray(boot + BOOT_FAST_OPEN_KEY_A, boot + BOOT_FAST_OPEN_KEY_A + KEY_BYTES),
+  );
+  random.fill(memory.subarray(boot + BOOT_COOKIE_KEY_A, boot + BOOT_COOKIE_KEY_A + KEY_BYTES));
   memory.set(config.mac, boot + BOOT_MAC_A);
   view.setUint16(boot + BOOT_TTL, config.ttl, true);
   u32(BOOT_RECEIVE_BUFFER_INITIAL, config.receiveBufferInitial);
@@ -110,6 +130,20 @@ export function writeBoot(
   u32(BOOT_INITIAL_WINDOW_SEGMENTS, config.initialWindowSegments);
   u32(BOOT_CHALLENGE_ACKS_PER_SECOND, config.challengeAcksPerSecond);
   u32(BOOT_RESETS_PER_SECOND, config.resetsPerSecond);
+  u32(BOOT_CONGESTION_CONTROL, config.congestionControl);
+  u32(BOOT_KEEP_IDLE_MS, config.keepIdleMs);
+  u32(BOOT_KEEP_INTERVAL_MS, config.keepIntervalMs);
+  u32(BOOT_KEEP_COUNT, config.keepCount);
+  u32(BOOT_TOS, config.tos);
+  u32(BOOT_TTL_V6, config.ttlV6);
+  u32(BOOT_SYN_COOKIES, config.synCookies);
+  u32(BOOT_QUIET_MS, config.quietMs);
+  u32(BOOT_MTU_PROBING, config.mtuProbing);
+  u32(BOOT_FAST_OPEN_BACKLOG, config.fastOpenBacklog);
+  u32(BOOT_R1_RETRIES, config.r1Retries);
+  u32(BOOT_DUP_THRESH, config.dupThresh);
+  u32(BOOT_CWND_MAX, config.cwndMax);
+  u32(BOOT_BASE_MSS, config.baseMss);
 }
 
 /**

@@ -374,6 +374,16 @@ export class Core {
     return this.#call(this.#calls.setOption, slot, generationOf(handle), option, value, now);
   }
 
+  /** Sets what the connections of a listener begin with. @returns 0 or -STATUS. */
+  setListenerOption(id: number, option: number, value: number): number {
+    return this.#call(this.#calls.setListenerOption, id, option, value);
+  }
+
+  /** Marks everything written so far as urgent. RFC 9293 section 3.8.5. @returns 0 or -STATUS. */
+  sendUrgent(handle: number, now: number): number {
+    return this.#call(this.#calls.sendUrgent, slotOf(handle), generationOf(handle), now);
+  }
+
   /** Gets an option. @param option OPTION. @returns Its value, or -STATUS. */
   getOption(handle: number, option: number): number {
     return this.#call(this.#calls.getOption, slotOf(handle), generationOf(handle), option);

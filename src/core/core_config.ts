@@ -1,7 +1,23 @@
 /**
  * The core's configuration: what Boot holds before `init()`, with defaults, their sources and their units.
  */
-import { FEATURE_SACK, FEATURE_TIMESTAMPS, FEATURE_WINDOW_SCALE } from "../layout/layout.gen.ts";
+import {
+  CONGESTION_NEW_RENO,
+  COOKIES_PRESSURE,
+  FEATURE_DSACK,
+  FEATURE_ECN_ACCEPT,
+  FEATURE_FRTO,
+  FEATURE_HYSTART,
+  FEATURE_IDLE_RESTART,
+  FEATURE_PMTU,
+  FEATURE_RACK,
+  FEATURE_RECEIVE_TUNING,
+  FEATURE_SACK,
+  FEATURE_TIMESTAMPS,
+  FEATURE_TLP,
+  FEATURE_WINDOW_SCALE,
+  MTU_PROBING_BLACK_HOLE,
+} from "../layout/layout.gen.ts";
 
 /** Everything the core can be told once, at its start. */
 export interface CoreConfig {
@@ -57,6 +73,34 @@ export interface CoreConfig {
   readonly challengeAcksPerSecond: number;
   /** Resets to segments of no connection, per second. */
   readonly resetsPerSecond: number;
+  /** CONGESTION of new connections. */
+  readonly congestionControl: number;
+  /** Silence before the first keepalive, ms. */
+  readonly keepIdleMs: number;
+  /** Between keepalives that are not answered, ms. */
+  readonly keepIntervalMs: number;
+  /** Keepalives without answer that end a connection. */
+  readonly keepCount: number;
+  /** Differentiated Services byte of what we send; its ECN bits are 0. */
+  readonly tos: number;
+  /** Hop limit of what we send by IPv6. */
+  readonly ttlV6: number;
+  /** COOKIES policy. */
+  readonly synCookies: number;
+  /** Silence after the start, ms; 0 = none. */
+  readonly quietMs: number;
+  /** MTU_PROBING policy. */
+  readonly mtuProbing: number;
+  /** Connections by Fast Open that may wait for their handshake. */
+  readonly fastOpenBacklog: number;
+  /** Retransmissions after which the user is told, R1. */
+  readonly r1Retries: number;
+  /** Duplicate ACKs that mean loss. */
+  readonly dupThresh: number;
+  /** Largest congestion window, segments; 0 = no limit. */
+  readonly cwndMax: number;
+  /** Where search for the path MTU begins, bytes of MSS. */
+  readonly baseMss: number;
 }
 
 /** Bytes of one MiB. */
@@ -131,6 +175,32 @@ const CHALLENGE_ACKS_PER_SECOND = 1_000;
 /** Five times FreeBSD's `icmplim`, because a gateway answers for a whole network. */
 const RESETS_PER_SECOND = 1_000;
 
+/** RFC 9293 MUST-28: not below two hours, ms. */
+const KEEP_IDLE_MS = 7_200_000;
+
+/** As `tcp_keepalive_intvl` of Linux, ms; RFC 9293 names none. */
+const KEEP_INTERVAL_MS = 75_000;
+
+/** As `tcp_keepalive_probes` of Linux. */
+const KEEP_COUNT = 9;
+
+/** Bounds what a flood of replayed cookies can cost. RFC 7413 section 5.1. */
+const FAST_OPEN_BACKLOG = 256;
+
+/** RFC 9293 SHLD-10: at least 3 retransmissions. */
+const R1_RETRIES = 3;
+
+/** RFC 5681 section 3.2. */
+const DUP_THRESH = 3;
+
+/** RFC 4821 section 7.2, bytes of MSS. */
+const BASE_MSS = 1_024;
+
+/** What is on unless it is switched off. */
+export const DEFAULT_FEATURES: number = FEATURE_TIMESTAMPS | FEATURE_SACK | FEATURE_WINDOW_SCALE |
+  FEATURE_ECN_ACCEPT | FEATURE_RACK | FEATURE_TLP | FEATURE_FRTO | FEATURE_DSACK |
+  FEATURE_HYSTART | FEATURE_IDLE_RESTART | FEATURE_RECEIVE_TUNING | FEATURE_PMTU;
+
 /**
  * Completes a configuration.
  *
@@ -154,7 +224,7 @@ export function coreConfig(
     maxTimeWaits: maxConnections,
     maxFlights: Math.max(16, Math.ceil(maxConnections / CONNECTIONS_PER_FLIGHT)),
     maxParked: MAX_PARKED,
-    features: FEATURE_TIMESTAMPS | FEATURE_SACK | FEATURE_WINDOW_SCALE,
+    features: DEFAULT_FEATURES,
     ttl: TTL,
     receiveBufferInitial: Math.min(RECEIVE_BUFFER_INITIAL, given.receiveBufferMax ?? BUFFER_MAX),
     receiveBufferMax: BUFFER_MAX,
@@ -173,6 +243,20 @@ export function coreConfig(
     initialWindowSegments: INITIAL_WINDOW_SEGMENTS,
     challengeAcksPerSecond: CHALLENGE_ACKS_PER_SECOND,
     resetsPerSecond: RESETS_PER_SECOND,
+    congestionControl: CONGESTION_NEW_RENO,
+    keepIdleMs: KEEP_IDLE_MS,
+    keepIntervalMs: KEEP_INTERVAL_MS,
+    keepCount: KEEP_COUNT,
+    tos: 0,
+    ttlV6: TTL,
+    synCookies: COOKIES_PRESSURE,
+    quietMs: 0,
+    mtuProbing: MTU_PROBING_BLACK_HOLE,
+    fastOpenBacklog: FAST_OPEN_BACKLOG,
+    r1Retries: R1_RETRIES,
+    dupThresh: DUP_THRESH,
+    cwndMax: 0,
+    baseMss: BASE_MSS,
     ...given,
   };
 }

@@ -51,6 +51,10 @@ export interface CoreExports {
    * are lost, RFC 9293 section 3.6 and RFC 2525 section 2.17). After EVENT_CLOSED it frees the slot. */
   release(slot: number, generation: number, now: number): number;
   setOption(slot: number, generation: number, option: number, value: number, now: number): number;
+  /** Sets what the connections of a listener begin with. */
+  setListenerOption(id: number, option: number, value: number): number;
+  /** What was written so far is urgent: SND.UP. RFC 9293 section 3.8.5. */
+  sendUrgent(slot: number, generation: number, now: number): number;
   getOption(slot: number, generation: number, option: number): number;
   /** Writes Boot.infoPtr. 0 or -STATUS. */
   info(slot: number, generation: number): number;

@@ -26,6 +26,8 @@ export const ABI_EXPORTS: readonly string[] = [
   "abort",
   "release",
   "setOption",
+  "setListenerOption",
+  "sendUrgent",
   "getOption",
   "info",
   "setNextHop",

@@ -115,14 +115,17 @@ function constants(type: string): string[] {
     }
   }
   const flight = STRUCTS.find((s) => s.name === "Flight");
-  const runs = (flight?.fields.length ?? 0) * SIZES.u32;
-  lines.push("", "/** Where Flight's runs begin. */", `export const FLIGHT_RUNS${type} = ${runs};`);
+  // Runs and ranges take the end of the block, whatever its fields are.
   const limit = (name: string): number => LIMITS.find((l) => l[0] === name)?.[1] ?? 0;
   const size = (name: string): number => STRUCTS.find((s) => s.name === name)?.size ?? 0;
+  const runs = size("Flight") - limit("RUNS_MAX") * size("Run") -
+    limit("RANGES_MAX") * size("Range");
+  lines.push("", "/** Where Flight's runs begin. */", `export const FLIGHT_RUNS${type} = ${runs};`);
   const ranges = runs + limit("RUNS_MAX") * size("Run");
-  const end = ranges + limit("RANGES_MAX") * size("Range");
-  if (end > (flight?.size ?? 0)) {
-    throw new Error(`Cannot place Flight: runs and ranges end at ${end}`);
+  const fields = flight === undefined ? [] : place(flight);
+  const last = fields[fields.length - 1];
+  if (last !== undefined && last.offset + SIZES[last.type] > runs) {
+    throw new Error(`Cannot place Flight: its fields reach into its runs at ${runs}`);
   }
   lines.push(
     "/** Where Flight's ranges begin. */",

@@ -1,16 +1,24 @@
 /**
  * The memory map of tidewire: the only place where a struct, a limit or a code that both sides know is
  * written down. `generate.ts` turns it into `as/layout.gen.ts`, `src/layout/layout.gen.ts` and
- * `docs/memory.md`. It is data and no logic: limits here, codes in `schema_codes.ts`, structs in `schema_structs.ts`.
+ * `docs/memory.md`. It is data and no logic: limits here, codes in `schema_codes.ts` and
+ * `schema_extra.ts`, structs in `schema_connection.ts` and `schema_structs.ts`.
  *
  * Addresses are 16 bytes in network order, IPv4 mapped as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), held
  * as two u64 loaded as they lie, so that they are compared and never computed with.
  */
 
-import type { Limit } from "./schema_types.ts";
+import { CODES } from "./schema_codes.ts";
+import { CONNECTION_STRUCTS } from "./schema_connection.ts";
+import { EXTRA_ENUMS } from "./schema_extra.ts";
+import { COMMON_STRUCTS } from "./schema_structs.ts";
+import type { EnumSchema, Limit, StructSchema } from "./schema_types.ts";
 
-export { ENUMS } from "./schema_codes.ts";
-export { STRUCTS } from "./schema_structs.ts";
+/** The structs, in the order in which docs/memory.md shows them. */
+export const STRUCTS: readonly StructSchema[] = [...CONNECTION_STRUCTS, ...COMMON_STRUCTS];
+
+/** Codes and flags that both sides know. */
+export const ENUMS: readonly EnumSchema[] = [...CODES, ...EXTRA_ENUMS];
 
 /** Fixed limits and sizes. Anything that may be configured is a field of `Boot` instead. */
 export const LIMITS: readonly Limit[] = [
@@ -30,6 +38,7 @@ export const LIMITS: readonly Limit[] = [
   ["ETHERNET_HEADER_BYTES", 14, "Two MAC addresses and the EtherType."],
   ["IPV4_HEADER_BYTES", 20, "IPv4 header without options. RFC 791 section 3.1."],
   ["IPV6_HEADER_BYTES", 40, "IPv6 header. RFC 8200 section 3."],
+  ["FAST_OPEN_COOKIE_MAX", 16, "Longest Fast Open cookie, bytes. RFC 7413 section 4.1.1."],
   ["TCP_HEADER_BYTES", 20, "TCP header without options. RFC 9293 section 3.1."],
   ["TCP_OPTIONS_MAX_BYTES", 40, "Data offset is 4 bits of 32-bit words. RFC 9293 section 3.1."],
   ["PUNTS_MAX", 1024, "Frames handed to the host per batch; the rest is dropped and counted."],

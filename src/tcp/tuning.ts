@@ -2,16 +2,12 @@
 import {
   type CoreConfig,
   coreConfig,
+  DEFAULT_FEATURES,
   DEFAULT_MEMORY_MIB,
   MAX_MEMORY_MIB,
   MIB,
 } from "../core/core_config.ts";
-import {
-  FEATURE_ANY_ADDRESS,
-  FEATURE_SACK,
-  FEATURE_TIMESTAMPS,
-  FEATURE_WINDOW_SCALE,
-} from "../layout/layout.gen.ts";
+import { FEATURE_ANY_ADDRESS } from "../layout/layout.gen.ts";
 import type { Tuning } from "../options.ts";
 
 /** Smallest memory, MiB: the regions, small tables and a few rings. */
@@ -73,7 +69,7 @@ export function tunedConfig(tuning: Tuning, mac: Uint8Array, mtu: number): CoreC
     config.ackEvery = tuning.ackEvery;
   }
   const any = tuning.anyAddress === true ? FEATURE_ANY_ADDRESS : 0;
-  config.features = FEATURE_TIMESTAMPS | FEATURE_SACK | FEATURE_WINDOW_SCALE | any;
+  config.features = DEFAULT_FEATURES | any;
   return coreConfig({ ...config, mac, mtu });
 }
 
