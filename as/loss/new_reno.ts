@@ -1,10 +1,8 @@
-/** Congestion control by RFC 5681 with the recovery of RFC 6582. All windows are bytes. */
+/** The window of RFC 5681. All windows are bytes. */
 import { Flight, Tcb } from "../layout.gen.ts";
 
 /** Slow start counts at most this many segments per ACK. RFC 9406 section 4.3: L = 8, because ACKs coalesce. */
 const SLOW_START_SEGMENTS: u32 = 8;
-/** Duplicate ACKs that mean loss. RFC 5681 section 3.2. */
-export const DUP_ACK_THRESHOLD: u32 = 3;
 /** Largest congestion window, bytes: RFC 7323's largest window. */
 const CWND_MAX: u32 = 1 << 30;
 
@@ -21,7 +19,7 @@ export function halve(tcb: Tcb, flightSize: u32): void {
  * @param acked Bytes.
  * @param flightSize Bytes in flight before the ACK: a window that was not used does not grow (RFC 7661 section 4.1).
  */
-export function grow(tcb: Tcb, flight: Flight, acked: u32, flightSize: u32): void {
+export function growNewReno(tcb: Tcb, flight: Flight, acked: u32, flightSize: u32): void {
   if (tcb.cwnd >= CWND_MAX || flightSize + u32(tcb.mss) < tcb.cwnd / 2) return;
   if (tcb.cwnd < tcb.ssthresh) {
     const most = SLOW_START_SEGMENTS * u32(tcb.mss);

@@ -2,7 +2,6 @@
  * Loss recovery: fast retransmit and fast recovery (RFC 5681 section 3.2, RFC 6582), with SACK the holes that have
  * enough held bytes above them (RFC 6675), and the retransmission timeout. Here it is decided what is lost; `tx/` sends it.
  */
-import { boot, control } from "../config.ts";
 import {
   FLAG_SACK,
   Flight,
@@ -17,8 +16,11 @@ import {
 import { owe } from "../owed.ts";
 import { after, atOrAfter } from "../seq.ts";
 import { count } from "../stats.ts";
-import { DUP_ACK_THRESHOLD, grow, halve } from "./new_reno.ts";
+import { onAcked, onLoss, onRecoveryEnd, onRto } from "./congestion.ts";
 import { markAllLost, markFirstLost, markLostBelowSacked } from "./scoreboard.ts";
+
+/** Duplicate ACKs that mean loss. RFC 5681 section 3.2. */
+const DUP_ACK_THRESHOLD: u32 = 3;
 
 /** Bytes believed to be on the way: RFC 6675 section 4, "pipe". */
 export function inFlight(tcb: Tcb, flight: Flight): u32 {
@@ -27,7 +29,7 @@ export function inFlight(tcb: Tcb, flight: Flight): u32 {
 
 function enterFast(tcb: Tcb, flight: Flight): void {
   count(STAT_FAST_RETRANSMITS);
-  halve(tcb, tcb.sndNxt - tcb.sndUna);
+  onLoss(tcb, flight, tcb.sndNxt - tcb.sndUna);
   flight.recovery = RECOVERY_FAST;
   flight.recover = tcb.sndNxt;
   tcb.cwnd = tcb.ssthresh;
@@ -87,18 +89,18 @@ function flightCap(tcb: Tcb): u32 {
 export function onNewAck(tcb: Tcb, flight: Flight, acked: u32, flightSize: u32): void {
   flight.dupAcks = 0;
   if (flight.recovery === RECOVERY_OPEN) {
-    grow(tcb, flight, acked, flightSize);
+    onAcked(tcb, flight, acked, flightSize);
     return;
   }
   if (atOrAfter(tcb.sndUna, flight.recover)) {
     // Full acknowledgment: deflate. RFC 6582 section 3.2 step 3.
     if (flight.recovery === RECOVERY_FAST) tcb.cwnd = tcb.ssthresh;
     flight.recovery = RECOVERY_OPEN;
-    flight.ackedBytes = 0;
+    onRecoveryEnd(tcb, flight);
     return;
   }
   if (flight.recovery === RECOVERY_LOSS) {
-    grow(tcb, flight, acked, flightSize);
+    onAcked(tcb, flight, acked, flightSize);
     owe(tcb, OWED_RETRANSMIT);
     return;
   }
@@ -119,19 +121,12 @@ export function onNewAck(tcb: Tcb, flight: Flight, acked: u32, flightSize: u32):
 /** The retransmission timer expired. RFC 6298 section 5.4, RFC 5681 section 3.1, RFC 6582 section 4. */
 export function onTimeout(tcb: Tcb, flight: Flight): void {
   // ssthresh falls once per episode, not with each back-off. RFC 5681 section 3.1.
-  if (flight.recovery !== RECOVERY_LOSS) halve(tcb, tcb.sndNxt - tcb.sndUna);
+  if (flight.recovery !== RECOVERY_LOSS) onRto(tcb, flight, tcb.sndNxt - tcb.sndUna);
   flight.recovery = RECOVERY_LOSS;
   flight.recover = tcb.sndNxt;
   flight.dupAcks = 0;
-  flight.ackedBytes = 0;
   // LW = 1 segment. RFC 5681 section 3.1.
   tcb.cwnd = u32(tcb.mss);
   markAllLost(flight);
   owe(tcb, OWED_RETRANSMIT);
-}
-
-/** Restart after idle: RW = min(IW, cwnd) when nothing was sent for an RTO. RFC 5681 section 4.1. */
-export function restartAfterIdle(tcb: Tcb): void {
-  const initial = boot.initialWindowSegments * u32(tcb.mss);
-  if (tcb.cwnd > initial && control.nowMs - tcb.lastSendMs > tcb.rtoMs) tcb.cwnd = initial;
 }

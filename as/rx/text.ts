@@ -27,6 +27,7 @@ import { canReceiveText } from "../conn/state.ts";
 import { endConnection } from "../conn/tcb.ts";
 import { armAck } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
+import { initCongestion } from "../loss/congestion.ts";
 import { owe } from "../owed.ts";
 import { flightAt, takeFlight } from "../pool.ts";
 import { after } from "../seq.ts";
@@ -50,7 +51,9 @@ function acknowledge(tcb: Tcb, seg: Segment): void {
 
 /** The flight block for out-of-order ranges, or NONE. */
 function flightForRanges(tcb: Tcb): u32 {
-  if (tcb.flight === NONE) tcb.flight = takeFlight();
+  if (tcb.flight !== NONE) return tcb.flight;
+  tcb.flight = takeFlight();
+  if (tcb.flight !== NONE) initCongestion(tcb, flightAt(tcb.flight));
   return tcb.flight;
 }
 

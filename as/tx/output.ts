@@ -29,7 +29,8 @@ import {
 } from "../layout.gen.ts";
 import { canSendData, isOpening } from "../conn/state.ts";
 import { armPersist, armRetransmit } from "../deadline/deadline.ts";
-import { inFlight, restartAfterIdle } from "../loss/recovery.ts";
+import { initCongestion, restartAfterIdle } from "../loss/congestion.ts";
+import { inFlight } from "../loss/recovery.ts";
 import { firstLost, noteResent, noteSent, runAt } from "../loss/scoreboard.ts";
 import { delist, enlist } from "../owed.ts";
 import { flightAt, giveFlight, takeFlight, tcbAt } from "../pool.ts";
@@ -106,7 +107,9 @@ function flightOf(tcb: Tcb): Flight | null {
     return null;
   }
   tcb.flight = block;
-  return flightAt(block);
+  const flight = flightAt(block);
+  initCongestion(tcb, flight);
+  return flight;
 }
 
 /** Sends what is lost again, first hole first, while the congestion window allows; `forced` pays for the first. */
