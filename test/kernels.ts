@@ -75,6 +75,7 @@ export interface Kernels {
     totalBytes: number,
     protocol: number,
     ttl: number,
+    tos: number,
     sourceB: bigint,
     destinationB: bigint,
   ): void;
@@ -84,6 +85,7 @@ export interface Kernels {
     payloadBytes: number,
     nextHeader: number,
     hopLimit: number,
+    trafficClass: number,
     sourceA: bigint,
     sourceB: bigint,
     destinationA: bigint,

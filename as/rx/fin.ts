@@ -23,8 +23,8 @@ import { compactTimeWait, timeWaitMs } from "../conn/time_wait.ts";
 import { armLife, disarmRetransmit } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
 import { flightAt } from "../pool.ts";
-import { TCP_FIN } from "../tx/build_segment.ts";
 import { answerAck } from "../tx/reply.ts";
+import { TCP_FIN } from "../wire/tcp_header.ts";
 import { dropRanges } from "./reassembly.ts";
 import { isFinNext } from "./text.ts";
 

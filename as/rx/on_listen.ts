@@ -31,8 +31,8 @@ import { raise } from "../events.ts";
 import { owe } from "../owed.ts";
 import { takeTcb, tcbAt } from "../pool.ts";
 import { count } from "../stats.ts";
-import { TCP_ACK, TCP_RST, TCP_SYN } from "../tx/build_segment.ts";
 import { answerReset } from "../tx/reply.ts";
+import { TCP_ACK, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
 
 function fillTuple(tcb: Tcb, seg: Segment): void {
   tcb.localAddrA = seg.localAddrA;

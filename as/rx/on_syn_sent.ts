@@ -28,7 +28,7 @@ import { raise } from "../events.ts";
 import { computeRto, sampleRtt } from "../loss/rtt.ts";
 import { owe } from "../owed.ts";
 import { count } from "../stats.ts";
-import { TCP_ACK, TCP_RST, TCP_SYN } from "../tx/build_segment.ts";
+import { TCP_ACK, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
 import { isAckAcceptable } from "./acceptance.ts";
 import { processFin } from "./fin.ts";
 import { processText } from "./text.ts";

@@ -5,8 +5,8 @@ import { findSegment, REF_TIME_WAIT } from "../conn/demux.ts";
 import { findListener } from "../conn/listener.ts";
 import { tcbAt, timeWaitAt } from "../pool.ts";
 import { after, before } from "../seq.ts";
-import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from "../tx/build_segment.ts";
 import { answerTimeWait } from "../tx/reply.ts";
+import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
 import { onListen } from "./on_listen.ts";
 
 /** Beyond anything in flight on the old connection, bytes: the widest window without scaling and a SYN. */

@@ -16,7 +16,7 @@ import {
 } from "../layout.gen.ts";
 import { endConnection } from "../conn/tcb.ts";
 import { count } from "../stats.ts";
-import { TCP_RST, TCP_SYN } from "../tx/build_segment.ts";
+import { TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
 import { CONTINUE, DONE } from "./verdict.ts";
 
 /** What the user is told of a RST in a state. RFC 9293 section 3.10.7.4, second. */

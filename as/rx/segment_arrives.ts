@@ -25,7 +25,7 @@ import { owe } from "../owed.ts";
 import { tcbAt } from "../pool.ts";
 import { count } from "../stats.ts";
 import { answerAck, answerChallenge, answerReset } from "../tx/reply.ts";
-import { TCP_ACK, TCP_RST, TCP_SYN } from "../tx/build_segment.ts";
+import { TCP_ACK, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
 import { processAck } from "./ack.ts";
 import { processFin } from "./fin.ts";
 import { onClosed } from "./on_closed.ts";

@@ -18,8 +18,8 @@ import { timeWaitMs } from "../conn/time_wait.ts";
 import { armLife } from "../deadline/deadline.ts";
 import { atOrBefore, before } from "../seq.ts";
 import { count } from "../stats.ts";
-import { TCP_FIN, TCP_RST, TCP_SYN } from "../tx/build_segment.ts";
 import { receiveWindow } from "../tx/receive_window.ts";
+import { TCP_FIN, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
 import { isAcceptable } from "./acceptance.ts";
 import { CONTINUE, DONE } from "./verdict.ts";
 

@@ -35,7 +35,7 @@ import { count } from "../stats.ts";
 import { store16 } from "../bytes.ts";
 import { writeEthernet } from "../wire/ethernet.ts";
 import { writeIpv4 } from "../wire/ipv4.ts";
-import { writeTcp } from "../wire/tcp_header.ts";
+import { TCP_ACK, TCP_RST, TCP_SYN, writeTcp } from "../wire/tcp_header.ts";
 import {
   writeMss,
   writeNop,
@@ -47,13 +47,6 @@ import {
 } from "../wire/tcp_options.ts";
 import { advertise } from "./receive_window.ts";
 
-/** TCP's flags, as bits of the header's 14th byte. RFC 9293 section 3.1. */
-export const TCP_FIN: u32 = 1;
-export const TCP_SYN: u32 = 2;
-export const TCP_RST: u32 = 4;
-export const TCP_PSH: u32 = 8;
-export const TCP_ACK: u32 = 16;
-export const TCP_URG: u32 = 32;
 /** IP protocol number of TCP. */
 export const PROTOCOL_TCP: u32 = 6;
 /** EtherType of IPv4. */
@@ -173,6 +166,7 @@ function writeLinkAndIp(tcb: Tcb, frame: usize, ipBytes: u32): void {
     ipBytes,
     PROTOCOL_TCP,
     boot.ttl,
+    tcb.tos,
     tcb.localAddrB,
     tcb.remoteAddrB,
   );

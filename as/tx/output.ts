@@ -36,16 +36,13 @@ import { delist, enlist } from "../owed.ts";
 import { flightAt, giveFlight, takeFlight, tcbAt } from "../pool.ts";
 import { before } from "../seq.ts";
 import { count, countMany } from "../stats.ts";
+import { TCP_ACK, TCP_FIN, TCP_PSH, TCP_SYN } from "../wire/tcp_header.ts";
 import {
   BARE_RECORD_MAX,
   bareSequence,
   buildSegment,
   isHopResolved,
   sackBytes,
-  TCP_ACK,
-  TCP_FIN,
-  TCP_PSH,
-  TCP_SYN,
 } from "./build_segment.ts";
 import { congestionRoom, maySend, offeredWindow, unsentBytes } from "./usable_window.ts";
 

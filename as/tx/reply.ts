@@ -27,7 +27,7 @@ import { fold, pseudoSum, sum } from "../checksum.ts";
 import { count } from "../stats.ts";
 import { writeEthernet } from "../wire/ethernet.ts";
 import { writeIpv4 } from "../wire/ipv4.ts";
-import { writeTcp } from "../wire/tcp_header.ts";
+import { TCP_ACK, TCP_RST, writeTcp } from "../wire/tcp_header.ts";
 import { writeNop, writeTimestamps } from "../wire/tcp_options.ts";
 import {
   BARE_RECORD_MAX,
@@ -37,8 +37,6 @@ import {
   isHopResolved,
   PROTOCOL_TCP,
   recordStride,
-  TCP_ACK,
-  TCP_RST,
   writeRecordHeader,
 } from "./build_segment.ts";
 
@@ -140,6 +138,7 @@ function buildBare(
     IPV4_HEADER_BYTES + tcpBytes,
     PROTOCOL_TCP,
     boot.ttl,
+    0,
     seg.localAddrB,
     seg.remoteAddrB,
   );

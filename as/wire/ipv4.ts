@@ -14,6 +14,7 @@ import {
 /** A header without options, bytes. */
 const HEADER_BYTES: u32 = IPV4_HEADER_BYTES;
 /** Offsets of the header's fields, bytes. */
+const TOS_AT: usize = 1;
 const TOTAL_AT: usize = 2;
 const FRAGMENT_AT: usize = 6;
 const TTL_AT: usize = 8;
@@ -103,7 +104,7 @@ function isDestination(packet: usize): bool {
 }
 
 /**
- * Checks a packet's header and takes its addresses.
+ * Checks a packet's header and takes its addresses, its Differentiated Services byte and its time to live.
  *
  * @param packet Where the header begins.
  * @param bytes What the frame has from there on.
@@ -124,6 +125,8 @@ export function parseIpv4(packet: usize, bytes: u32, segment: Segment): i32 {
     return drop(STAT_DROP_IP_OPTION);
   }
   if (!isSource(packet) || !isDestination(packet)) return drop(STAT_DROP_IP_ADDRESS);
+  segment.tos = load<u8>(packet + TOS_AT);
+  segment.ttl = load<u8>(packet + TTL_AT);
   segment.localAddrA = 0;
   segment.localAddrB = mappedB(load<u32>(packet + DESTINATION_AT));
   segment.remoteAddrA = 0;
@@ -139,6 +142,7 @@ export function parseIpv4(packet: usize, bytes: u32, segment: Segment): i32 {
  * @param totalBytes Header and payload, at most 65535.
  * @param protocol Protocol of the payload.
  * @param ttl Time to live, 1 to 255.
+ * @param tos Differentiated Services byte, ECN in the low two bits. RFC 3168 section 5.
  * @param sourceB Second half of the mapped source address.
  * @param destinationB Second half of the mapped destination address.
  */
@@ -147,12 +151,13 @@ export function writeIpv4(
   totalBytes: u32,
   protocol: u32,
   ttl: u32,
+  tos: u32,
   sourceB: u64,
   destinationB: u64,
 ): void {
   assert(totalBytes <= 0xffff, "an IPv4 packet is longer than its length field");
   store<u8>(ptr, VERSION_IHL);
-  store<u8>(ptr, 0, 1);
+  store<u8>(ptr + TOS_AT, u8(tos));
   store16(ptr + TOTAL_AT, totalBytes);
   store<u16>(ptr, 0, 4);
   store16(ptr + FRAGMENT_AT, FLAG_DF);

@@ -1,5 +1,5 @@
 /** IPv6 headers. RFC 8200 section 3. Extension headers are the host's: whatever is not TCP at once is not parsed here. */
-import { load16, store16, store32 } from "../bytes.ts";
+import { load16, load32, store16, store32 } from "../bytes.ts";
 import {
   IPV6_HEADER_BYTES,
   Segment,
@@ -19,8 +19,9 @@ const DESTINATION_AT: usize = 24;
 /** Second half of an address. */
 const SECOND_HALF: usize = 8;
 const VERSION: u32 = 6;
-/** Version 6 with no traffic class and no flow label. */
+/** Version 6 with no traffic class and no flow label; the class stands 20 bits from the right. */
 const VERSION_WORD: u32 = 0x60000000;
+const TRAFFIC_CLASS_SHIFT: u32 = 20;
 /** First byte of multicast addresses. RFC 4291 section 2.7. */
 const MULTICAST: u32 = 0xff;
 
@@ -35,7 +36,7 @@ export function ipv6PayloadBytes(packet: usize): u32 {
 }
 
 /**
- * Checks a packet's header and takes its addresses.
+ * Checks a packet's header and takes its addresses, its traffic class and its hop limit.
  *
  * @param packet Where the header begins.
  * @param bytes What the frame has from there on.
@@ -53,6 +54,8 @@ export function parseIpv6(packet: usize, bytes: u32, segment: Segment): i32 {
   if (isMapped(packet + SOURCE_AT) || isMapped(packet + DESTINATION_AT)) {
     return -STAT_DROP_IP_ADDRESS - 1;
   }
+  segment.tos = u8(load32(packet) >> TRAFFIC_CLASS_SHIFT);
+  segment.ttl = load<u8>(packet + HOP_LIMIT_AT);
   segment.localAddrA = destinationA;
   segment.localAddrB = load<u64>(packet + DESTINATION_AT + SECOND_HALF);
   segment.remoteAddrA = sourceA;
@@ -72,6 +75,7 @@ function isMapped(address: usize): bool {
  * @param payloadBytes What follows, at most 65535.
  * @param nextHeader Protocol of it.
  * @param hopLimit 1 to 255.
+ * @param trafficClass Differentiated Services and ECN. RFC 3168 section 5.
  * @param sourceA First half of the source address, as it lies.
  * @param sourceB Second half of it.
  * @param destinationA First half of the destination address.
@@ -82,13 +86,14 @@ export function writeIpv6(
   payloadBytes: u32,
   nextHeader: u32,
   hopLimit: u32,
+  trafficClass: u32,
   sourceA: u64,
   sourceB: u64,
   destinationA: u64,
   destinationB: u64,
 ): void {
   assert(payloadBytes <= 0xffff, "an IPv6 payload is longer than its length field");
-  store32(ptr, VERSION_WORD);
+  store32(ptr, VERSION_WORD | (trafficClass << TRAFFIC_CLASS_SHIFT));
   store16(ptr + PAYLOAD_AT, payloadBytes);
   store<u8>(ptr + NEXT_HEADER_AT, u8(nextHeader));
   store<u8>(ptr + HOP_LIMIT_AT, u8(hopLimit));

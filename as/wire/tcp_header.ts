@@ -12,6 +12,16 @@ import { parseTcpOptions } from "./tcp_options.ts";
 
 /** A header without options, bytes. */
 const HEADER_BYTES: u32 = TCP_HEADER_BYTES;
+/** TCP's flags, as bits of the header's 14th byte. RFC 9293 section 3.1. */
+export const TCP_FIN: u32 = 1;
+export const TCP_SYN: u32 = 2;
+export const TCP_RST: u32 = 4;
+export const TCP_PSH: u32 = 8;
+export const TCP_ACK: u32 = 16;
+export const TCP_URG: u32 = 32;
+/** ECN-Echo and Congestion Window Reduced. RFC 3168 section 6.1. */
+export const TCP_ECE: u32 = 64;
+export const TCP_CWR: u32 = 128;
 /** Offsets of the header's fields, bytes. */
 const DESTINATION_AT: usize = 2;
 const SEQ_AT: usize = 4;
@@ -24,9 +34,6 @@ const URGENT_AT: usize = 18;
 const PROTOCOL_TCP: u32 = 6;
 /** What a sum is that holds its own right checksum. RFC 1071 section 1. */
 const SUM_OF_RIGHT: u32 = 0xffff;
-/** Flags that take a sequence number. */
-const FIN: u32 = 1;
-const SYN: u32 = 2;
 
 /** A refusal, as the parsers return it. */
 function drop(stat: i32): i32 {
@@ -100,7 +107,7 @@ function takeTcp(tcp: usize, bytes: u32, segment: Segment): i32 {
   segment.textPtr = u32(tcp + headerBytes);
   segment.textBytes = textBytes;
   // SEG.LEN counts SYN and FIN. RFC 9293 section 3.4.
-  segment.len = textBytes + u32((flags & SYN) !== 0) + u32((flags & FIN) !== 0);
+  segment.len = textBytes + u32((flags & TCP_SYN) !== 0) + u32((flags & TCP_FIN) !== 0);
   segment.headerBytes = u16(headerBytes);
   segment.answer = 0;
   return 0;

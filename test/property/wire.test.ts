@@ -13,6 +13,8 @@ import {
   SEGMENT_SIZE,
   SEGMENT_TEXT_BYTES,
   SEGMENT_TEXT_PTR,
+  SEGMENT_TOS,
+  SEGMENT_TTL,
   SEGMENT_URGENT,
   SEGMENT_WND,
   STAT_DROP_FRAME_SHORT,
@@ -126,10 +128,10 @@ describe("parseIpv4() and its twin", () => {
     const [source, destination] = [REMOTE, LOCAL].map((bytes) =>
       kernels.mappedB(new DataView(Uint8Array.from(bytes).buffer).getUint32(0, true))
     ) as [bigint, bigint];
-    kernels.writeIpv4(at, 20, 6, 64, source, destination);
+    kernels.writeIpv4(at, 20, 6, 64, 0xba, source, destination);
     expect([...memory.slice(at, at + 12)]).toEqual([
       0x45,
-      0,
+      0xba,
       0,
       20,
       0,
@@ -139,9 +141,11 @@ describe("parseIpv4() and its twin", () => {
       64,
       6,
       0x6e,
-      0xe1,
+      0x27,
     ]);
     expect(kernels.parseIpv4(at, 20, segment)).toBe(20);
+    expect(memory[segment + SEGMENT_TOS]).toBe(0xba);
+    expect(memory[segment + SEGMENT_TTL]).toBe(64);
     const local = [...memory.slice(segment + SEGMENT_LOCAL_ADDR_A, segment + 16)];
     expect(local).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, ...LOCAL]);
     expect([...memory.slice(segment + SEGMENT_REMOTE_ADDR_B, segment + 32)])
@@ -164,14 +168,16 @@ describe("parseIpv6()", () => {
   test("takes what writeIpv6() writes, and refuses a mapped or multicast source", () => {
     const at = segment + SEGMENT_SIZE;
     const [a, b] = [0x0000_0000_b80d_0120n, 0x0100_0000_0000_0000n];
-    kernels.writeIpv6(at, 8, 6, 64, a, b, a, b + 1n);
+    kernels.writeIpv6(at, 8, 6, 64, 0xba, a, b, a, b + 1n);
     expect(kernels.parseIpv6(at, 48, segment)).toBe(40);
+    expect(memory[segment + SEGMENT_TOS]).toBe(0xba);
+    expect(memory[segment + SEGMENT_TTL]).toBe(64);
     expect(words.getBigUint64(segment + SEGMENT_LOCAL_ADDR_B, true)).toBe(b + 1n);
     expect(kernels.parseIpv6(at, 47, segment)).toBe(-STAT_DROP_IP_HEADER - 1);
     expect(kernels.parseIpv6(at, 39, segment)).toBe(-STAT_DROP_FRAME_SHORT - 1);
-    kernels.writeIpv6(at, 8, 6, 64, 0n, kernels.mappedB(1), a, b);
+    kernels.writeIpv6(at, 8, 6, 64, 0, 0n, kernels.mappedB(1), a, b);
     expect(kernels.parseIpv6(at, 48, segment)).toBe(-STAT_DROP_IP_ADDRESS - 1);
-    kernels.writeIpv6(at, 8, 6, 64, 0x02ffn, b, a, b);
+    kernels.writeIpv6(at, 8, 6, 64, 0, 0x02ffn, b, a, b);
     expect(kernels.parseIpv6(at, 48, segment)).toBe(-STAT_DROP_IP_ADDRESS - 1);
   });
 });
