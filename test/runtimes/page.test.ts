@@ -136,6 +136,20 @@ describe.skipIf(chromiumPath() === null)("the page in Chromium", () => {
     await page.waitForSelector("#listen-status[data-code=EADDRINUSE]");
   });
 
+  test("S83: it shows the state of a live connection in the diagram of all states", async () => {
+    await page.evaluate(`lab.stack.connect({ hostname: "10.0.2.2", port: ${portOf(files)} })
+      .then((connection) => void (globalThis.held = connection))`);
+    await page.waitForSelector("#states[data-state=ESTABLISHED] rect.current", {
+      state: "attached",
+    });
+    expect(await page.locator("#states rect.state").count()).toBe(12);
+    await page.evaluate("held.closeWrite()");
+    await page.waitForSelector("#states:not([data-state=ESTABLISHED])", {
+      state: "attached",
+    });
+    await page.evaluate("held.abort()");
+  });
+
   test("it saves a capture", async () => {
     await page.click("#capture");
     await page.waitForSelector("#capture[data-state=running]");

@@ -70,6 +70,7 @@ describe("the memory map", () => {
       "as/layout.gen.ts",
       "src/layout/layout.gen.ts",
       "docs/memory.md",
+      "docs/states.svg",
     ]);
     const hash = `LAYOUT_HASH: u32 = ${layout.LAYOUT_HASH};`;
     expect(files[0]?.text).toContain(hash);

@@ -1,4 +1,5 @@
 /** The table of connections, as netstat and ss show it; refreshed four times a second while somebody can see it. */
+import { stateDiagram } from "../../src/layout/state_diagram.ts";
 import type { ConnectionRow, NetAddress, NetworkStack } from "../../src/options.ts";
 import { byId, make, setText } from "./dom.ts";
 
@@ -30,8 +31,14 @@ class Table {
   readonly #body: HTMLTableSectionElement;
   readonly #count: HTMLElement;
   readonly #rows = new Map<number, HTMLTableRowElement>();
+  readonly #figure: HTMLElement;
+  /** Of the row that was clicked last; null = the newest. */
+  #chosen: number | null = null;
+  /** What the picture shows now. */
+  #shown: string | null = null;
 
   constructor() {
+    this.#figure = byId("states", HTMLElement);
     const table = byId("connections", HTMLTableElement);
     this.#body = table.tBodies[0] ?? table.createTBody();
     this.#count = byId("connections-count", HTMLElement);
@@ -46,13 +53,25 @@ class Table {
       this.#rows.delete(handle);
     }
     for (const row of shown) this.#fill(this.#rows.get(row.handle) ?? this.#add(row.handle), row);
+    const chosen = shown.find(({ handle }) => handle === this.#chosen) ?? shown.at(-1);
+    this.#draw(chosen?.state ?? "CLOSED");
     const more = rows.length > ROWS_MAX ? `, the first ${ROWS_MAX} are shown` : "";
     setText(this.#count, rows.length === 0 ? "None open" : `${rows.length} open${more}`);
+  }
+
+  /** The machine's picture with the state in it; drawn anew only when that changes. */
+  #draw(state: string): void {
+    if (state === this.#shown) return;
+    this.#shown = state;
+    this.#figure.dataset["state"] = state;
+    const picture = new DOMParser().parseFromString(stateDiagram(state), "image/svg+xml");
+    this.#figure.replaceChildren(document.importNode(picture.documentElement, true));
   }
 
   #add(handle: number): HTMLTableRowElement {
     const element = make("tr", { "data-handle": String(handle) });
     for (let column = 0; column < COLUMNS; column++) element.append(make("td"));
+    element.addEventListener("click", () => (this.#chosen = handle));
     this.#rows.set(handle, element);
     this.#body.append(element);
     return element;
