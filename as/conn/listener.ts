@@ -16,6 +16,7 @@ import {
   Segment,
   Tcb,
 } from "../layout.gen.ts";
+import { isIpv4 } from "../wire/ip.ts";
 
 /** The listener of an id. */
 export function listenerAt(id: u32): Listener {
@@ -27,9 +28,9 @@ export function addressAt(index: u32): Address {
   return changetype<Address>(addressesBase + (usize(index) * ADDRESS_SIZE));
 }
 
-/** A destination address is ours. */
+/** A destination address is ours. A gateway's are all of IPv4; it does not speak for IPv6. */
 export function isLocalAddress(a: u64, b: u64): bool {
-  if ((boot.features & FEATURE_ANY_ADDRESS) !== 0) return true;
+  if ((boot.features & FEATURE_ANY_ADDRESS) !== 0 && isIpv4(a, b)) return true;
   for (let i: u32 = 0; i < ADDRESSES_MAX; i++) {
     const address = addressAt(i);
     if (address.used !== 0 && address.addrB === b && address.addrA === a) return true;

@@ -11,7 +11,6 @@ import {
   FLAG_SACK,
   FLAG_TIMESTAMPS,
   FLAG_WINDOW_SCALE,
-  IPV4_HEADER_BYTES,
   LISTEN_FLAG_DECIDE_HOST,
   NONE,
   REASON_NONE,
@@ -29,14 +28,16 @@ import { disarmAll } from "../deadline/deadline.ts";
 import { sipHash5 } from "../hash.ts";
 import { delist } from "../owed.ts";
 import { raise, silence } from "../events.ts";
+import { ipHeaderBytes, isIpv4 } from "../wire/ip.ts";
 import { flightAt, giveFlight, giveTcb, slotOf } from "../pool.ts";
 import { leaveTcb } from "./demux.ts";
 import { leaveBacklog } from "./listener.ts";
 import { dropReceiveRing, dropSendRing, ringLimit } from "./rings.ts";
 import { transition } from "./state.ts";
 
-/** MSS where the remote's SYN has no option, IPv4. RFC 9293 section 3.7.1 (MUST-15). */
-const MSS_DEFAULT: u32 = 536;
+/** MSS where the remote's SYN has no option. RFC 9293 section 3.7.1 (MUST-15). */
+const MSS_DEFAULT_V4: u32 = 536;
+const MSS_DEFAULT_V6: u32 = 1220;
 /** Smallest MSS that we obey, bytes: a peer that asks for less would make us send headers only. */
 const MSS_MIN: u32 = 64;
 /** NOP, NOP, timestamps: what each segment carries once negotiated. RFC 7323 appendix A. */
@@ -52,9 +53,30 @@ const RECENT_AGE_MAX: u32 = 31640;
 /** First ssthresh: arbitrarily high. RFC 5681 section 3.1. */
 const SSTHRESH_INITIAL: u32 = 0x7fffffff;
 
+/** Bytes of the IP and TCP headers of a connection's segments, without options. */
+export function fixedHeaderBytes(tcb: Tcb): u32 {
+  return ipHeaderBytes(tcb.remoteAddrA, tcb.remoteAddrB) + TCP_HEADER_BYTES;
+}
+
 /** Our MSS option: what one packet of the link can hold. RFC 9293 section 3.7.1 (MUST-67). */
-export function localMss(): u32 {
-  return boot.mtu - IPV4_HEADER_BYTES - TCP_HEADER_BYTES;
+export function localMss(tcb: Tcb): u32 {
+  return boot.mtu - fixedHeaderBytes(tcb);
+}
+
+function defaultMss(tcb: Tcb): u32 {
+  return isIpv4(tcb.remoteAddrA, tcb.remoteAddrB) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
+}
+
+/**
+ * Sets Eff.snd.MSS: what the remote takes and the path holds (RFC 9293 section 3.7.1, MUST-16), less the options that
+ * every segment carries (RFC 6691). To be called when any of them has changed.
+ */
+export function updateMss(tcb: Tcb): void {
+  let mss = u32(tcb.peerMss);
+  const held = u32(tcb.pathMtu) - fixedHeaderBytes(tcb);
+  if (mss > held) mss = held;
+  if ((tcb.flags & FLAG_TIMESTAMPS) !== 0) mss -= TIMESTAMPS_BYTES;
+  tcb.mss = u16(mss);
 }
 
 /** Largest receive window that the connection may ever have, bytes. */
@@ -92,7 +114,9 @@ export function initializeSend(tcb: Tcb): void {
   tcb.sndUna = iss;
   tcb.sndNxt = iss;
   tcb.sndEnd = iss + 1;
-  tcb.mss = u16(MSS_DEFAULT);
+  tcb.pathMtu = u16(boot.mtu);
+  tcb.peerMss = u16(defaultMss(tcb));
+  updateMss(tcb);
   tcb.rtoMs = boot.rtoInitialMs;
   tcb.ssthresh = SSTHRESH_INITIAL;
   tcb.rcvBuf = boot.receiveBufferInitial < receiveBufferMax()
@@ -110,17 +134,14 @@ export function takeSyn(tcb: Tcb, seg: Segment, offered: u32): void {
   if ((tcb.flags & FLAG_ACTIVE) !== 0) {
     tcb.rcvAdv += tcb.rcvBuf < WINDOW16_MAX ? tcb.rcvBuf : WINDOW16_MAX;
   }
-  let mss: u32 = (seg.options & SEGMENT_OPTION_MSS) !== 0 ? seg.mss : MSS_DEFAULT;
-  if (mss < MSS_MIN) mss = MSS_MIN;
-  // Eff.snd.MSS is at most what our own path holds. RFC 9293 section 3.7.1 (MUST-16).
-  if (mss > localMss()) mss = localMss();
+  if ((seg.options & SEGMENT_OPTION_MSS) !== 0) {
+    tcb.peerMss = u16(seg.mss < MSS_MIN ? MSS_MIN : seg.mss);
+  }
   if ((offered & FLAG_TIMESTAMPS) !== 0 && (seg.options & SEGMENT_OPTION_TIMESTAMPS) !== 0) {
     tcb.flags |= FLAG_TIMESTAMPS;
     setRecent(tcb, seg.tsVal);
-    // Option bytes come off the text. RFC 6691, RFC 9293 section 3.7.1.
-    mss -= TIMESTAMPS_BYTES;
   }
-  tcb.mss = u16(mss);
+  updateMss(tcb);
   if ((offered & FLAG_SACK) !== 0 && (seg.options & SEGMENT_OPTION_SACK_PERMITTED) !== 0) {
     tcb.flags |= FLAG_SACK;
   }
@@ -130,7 +151,7 @@ export function takeSyn(tcb: Tcb, seg: Segment, offered: u32): void {
   }
   // The window of a SYN is not scaled. RFC 7323 section 2.2.
   noteWindow(tcb, seg.wnd >> sendShift(tcb));
-  tcb.cwnd = boot.initialWindowSegments * mss;
+  tcb.cwnd = boot.initialWindowSegments * u32(tcb.mss);
 }
 
 /** Remembers the largest window. @param segWnd As on the wire, scaled. */

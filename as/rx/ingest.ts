@@ -8,6 +8,7 @@ import { boot, control, puntsBase, rxBase, segment } from "../config.ts";
 import {
   BATCH_BYTES,
   ETHERNET_HEADER_BYTES,
+  IPV6_HEADER_BYTES,
   Punt,
   PUNT_ARP,
   PUNT_FRAGMENT,
@@ -22,6 +23,7 @@ import {
   STAT_DROP_FRAME_SHORT,
   STAT_DROP_IP_ADDRESS,
   STAT_DROP_IP_PROTOCOL,
+  STAT_DROP_IPV6_HEADER,
   STAT_DROP_NOT_OUR_IP,
   STAT_DROP_NOT_OUR_MAC,
   STAT_DROP_OFFLOAD,
@@ -35,13 +37,21 @@ import {
 import { load16 } from "../bytes.ts";
 import { isDirectedBroadcast, isLocalAddress } from "../conn/listener.ts";
 import { count } from "../stats.ts";
+import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../wire/ethernet.ts";
 import { ipv4IsFragment, ipv4Protocol, ipv4TotalBytes, parseIpv4 } from "../wire/ipv4.ts";
+import {
+  findUpperLayer,
+  ipv6PayloadBytes,
+  isIpv6Multicast,
+  parseIpv6,
+  upperAt,
+  upperProtocol,
+  WALK_DROP,
+  WALK_FOUND,
+} from "../wire/ipv6.ts";
 import { parseTcp } from "../wire/tcp_header.ts";
 import { segmentArrives } from "./segment_arrives.ts";
 
-const ETHERTYPE_IPV4: u32 = 0x0800;
-const ETHERTYPE_ARP: u32 = 0x0806;
-const ETHERTYPE_IPV6: u32 = 0x86dd;
 const PROTOCOL_ICMP: u32 = 1;
 const PROTOCOL_TCP: u32 = 6;
 const PROTOCOL_UDP: u32 = 17;
@@ -102,6 +112,7 @@ function ingestTcp(frame: usize, tcp: usize, bytes: u32, isGroup: bool): void {
 
 function ingestIpv4(frame: usize, bytes: u32): void {
   const packet = frame + ETHERNET_HEADER_BYTES;
+  segment.isV6 = 0;
   const headerBytes = parseIpv4(packet, bytes - ETHERNET_HEADER_BYTES, segment);
   if (headerBytes < 0) {
     count(u32(-headerBytes - 1));
@@ -129,6 +140,38 @@ function ingestIpv4(frame: usize, bytes: u32): void {
   else count(STAT_DROP_IP_PROTOCOL);
 }
 
+/** TCP comes here behind extension headers that can be skipped; all else is the host's. */
+function ingestIpv6(frame: usize, bytes: u32): void {
+  const packet = frame + ETHERNET_HEADER_BYTES;
+  segment.isV6 = 1;
+  const headerBytes = parseIpv6(packet, bytes - ETHERNET_HEADER_BYTES, segment);
+  if (headerBytes < 0) {
+    count(u32(-headerBytes - 1));
+    return;
+  }
+  const isGroup = isIpv6Multicast(segment.localAddrA);
+  if (!isGroup && !isLocalAddress(segment.localAddrA, segment.localAddrB)) {
+    count(STAT_DROP_NOT_OUR_IP);
+    return;
+  }
+  const verdict = findUpperLayer(packet);
+  if (verdict === WALK_DROP) {
+    count(STAT_DROP_IPV6_HEADER);
+    return;
+  }
+  if (verdict !== WALK_FOUND || upperProtocol !== PROTOCOL_TCP) {
+    punt(frame, bytes, PUNT_IPV6);
+    return;
+  }
+  // RFC 4291 section 2.5.2: :: is nobody's; neighbor discovery alone may come from it.
+  if ((segment.remoteAddrA | segment.remoteAddrB) === 0) {
+    count(STAT_DROP_IP_ADDRESS);
+    return;
+  }
+  const textBytes = IPV6_HEADER_BYTES + ipv6PayloadBytes(packet) - upperAt;
+  ingestTcp(frame, packet + usize(upperAt), textBytes, isGroup);
+}
+
 function ingestFrame(frame: usize, bytes: u32): void {
   count(STAT_FRAMES_IN);
   if (bytes < ETHERNET_HEADER_BYTES) {
@@ -147,7 +190,7 @@ function ingestFrame(frame: usize, bytes: u32): void {
   const etherType = load16(frame + 12);
   if (etherType === ETHERTYPE_IPV4) ingestIpv4(frame, bytes);
   else if (etherType === ETHERTYPE_ARP) punt(frame, bytes, PUNT_ARP);
-  else if (etherType === ETHERTYPE_IPV6) punt(frame, bytes, PUNT_IPV6);
+  else if (etherType === ETHERTYPE_IPV6) ingestIpv6(frame, bytes);
   else count(STAT_DROP_ETHERTYPE);
 }
 

@@ -12,7 +12,6 @@ import {
   FLAG_WINDOW_SCALE,
   Hop,
   HOP_SIZE,
-  IPV4_HEADER_BYTES,
   NONE,
   OWED_ACK,
   Range,
@@ -34,7 +33,7 @@ import { rangeCount, sackBlock } from "../rx/reassembly.ts";
 import { count } from "../stats.ts";
 import { store16 } from "../bytes.ts";
 import { writeEthernet } from "../wire/ethernet.ts";
-import { writeIpv4 } from "../wire/ipv4.ts";
+import { defaultTtl, etherTypeOf, ipHeaderBytes, writeIp } from "../wire/ip.ts";
 import { TCP_ACK, TCP_RST, TCP_SYN, writeTcp } from "../wire/tcp_header.ts";
 import {
   writeMss,
@@ -49,15 +48,13 @@ import { advertise } from "./receive_window.ts";
 
 /** IP protocol number of TCP. */
 export const PROTOCOL_TCP: u32 = 6;
-/** EtherType of IPv4. */
-export const ETHERTYPE_IPV4: u32 = 0x0800;
 /** Where the checksum stands in a TCP header. */
 const TCP_CHECKSUM_AT: usize = 16;
 /** A SACK option's first two bytes and the two NOPs before it. RFC 2018 section 3. */
 const SACK_HEADER_BYTES: u32 = 4;
 const SACK_BLOCK_BYTES: u32 = 8;
 /** Longest record of a segment without text, bytes: every header and 40 bytes of options. */
-export const BARE_RECORD_MAX: u32 = 14 + 14 + 20 + 60;
+export const BARE_RECORD_MAX: u32 = 14 + 14 + 40 + 60;
 
 /** The next hop of a slot. */
 export function hopAt(slot: u32): Hop {
@@ -95,7 +92,7 @@ function writeSynOptions(tcb: Tcb, at: usize): usize {
   const scale = offering
     ? (features & FEATURE_WINDOW_SCALE) !== 0
     : (tcb.flags & FLAG_WINDOW_SCALE) !== 0;
-  at = writeMss(at, localMss());
+  at = writeMss(at, localMss(tcb));
   if (sack) at = writeSackPermitted(at);
   else if (stamps) at = writeNop(writeNop(at));
   if (stamps) at = writeTimestamps(at, control.nowMs, tcb.tsRecent);
@@ -156,18 +153,21 @@ function settleAck(tcb: Tcb): void {
   if ((tcb.flags & FLAG_TIMER_ACK) !== 0) disarmAck(tcb);
 }
 
-function writeLinkAndIp(tcb: Tcb, frame: usize, ipBytes: u32): void {
+function writeLinkAndIp(tcb: Tcb, frame: usize, tcpBytes: u32): void {
   const hop = hopAt(tcb.nextHop);
   const macA = tcb.nextHop === 0 ? tcb.remoteMacA : hop.macA;
   const macB = tcb.nextHop === 0 ? tcb.remoteMacB : hop.macB;
-  writeEthernet(frame, macA, macB, boot.macA, boot.macB, ETHERTYPE_IPV4);
-  writeIpv4(
+  const etherType = etherTypeOf(tcb.remoteAddrA, tcb.remoteAddrB);
+  writeEthernet(frame, macA, macB, boot.macA, boot.macB, etherType);
+  writeIp(
     frame + ETHERNET_HEADER_BYTES,
-    ipBytes,
+    tcpBytes,
     PROTOCOL_TCP,
-    boot.ttl,
+    defaultTtl(tcb.remoteAddrA, tcb.remoteAddrB),
     tcb.tos,
+    tcb.localAddrA,
     tcb.localAddrB,
+    tcb.remoteAddrA,
     tcb.remoteAddrB,
   );
 }
@@ -183,7 +183,8 @@ function writeLinkAndIp(tcb: Tcb, frame: usize, ipBytes: u32): void {
  */
 export function buildSegment(tcb: Tcb, at: usize, seq: u32, bytes: u32, flags: u32): u32 {
   const frame = at + RECORD_HEADER_BYTES;
-  const tcp = frame + ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
+  const ipBytes = ipHeaderBytes(tcb.remoteAddrA, tcb.remoteAddrB);
+  const tcp = frame + ETHERNET_HEADER_BYTES + ipBytes;
   const isSyn = (flags & TCP_SYN) !== 0;
   const options = tcp + TCP_HEADER_BYTES;
   const text = isSyn ? writeSynOptions(tcb, options) : writeOptions(tcb, options);
@@ -214,8 +215,8 @@ export function buildSegment(tcb: Tcb, at: usize, seq: u32, bytes: u32, flags: u
   total = sum(tcp, headerBytes, total);
   if (bytes > 0) total = copyText(tcb, text, seq, bytes, total);
   store16(tcp + TCP_CHECKSUM_AT, ~fold(total) & 0xffff);
-  writeLinkAndIp(tcb, frame, IPV4_HEADER_BYTES + tcpBytes);
-  const frameBytes = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES + tcpBytes;
+  writeLinkAndIp(tcb, frame, tcpBytes);
+  const frameBytes = ETHERNET_HEADER_BYTES + ipBytes + tcpBytes;
   writeRecordHeader(at, frameBytes);
   if (hasAck) settleAck(tcb);
   count(STAT_SEGMENTS_OUT);

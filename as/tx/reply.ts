@@ -6,7 +6,6 @@
 import { boot, control, replyBase } from "../config.ts";
 import {
   ETHERNET_HEADER_BYTES,
-  IPV4_HEADER_BYTES,
   RECORD_HEADER_BYTES,
   REPLY_BYTES,
   Segment,
@@ -26,14 +25,13 @@ import { store16 } from "../bytes.ts";
 import { fold, pseudoSum, sum } from "../checksum.ts";
 import { count } from "../stats.ts";
 import { writeEthernet } from "../wire/ethernet.ts";
-import { writeIpv4 } from "../wire/ipv4.ts";
+import { defaultTtl, etherTypeOf, ipHeaderBytes, writeIp } from "../wire/ip.ts";
 import { TCP_ACK, TCP_RST, writeTcp } from "../wire/tcp_header.ts";
 import { writeNop, writeTimestamps } from "../wire/tcp_options.ts";
 import {
   BARE_RECORD_MAX,
   bareSequence,
   buildSegment,
-  ETHERTYPE_IPV4,
   isHopResolved,
   PROTOCOL_TCP,
   recordStride,
@@ -118,7 +116,8 @@ function buildBare(
     return;
   }
   const frame = at + RECORD_HEADER_BYTES;
-  const tcp = frame + ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
+  const ipBytes = ipHeaderBytes(seg.remoteAddrA, seg.remoteAddrB);
+  const tcp = frame + ETHERNET_HEADER_BYTES + ipBytes;
   let end = tcp + TCP_HEADER_BYTES;
   if (tsEcr !== 0) end = writeTimestamps(writeNop(writeNop(end)), tsVal, tsEcr);
   const tcpBytes = u32(end - tcp);
@@ -132,17 +131,20 @@ function buildBare(
     tcpBytes,
   );
   store16(tcp + TCP_CHECKSUM_AT, ~fold(sum(tcp, tcpBytes, pseudo)) & 0xffff);
-  writeEthernet(frame, seg.remoteMacA, seg.remoteMacB, boot.macA, boot.macB, ETHERTYPE_IPV4);
-  writeIpv4(
+  const etherType = etherTypeOf(seg.remoteAddrA, seg.remoteAddrB);
+  writeEthernet(frame, seg.remoteMacA, seg.remoteMacB, boot.macA, boot.macB, etherType);
+  writeIp(
     frame + ETHERNET_HEADER_BYTES,
-    IPV4_HEADER_BYTES + tcpBytes,
+    tcpBytes,
     PROTOCOL_TCP,
-    boot.ttl,
+    defaultTtl(seg.remoteAddrA, seg.remoteAddrB),
     0,
+    seg.localAddrA,
     seg.localAddrB,
+    seg.remoteAddrA,
     seg.remoteAddrB,
   );
-  const frameBytes = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES + tcpBytes;
+  const frameBytes = ETHERNET_HEADER_BYTES + ipBytes + tcpBytes;
   writeRecordHeader(at, frameBytes);
   control.replyBytes += recordStride(frameBytes);
   count(STAT_SEGMENTS_OUT);

@@ -4,6 +4,10 @@ import { load16, store16 } from "../bytes.ts";
 /** Offsets of the header's fields, bytes. */
 const SOURCE_AT: usize = 6;
 const ETHERTYPE_AT: usize = 12;
+/** EtherTypes. IEEE 802 numbers of IANA. */
+export const ETHERTYPE_IPV4: u32 = 0x0800;
+export const ETHERTYPE_ARP: u32 = 0x0806;
+export const ETHERTYPE_IPV6: u32 = 0x86dd;
 /** A MAC address's second part stands this far behind its first, bytes. */
 const SECOND_PART: usize = 4;
 

@@ -42,12 +42,9 @@ import { type KeySource, readRegions, type Regions, writeBoot } from "./boot.ts"
 import { type CoreConfig, MIB } from "./core_config.ts";
 import type { CoreExports } from "./core_exports.ts";
 import { describeFault } from "./fault.ts";
-import { type Endpoint, InfoView } from "./info_view.ts";
+import { InfoView, type IpAddress, type IpEndpoint, writeAddress } from "./info_view.ts";
 import { readStats } from "./stats.ts";
 import { TcbView } from "./tcb_view.ts";
-
-/** The two bytes before IPv4 in a mapped address, with two zero bytes before them. RFC 4291 section 2.5.5.2. */
-const MAPPED_PREFIX = 0x0000_ffff;
 
 /** WebAssembly's page, bytes. */
 const PAGE_BYTES = 65_536;
@@ -231,7 +228,7 @@ export class Core {
   // Addresses, next hops and frames of the host.
 
   /** Makes an address ours, or frees the index. @returns 0 or -STATUS. */
-  setAddress(index: number, address: number | null, broadcast: number): number {
+  setAddress(index: number, address: IpAddress | null, broadcast: number): number {
     this.#setEndpoint(PARAM_LOCAL_ADDR_A, PARAM_LOCAL_PORT, { address: address ?? 0, port: 0 });
     this.#view.setUint32(this.#regions.param + PARAM_BROADCAST, broadcast, false);
     return this.#call(this.#calls.setAddress, index, address === null ? 0 : 1);
@@ -264,12 +261,12 @@ export class Core {
   /**
    * Listens.
    *
-   * @param local Address (0 = any) and port (0 = any).
+   * @param local Address (0 = any, of both families) and port (0 = any).
    * @param backlog Most connections in SYN-RECEIVED or waiting for `accepted()`.
    * @param flags LISTEN_FLAG bits.
    * @returns The listener's id, or -STATUS.
    */
-  listen(local: Endpoint, backlog: number, flags: number): number {
+  listen(local: IpEndpoint, backlog: number, flags: number): number {
     this.#setEndpoint(PARAM_LOCAL_ADDR_A, PARAM_LOCAL_PORT, local);
     this.#view.setUint32(this.#regions.param + PARAM_BACKLOG, backlog, true);
     this.#view.setUint32(this.#regions.param + PARAM_FLAGS, flags, true);
@@ -287,7 +284,7 @@ export class Core {
   }
 
   /** Opens actively through a next hop. @returns The handle, or -STATUS. */
-  connect(local: Endpoint, remote: Endpoint, hop: number, now: number): number {
+  connect(local: IpEndpoint, remote: IpEndpoint, hop: number, now: number): number {
     this.#setEndpoint(PARAM_LOCAL_ADDR_A, PARAM_LOCAL_PORT, local);
     this.#setEndpoint(PARAM_REMOTE_ADDR_A, PARAM_REMOTE_PORT, remote);
     return this.#call(this.#calls.connect, hop, now);
@@ -419,13 +416,9 @@ export class Core {
     return this.#view.getUint32(ptr, true);
   }
 
-  /** Writes an endpoint to Param. An address of 0 stays 16 zero bytes, which mean: any. */
-  #setEndpoint(addressOffset: number, portOffset: number, endpoint: Endpoint): void {
-    const at = this.#regions.param + addressOffset;
-    this.#view.setUint32(at, 0);
-    this.#view.setUint32(at + 4, 0);
-    this.#view.setUint32(at + 8, endpoint.address === 0 ? 0 : MAPPED_PREFIX, false);
-    this.#view.setUint32(at + 12, endpoint.address, false);
+  /** Writes an endpoint to Param. */
+  #setEndpoint(addressOffset: number, portOffset: number, endpoint: IpEndpoint): void {
+    writeAddress(this.#view, this.#regions.param + addressOffset, endpoint.address);
     this.#view.setUint16(this.#regions.param + portOffset, endpoint.port, true);
   }
 

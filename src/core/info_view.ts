@@ -8,13 +8,13 @@ import {
   INFO_CWND,
   INFO_FLAGS,
   INFO_IN_FLIGHT,
-  INFO_LOCAL_ADDR_B,
+  INFO_LOCAL_ADDR_A,
   INFO_LOCAL_PORT,
   INFO_MSS,
   INFO_RCV_WND,
   INFO_REASON,
   INFO_RECEIVE_QUEUED,
-  INFO_REMOTE_ADDR_B,
+  INFO_REMOTE_ADDR_A,
   INFO_REMOTE_PORT,
   INFO_RETRIES,
   INFO_RTO_MS,
@@ -28,8 +28,11 @@ import {
   STATE_NAMES,
 } from "../layout/layout.gen.ts";
 
-/** Where IPv4 stands in the second half of a mapped address, bytes. RFC 4291 section 2.5.5.2. */
-const IPV4_IN_HALF = 4;
+/** What stands before IPv4 in a mapped address, and how many bits follow it. RFC 4291 section 2.5.5.2. */
+const MAPPED_PREFIX = 0xffffn;
+const IPV4_BITS = 32n;
+const HALF_BITS = 64n;
+const HALF_BYTES = 8;
 
 /** Snd.Wind.Shift takes the low, Rcv.Wind.Shift the high four bits of `scales`. */
 const SCALE_MASK = 0x0f;
@@ -37,9 +40,19 @@ const SCALE_BITS = 4;
 
 const US_PER_MS = 1000;
 
-/** An endpoint in numbers. */
-export interface Endpoint {
-  /** IPv4 address, u32 in host order. */
+/** An address of either family: a number is IPv4, u32 in host order; a bigint is IPv6, 128 bits. */
+export type IpAddress = number | bigint;
+
+/** An endpoint of either family. */
+export interface IpEndpoint {
+  readonly address: IpAddress;
+  /** 0 to 65,535. */
+  readonly port: number;
+}
+
+/** An endpoint of IPv4. */
+export interface Endpoint extends IpEndpoint {
+  /** u32 in host order. */
   readonly address: number;
   /** 0 to 65,535. */
   readonly port: number;
@@ -162,25 +175,59 @@ export class InfoView {
   }
 
   /** Our end. */
-  get local(): Endpoint {
-    return this.#endpoint(INFO_LOCAL_ADDR_B, INFO_LOCAL_PORT);
+  get local(): IpEndpoint {
+    return this.#endpoint(INFO_LOCAL_ADDR_A, INFO_LOCAL_PORT);
   }
 
   /** Their end. */
-  get remote(): Endpoint {
-    return this.#endpoint(INFO_REMOTE_ADDR_B, INFO_REMOTE_PORT);
+  get remote(): IpEndpoint {
+    return this.#endpoint(INFO_REMOTE_ADDR_A, INFO_REMOTE_PORT);
   }
 
   #u32(offset: number): number {
     return this.#view.getUint32(this.#at + offset, true);
   }
 
-  #endpoint(half: number, port: number): Endpoint {
+  #endpoint(address: number, port: number): IpEndpoint {
     return {
-      address: this.#view.getUint32(this.#at + half + IPV4_IN_HALF, false),
+      address: readAddress(this.#view, this.#at + address),
       port: this.#view.getUint16(this.#at + port, true),
     };
   }
+}
+
+/** Reads 16 bytes as an address. */
+function readAddress(view: DataView, at: number): IpAddress {
+  const whole = (view.getBigUint64(at, false) << HALF_BITS) |
+    view.getBigUint64(at + HALF_BYTES, false);
+  return (whole >> IPV4_BITS) === MAPPED_PREFIX ? Number(whole & 0xffff_ffffn) : whole;
+}
+
+/**
+ * Writes an address as 16 bytes.
+ *
+ * @param view All of linear memory.
+ * @param at Where it goes.
+ * @param address An IPv4 address becomes a mapped one; 0 stays 16 zero bytes, which mean: any.
+ */
+export function writeAddress(view: DataView, at: number, address: IpAddress): void {
+  const whole = typeof address === "bigint" || address === 0
+    ? BigInt(address)
+    : (MAPPED_PREFIX << IPV4_BITS) | BigInt(address);
+  view.setBigUint64(at, whole >> HALF_BITS, false);
+  view.setBigUint64(at + HALF_BYTES, BigInt.asUintN(64, whole), false);
+}
+
+/**
+ * An endpoint of a connection that can only be of IPv4.
+ *
+ * @throws {TypeError} If it is of IPv6, which is a mistake of the caller.
+ */
+export function ipv4Endpoint({ address, port }: IpEndpoint): Endpoint {
+  if (typeof address === "bigint") {
+    throw new TypeError(`Cannot use ${address.toString(16)} as an IPv4 address`);
+  }
+  return { address, port };
 }
 
 /**

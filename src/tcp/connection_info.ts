@@ -1,5 +1,5 @@
 /** A connection in the shape of the public API. */
-import { type Endpoint, type InfoView, stateName } from "../core/info_view.ts";
+import { type Endpoint, type InfoView, ipv4Endpoint, stateName } from "../core/info_view.ts";
 import { formatIpv4 } from "../net/addresses.ts";
 import type { ConnectionInfo, NetAddress } from "../options.ts";
 
@@ -11,8 +11,8 @@ import type { ConnectionInfo, NetAddress } from "../options.ts";
 export function toConnectionInfo(view: InfoView): ConnectionInfo {
   return {
     state: stateName(view.state),
-    localAddress: toNetAddress(view.local),
-    remoteAddress: toNetAddress(view.remote),
+    localAddress: toNetAddress(ipv4Endpoint(view.local)),
+    remoteAddress: toNetAddress(ipv4Endpoint(view.remote)),
     receiveQueuedBytes: view.receiveQueued,
     sendQueuedBytes: view.sendQueued,
     inFlightBytes: view.inFlight,

@@ -3,7 +3,7 @@
  * failure is called. Synchronous; it decides and the core acts.
  */
 import type { Core } from "../core/core.ts";
-import type { Endpoint } from "../core/info_view.ts";
+import { type Endpoint, ipv4Endpoint } from "../core/info_view.ts";
 import {
   AddressInUse,
   AddressNotAvailable,
@@ -291,9 +291,10 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
       return null;
     }
     this.core.accepted(handle);
-    const connection = new Connection(this, handle, view.local, view.remote, 0);
+    const local = ipv4Endpoint(view.local);
+    const connection = new Connection(this, handle, local, ipv4Endpoint(view.remote), 0);
     this.#owners.set(handle, connection);
-    this.#ports.take(view.local.port);
+    this.#ports.take(local.port);
     return connection;
   }
 
@@ -321,7 +322,8 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
       return;
     }
     if ((bits & EVENT_ACCEPTABLE) === 0) {
-      listener.onAsked?.(new AskedConnection(this, handle, view.local, view.remote));
+      const [local, remote] = [ipv4Endpoint(view.local), ipv4Endpoint(view.remote)];
+      listener.onAsked?.(new AskedConnection(this, handle, local, remote));
       return;
     }
     this.#owners.set(handle, listener);

@@ -22,6 +22,7 @@ import {
   STAT_DROP_IP_CHECKSUM,
   STAT_DROP_IP_HEADER,
   STAT_DROP_IP_OPTION,
+  STAT_DROP_IPV6_HEADER,
   STAT_DROP_TCP_CHECKSUM,
   STAT_DROP_TCP_HEADER,
   STAT_DROP_TCP_OPTION,
@@ -173,7 +174,7 @@ describe("parseIpv6()", () => {
     expect(memory[segment + SEGMENT_TOS]).toBe(0xba);
     expect(memory[segment + SEGMENT_TTL]).toBe(64);
     expect(words.getBigUint64(segment + SEGMENT_LOCAL_ADDR_B, true)).toBe(b + 1n);
-    expect(kernels.parseIpv6(at, 47, segment)).toBe(-STAT_DROP_IP_HEADER - 1);
+    expect(kernels.parseIpv6(at, 47, segment)).toBe(-STAT_DROP_IPV6_HEADER - 1);
     expect(kernels.parseIpv6(at, 39, segment)).toBe(-STAT_DROP_FRAME_SHORT - 1);
     kernels.writeIpv6(at, 8, 6, 64, 0, 0n, kernels.mappedB(1), a, b);
     expect(kernels.parseIpv6(at, 48, segment)).toBe(-STAT_DROP_IP_ADDRESS - 1);

@@ -1,9 +1,9 @@
 /** What a segment may hold: RFC 9293 sections 3.7.1 (MSS), 3.7.4 (Nagle) and 3.8.6.2.1 (silly windows of the sender). */
 import { describe } from "vitest";
-import { PLAIN_SYN, scenario } from "./dsl/scenario.ts";
+import { PLAIN_SYN, scenario, scenarioV4, scenarioV6 } from "./dsl/scenario.ts";
 
 describe("RFC 9293 section 3.7.1: MSS", () => {
-  scenario("segments have 536 bytes, when the peer's SYN has no option (MUST-15)", (on) => {
+  scenarioV4("segments have 536 bytes, when the peer's SYN has no option (MUST-15)", (on) => {
     on.server().script(`
       +0 listen
       +0 < S 0:0(0) win 20000
@@ -13,6 +13,19 @@ describe("RFC 9293 section 3.7.1: MSS", () => {
       +0 write 1072
       +0 > . 1:537(536) ack 1 <>
       +0 > P. 537:1073(536) ack 1 <>
+    `);
+  });
+
+  scenarioV6("segments have 1220 bytes, when the peer's SYN has no option (MUST-15)", (on) => {
+    on.server().script(`
+      +0 listen
+      +0 < S 0:0(0) win 20000
+      +0 > S. 0:0(0) ack 1 win 65535 <mss 1460>
+      +0 < . 1:1(0) ack 1 win 20000
+      +0 accept
+      +0 write 2440
+      +0 > . 1:1221(1220) ack 1 <>
+      +0 > P. 1221:2441(1220) ack 1 <>
     `);
   });
 

@@ -13,15 +13,26 @@ import {
 } from "../../src/layout/layout.gen.ts";
 import { seededRandom } from "../../src/runtime/seeded_random.ts";
 import { type TestRandom, testRandom } from "../random.ts";
-import { hostileSegment, type Numbers, rubbish } from "./hostile.ts";
+import { hostileSegment, type Numbers, numbersKey, rubbish } from "./hostile.ts";
 
 const module = new WebAssembly.Module(readFileSync("dist/core.wasm"));
 const MAC = new Uint8Array([2, 0, 0, 0, 0, 1]);
 const PEER_MAC = new Uint8Array([2, 0, 0, 0, 0, 9]);
 const FRAMES = 60_000;
 const SEEDS = [1, 2, 3, 4];
-/** Where our segments' numbers stand in a record: 14 of header, 14 of Ethernet, 20 of IPv4. */
+/** Where our segments stand in a record: 14 of header, 14 of Ethernet, 20 of IPv4 or 40 of IPv6. */
 const TCP_AT = 48;
+const TCP_AT_V6 = 68;
+const ETHERTYPE_AT = 26;
+const ETHERTYPE_IPV6 = 0x86dd;
+const DOCUMENTATION = 0x2001_0db8n << 96n;
+
+/** Where the segment stands in a record of the peer, behind a header of destination options if there is one. */
+function tcpAt(record: Uint8Array): number {
+  if (record[ETHERTYPE_AT] !== 0x86) return TCP_AT;
+  const hasOptions = record[TCP_AT_V6 - 34] === 60;
+  return TCP_AT_V6 + (hasOptions ? 8 * ((record[TCP_AT_V6 + 1] ?? 0) + 1) : 0);
+}
 
 /** A core with listeners, connections in all states, and a user who calls anything at any time. */
 class Victim {
@@ -46,6 +57,7 @@ class Victim {
     });
     this.core = Core.start(module, config, seededRandom(seed));
     this.core.setAddress(0, 0x0a000001, 0x0a0000ff);
+    this.core.setAddress(1, DOCUMENTATION | 1n, 0);
     this.core.setNextHop(1, PEER_MAC, 0);
     this.core.listen({ address: 0, port: 80 }, 3, 0);
     this.core.listen({ address: 0, port: 81 }, 3, 1);
@@ -89,8 +101,10 @@ class Victim {
   }
 
   #connect(): void {
-    const local = { address: 0x0a000001, port: 5000 };
-    const remote = { address: 0x0a000009, port: 1000 + this.#random.below(4) };
+    const isV6 = this.#random.below(3) === 0;
+    const local = { address: isV6 ? DOCUMENTATION | 1n : 0x0a000001, port: 5000 };
+    const port = 1000 + this.#random.below(4);
+    const remote = { address: isV6 ? DOCUMENTATION | 9n : 0x0a000009, port };
     const handle = this.core.connect(local, remote, 1, this.now);
     if (handle >= 0) this.#handles.push(handle);
   }
@@ -114,11 +128,10 @@ class Victim {
       const view = new DataView(batch.buffer, batch.byteOffset, batch.length);
       for (let at = 0; at < batch.length; at += 4 + view.getUint32(at, true)) {
         this.answers++;
-        const key = (view.getUint16(at + TCP_AT + 2) * 0x10000) + view.getUint16(at + TCP_AT);
-        this.numbers.set(key, {
-          seq: view.getUint32(at + TCP_AT + 8),
-          ack: view.getUint32(at + TCP_AT + 4),
-        });
+        const isV6 = view.getUint16(at + ETHERTYPE_AT) === ETHERTYPE_IPV6;
+        const tcp = at + (isV6 ? TCP_AT_V6 : TCP_AT);
+        const key = numbersKey(view.getUint16(tcp + 2), view.getUint16(tcp), isV6);
+        this.numbers.set(key, { seq: view.getUint32(tcp + 8), ack: view.getUint32(tcp + 4) });
       }
     } while (this.core.more);
   }
@@ -165,7 +178,8 @@ describe("a hostile peer", () => {
     const before = victim.core.stateHash();
     for (let i = 0; i < 3000; i++) {
       const record = hostileSegment(random, MAC, victim.numbers);
-      const at = TCP_AT + random.below(record.length - TCP_AT);
+      const tcp = tcpAt(record);
+      const at = tcp + random.below(record.length - tcp);
       record[at] = (record[at] ?? 0) ^ (1 << random.below(8));
       victim.core.ingest(record, victim.now);
       expect(victim.core.flush(BATCH_BYTES, victim.now).length).toBe(0);

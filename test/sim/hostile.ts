@@ -3,6 +3,7 @@ import type { TestRandom } from "../random.ts";
 
 const ETHERNET_BYTES = 14;
 const IPV4_BYTES = 20;
+const IPV6_BYTES = 40;
 const TCP_BYTES = 20;
 /** Ports of ours that listen, are silent, and of theirs: few, so that segments meet connections. */
 const OUR_PORTS = [80, 81, 5000];
@@ -99,6 +100,53 @@ function drawOptions(random: TestRandom): Uint8Array {
   return new Uint8Array(0);
 }
 
+/** Where a connection's numbers are kept. */
+export function numbersKey(theirs: number, ours: number, isV6: boolean): number {
+  return (theirs * 0x10000) + ours + (isV6 ? 2 ** 32 : 0);
+}
+
+/** Extension headers: none, some that are skipped, or rubbish. Their next headers lead to TCP, most of the time. */
+function drawExtensions(random: TestRandom): Uint8Array {
+  const kind = random.below(4);
+  // Destination options: PadN of 4 bytes.
+  if (kind === 0) return Uint8Array.of(6, 0, 1, 4, 0, 0, 0, 0);
+  // Destination options of any kind and length.
+  if (kind === 1) {
+    const units = random.below(3);
+    const rest = Array.from({ length: 6 + (8 * units) }, () => random.below(256));
+    return Uint8Array.of(6, units, ...rest);
+  }
+  return new Uint8Array(0);
+}
+
+function writeIpv4(frame: Uint8Array, tcpBytes: number): void {
+  put16(frame, 12, 0x0800);
+  const ip = frame.subarray(ETHERNET_BYTES);
+  ip.set([0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 9, 10, 0, 0, 1]);
+  put16(ip, 2, IPV4_BYTES + tcpBytes);
+  put16(ip, 10, ~sum16(ip, 0, IPV4_BYTES, 0) & 0xffff);
+}
+
+/** From 2001:db8::9 to 2001:db8::1. */
+function writeIpv6(frame: Uint8Array, extensions: Uint8Array, tcpBytes: number): void {
+  put16(frame, 12, 0x86dd);
+  const ip = frame.subarray(ETHERNET_BYTES);
+  ip[0] = 0x60;
+  put16(ip, 4, extensions.length + tcpBytes);
+  ip[6] = extensions.length === 0 ? 6 : 60;
+  ip[7] = 64;
+  ip.set([0x20, 0x01, 0x0d, 0xb8], 8);
+  ip[23] = 9;
+  ip.set([0x20, 0x01, 0x0d, 0xb8], 24);
+  ip[39] = 1;
+  ip.set(extensions, IPV6_BYTES);
+}
+
+/** Sum of the addresses, which the pseudo header begins with. */
+function addressSum(ip: Uint8Array, isV6: boolean): number {
+  return isV6 ? sum16(ip, 8, 40, 0) : sum16(ip, 12, 20, 0);
+}
+
 /** One record with a segment whose checksums are right and whose numbers are anything. */
 export function hostileSegment(
   random: TestRandom,
@@ -108,21 +156,23 @@ export function hostileSegment(
   const options = drawOptions(random);
   const textBytes = random.below(3) === 0 ? random.below(TEXT_MAX_BYTES) : random.below(4);
   const tcpBytes = TCP_BYTES + options.length + textBytes;
-  const frameBytes = ETHERNET_BYTES + IPV4_BYTES + tcpBytes;
+  const isV6 = random.below(3) === 0;
+  const extensions = isV6 ? drawExtensions(random) : new Uint8Array(0);
+  const ipBytes = isV6 ? IPV6_BYTES + extensions.length : IPV4_BYTES;
+  const frameBytes = ETHERNET_BYTES + ipBytes + tcpBytes;
   const record = new Uint8Array(14 + frameBytes);
   new DataView(record.buffer).setUint32(0, 10 + frameBytes, true);
   const frame = record.subarray(14);
   frame.set(mac, 0);
   frame.set([2, 0, 0, 0, 0, 9], 6);
-  put16(frame, 12, 0x0800);
   const ip = frame.subarray(ETHERNET_BYTES);
-  ip.set([0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 9, 10, 0, 0, 1]);
-  put16(ip, 2, IPV4_BYTES + tcpBytes);
-  put16(ip, 10, ~sum16(ip, 0, IPV4_BYTES, 0) & 0xffff);
-  const tcp = ip.subarray(IPV4_BYTES);
+  if (isV6) writeIpv6(frame, extensions, tcpBytes);
+  else writeIpv4(frame, tcpBytes);
+  const tcp = ip.subarray(ipBytes);
   const theirs = pick(random, THEIR_PORTS);
   const ours = pick(random, OUR_PORTS);
-  const known = numbers.get(theirs * 0x10000 + ours) ?? { seq: random.next(), ack: random.next() };
+  const known = numbers.get(numbersKey(theirs, ours, isV6)) ??
+    { seq: random.next(), ack: random.next() };
   put16(tcp, 0, theirs);
   put16(tcp, 2, ours);
   put32(tcp, 4, (known.seq + pick(random, NEAR)) >>> 0);
@@ -132,7 +182,7 @@ export function hostileSegment(
   put16(tcp, 14, pick(random, [0, 1, 1447, 65_535, random.below(65_536)]));
   tcp.set(options, TCP_BYTES);
   for (let i = TCP_BYTES + options.length; i < tcpBytes; i++) tcp[i] = random.below(256);
-  put16(tcp, 16, ~sum16(tcp, 0, tcpBytes, sum16(ip, 12, 20, 6 + tcpBytes)) & 0xffff);
+  put16(tcp, 16, ~sum16(tcp, 0, tcpBytes, addressSum(ip, isV6) + 6 + tcpBytes) & 0xffff);
   return record;
 }
 

@@ -3,7 +3,7 @@
  * say what the wire would have done.
  */
 import { type CoreConfig, coreConfig } from "../../src/core/core_config.ts";
-import { type Endpoint, InfoView } from "../../src/core/info_view.ts";
+import { type Endpoint, InfoView, writeAddress } from "../../src/core/info_view.ts";
 import { TcbView } from "../../src/core/tcb_view.ts";
 import {
   CONTROL_SIZE,
@@ -15,11 +15,11 @@ import {
   EVENT_WRITABLE,
   FLAG_FIN_RECEIVED,
   INFO_FLAGS,
-  INFO_LOCAL_ADDR_B,
+  INFO_LOCAL_ADDR_A,
   INFO_LOCAL_PORT,
   INFO_REASON,
   INFO_RECEIVE_QUEUED,
-  INFO_REMOTE_ADDR_B,
+  INFO_REMOTE_ADDR_A,
   INFO_REMOTE_PORT,
   INFO_SEND_QUEUED,
   INFO_SIZE,
@@ -181,8 +181,8 @@ export class FakeCore implements ManagerCore {
     this.#view.setUint32(at + INFO_FLAGS, c.ended ? FLAG_FIN_RECEIVED : 0, true);
     this.#view.setUint32(at + INFO_RECEIVE_QUEUED, c.inbound.length, true);
     this.#view.setUint32(at + INFO_SEND_QUEUED, c.outbound.length, true);
-    this.#view.setUint32(at + INFO_LOCAL_ADDR_B + 4, c.local.address);
-    this.#view.setUint32(at + INFO_REMOTE_ADDR_B + 4, c.remote.address);
+    writeAddress(this.#view, at + INFO_LOCAL_ADDR_A, c.local.address);
+    writeAddress(this.#view, at + INFO_REMOTE_ADDR_A, c.remote.address);
     this.#view.setUint16(at + INFO_LOCAL_PORT, c.local.port, true);
     this.#view.setUint16(at + INFO_REMOTE_PORT, c.remote.port, true);
     return this.#info;

@@ -1,7 +1,8 @@
 /**
  * Scenarios as tests, and the fixtures they begin with. Each scenario runs three times, in worlds that differ only in the
  * time at which they begin: at 0; where our ISS lies just below 2^32, so that our sequence numbers wrap within the first
- * bytes, as the peer's always do; and just before the ms clock wraps, so that deadlines and timestamps do.
+ * bytes, as the peer's always do; and just before the ms clock wraps, so that deadlines and timestamps do. And it runs
+ * once by IPv6, with addresses that stand for those of the script, and an MTU that leaves the MSS as it is.
  */
 import { test } from "vitest";
 import type { CoreConfig } from "../../../src/core/core_config.ts";
@@ -19,10 +20,11 @@ const TWO_POW_32 = 0x1_0000_0000;
 /** How long before its wrap the ms clock starts, ms: within the first timers of most scenarios. */
 const BEFORE_WRAP_MS = 100;
 
-/** When a world begins. */
-export type Start = "at 0" | "our ISS wraps" | "the clock wraps";
+/** When a world begins, or that it is one of IPv6, which begins at 0. */
+export type Start = "at 0" | "our ISS wraps" | "the clock wraps" | "IPv6";
 
-const STARTS: readonly Start[] = ["at 0", "our ISS wraps", "the clock wraps"];
+const STARTS_V4: readonly Start[] = ["at 0", "our ISS wraps", "the clock wraps"];
+const STARTS: readonly Start[] = [...STARTS_V4, "IPv6"];
 
 /** What fixtures may be told besides the core's configuration. */
 export interface FixtureOptions extends Partial<CoreConfig> {
@@ -44,10 +46,10 @@ export const FULL_SYN = "mss 1012,sackOK,TS val 5000 ecr 0,nop,wscale 0";
 const DEFAULT_SYN = "mss 1000,nop,nop,sackOK";
 const DEFAULT_WIN = 20_000;
 
-function tuple(isClient: boolean): [local: Endpoint, remote: Endpoint] {
-  const service = SERVICE_PORT;
-  const local = { address: LOCAL_ADDRESS, port: isClient ? EPHEMERAL_PORT : service };
-  return [local, { address: PEER_ADDRESS, port: isClient ? service : EPHEMERAL_PORT }];
+function tuple(world: World, isClient: boolean): [local: Endpoint, remote: Endpoint] {
+  const [ours, theirs] = isClient ? [EPHEMERAL_PORT, SERVICE_PORT] : [SERVICE_PORT, EPHEMERAL_PORT];
+  const local = { address: world.address(LOCAL_ADDRESS), port: ours };
+  return [local, { address: world.address(PEER_ADDRESS), port: theirs }];
 }
 
 const probed = new Map<boolean, number>();
@@ -56,8 +58,8 @@ const probed = new Map<boolean, number>();
 function issAtZero(isClient: boolean): number {
   const known = probed.get(isClient);
   if (known !== undefined) return known;
-  const [local, remote] = tuple(isClient);
   const world = new World({}, 0, PEER_ISS);
+  const [local, remote] = tuple(world, isClient);
   world.core.connect(local, remote, HOP, 0);
   world.settle();
   const iss = world.flow(local, remote).localIsn ?? 0;
@@ -66,7 +68,7 @@ function issAtZero(isClient: boolean): number {
 }
 
 function startMs(start: Start, isClient: boolean): number {
-  if (start === "at 0") return 0;
+  if (start === "at 0" || start === "IPv6") return 0;
   if (start === "the clock wraps") return TWO_POW_32 - BEFORE_WRAP_MS;
   const ticks = (TWO_POW_32 - 1 - issAtZero(isClient)) % TWO_POW_32;
   return Math.floor(ticks / ISN_TICKS_PER_MS);
@@ -123,25 +125,41 @@ export class Fixtures {
   #session(options: FixtureOptions, isClient: boolean): Session {
     const { rtoMs, syn: _syn, win: _win, rtt: _rtt, peerIss = PEER_ISS, ...config } = options;
     const rto = rtoMs === undefined ? {} : { rtoInitialMs: rtoMs, rtoMinMs: rtoMs };
-    const world = new World({ ...rto, ...config }, startMs(this.start, isClient), peerIss);
-    const session = new Session(world, ...tuple(isClient));
+    const family = this.start === "IPv6" ? 6 : 4;
+    const startsAt = startMs(this.start, isClient);
+    const world = new World({ ...rto, ...config }, startsAt, peerIss, family);
+    const session = new Session(world, ...tuple(world, isClient));
     this.sessions.push(session);
     return session;
   }
 }
 
-/**
- * A scenario, as three tests.
- *
- * @param name What is shown, by RFC section or seed.
- * @param body Makes sessions and runs scripts in them.
- */
-export function scenario(name: string, body: (fixtures: Fixtures) => void): void {
-  for (const start of STARTS) {
+function run(name: string, starts: readonly Start[], body: (fixtures: Fixtures) => void): void {
+  for (const start of starts) {
     test(`${name} (${start})`, () => {
       const fixtures = new Fixtures(start);
       body(fixtures);
       for (const session of fixtures.sessions) session.finish();
     });
   }
+}
+
+/**
+ * A scenario, as four tests.
+ *
+ * @param name What is shown, by RFC section or seed.
+ * @param body Makes sessions and runs scripts in them.
+ */
+export function scenario(name: string, body: (fixtures: Fixtures) => void): void {
+  run(name, STARTS, body);
+}
+
+/** A scenario of what only IPv4 has, as three tests. */
+export function scenarioV4(name: string, body: (fixtures: Fixtures) => void): void {
+  run(name, STARTS_V4, body);
+}
+
+/** A scenario of what only IPv6 has. */
+export function scenarioV6(name: string, body: (fixtures: Fixtures) => void): void {
+  run(name, ["IPv6"], body);
 }

@@ -115,7 +115,10 @@ export class Session {
   #flowOf(local: EndpointSpec | null, remote: EndpointSpec | null): Flow {
     if (local === null && remote === null) return this.flow;
     const end = (given: EndpointSpec | null, usual: Endpoint): Endpoint =>
-      given === null ? usual : { address: given.address ?? usual.address, port: given.port };
+      given === null ? usual : {
+        address: given.address === null ? usual.address : this.world.address(given.address),
+        port: given.port,
+      };
     return this.world.flow(end(local, this.flow.local), end(remote, this.flow.remote));
   }
 

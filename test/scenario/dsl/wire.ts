@@ -2,6 +2,7 @@
  * Frames of the scripted peer: built and taken apart here, independently of the codecs under test. What every segment of
  * ours must be, whatever a script says of it, is checked where it is taken apart.
  */
+import type { IpAddress } from "../../../src/core/info_view.ts";
 import type { TcpOption } from "./syntax.ts";
 
 /** Bits of the flags, AE (RFC 9768) on top. */
@@ -30,9 +31,13 @@ const FLAGS_MASK = 0x1ff;
 const RESERVED_MASK = 0x0e00;
 
 const ETHERNET_BYTES = 14;
-const IP_BYTES = 20;
+const IPV4_BYTES = 20;
+const IPV6_BYTES = 40;
 const TCP_BYTES = 20;
 const ETHERTYPE_IPV4 = 0x0800;
+const ETHERTYPE_IPV6 = 0x86dd;
+/** Version 6, no traffic class, no flow label. */
+const IPV6_FIRST_WORD = 0x6000_0000;
 const VERSION_AND_LENGTH = 0x45;
 const DONT_FRAGMENT = 0x4000;
 const PROTOCOL_TCP = 6;
@@ -45,8 +50,7 @@ export const OUR_MAC: Uint8Array = new Uint8Array([2, 0, 0, 0, 0, 1]);
 
 /** An end of a connection. */
 export interface Endpoint {
-  /** u32. */
-  readonly address: number;
+  readonly address: IpAddress;
   readonly port: number;
 }
 
@@ -75,13 +79,23 @@ export function independentChecksum(...parts: readonly Uint8Array[]): number {
   return 0xffff - sum;
 }
 
-function pseudoHeader(source: number, destination: number, bytes: number): Uint8Array {
-  const view = new DataView(new ArrayBuffer(12));
-  view.setUint32(0, source);
-  view.setUint32(4, destination);
-  view.setUint8(9, PROTOCOL_TCP);
-  view.setUint16(10, bytes);
-  return new Uint8Array(view.buffer);
+/** 4 or 16 bytes. */
+function bytesOfAddress(address: IpAddress): Uint8Array {
+  const bytes = typeof address === "bigint" ? 16 : 4;
+  const digits = address.toString(16).padStart(bytes * 2, "0");
+  return Uint8Array.from(
+    { length: bytes },
+    (_, i) => parseInt(digits.slice(2 * i, (2 * i) + 2), 16),
+  );
+}
+
+/** RFC 9293 section 3.1, RFC 8200 section 8.1. */
+function pseudoHeader(source: IpAddress, destination: IpAddress, bytes: number): Uint8Array {
+  const [from, to] = [bytesOfAddress(source), bytesOfAddress(destination)];
+  const rest = typeof source === "bigint"
+    ? [...u32(bytes), 0, 0, 0, PROTOCOL_TCP]
+    : [0, PROTOCOL_TCP, ...u16(bytes)];
+  return Uint8Array.from([...from, ...to, ...rest]);
 }
 
 // Options.
@@ -162,16 +176,27 @@ function readOptions(field: Uint8Array, problems: string[]): TcpOption[] {
 
 // Frames.
 
-function writeIp(frame: DataView, segment: WireSegment, tcpBytes: number): void {
+function writeIpv6(frame: DataView, segment: WireSegment, tcpBytes: number): void {
+  frame.setUint16(12, ETHERTYPE_IPV6);
+  frame.setUint32(14, IPV6_FIRST_WORD);
+  frame.setUint16(18, tcpBytes);
+  frame.setUint8(20, PROTOCOL_TCP);
+  frame.setUint8(21, PEER_TTL);
+  const bytes = new Uint8Array(frame.buffer);
+  bytes.set(bytesOfAddress(segment.source.address), 22);
+  bytes.set(bytesOfAddress(segment.destination.address), 38);
+}
+
+function writeIpv4(frame: DataView, segment: WireSegment, tcpBytes: number): void {
   frame.setUint16(12, ETHERTYPE_IPV4);
   frame.setUint8(14, VERSION_AND_LENGTH);
-  frame.setUint16(16, IP_BYTES + tcpBytes);
+  frame.setUint16(16, IPV4_BYTES + tcpBytes);
   frame.setUint16(20, DONT_FRAGMENT);
   frame.setUint8(22, PEER_TTL);
   frame.setUint8(23, PROTOCOL_TCP);
-  frame.setUint32(26, segment.source.address);
-  frame.setUint32(30, segment.destination.address);
-  const header = new Uint8Array(frame.buffer, ETHERNET_BYTES, IP_BYTES);
+  new Uint8Array(frame.buffer).set(bytesOfAddress(segment.source.address), 26);
+  new Uint8Array(frame.buffer).set(bytesOfAddress(segment.destination.address), 30);
+  const header = new Uint8Array(frame.buffer, ETHERNET_BYTES, IPV4_BYTES);
   frame.setUint16(24, independentChecksum(header));
 }
 
@@ -184,12 +209,14 @@ function writeIp(frame: DataView, segment: WireSegment, tcpBytes: number): void 
 export function buildFrame(segment: WireSegment, isCorrupt: boolean): Uint8Array<ArrayBuffer> {
   const options = optionBytes(segment.options);
   const tcpBytes = TCP_BYTES + options.length + segment.payload.length;
-  const bytes = new Uint8Array(ETHERNET_BYTES + IP_BYTES + tcpBytes);
+  const isV6 = typeof segment.source.address === "bigint";
+  const at = ETHERNET_BYTES + (isV6 ? IPV6_BYTES : IPV4_BYTES);
+  const bytes = new Uint8Array(at + tcpBytes);
   bytes.set(OUR_MAC, 0);
   bytes.set(PEER_MAC, 6);
   const frame = new DataView(bytes.buffer);
-  writeIp(frame, segment, tcpBytes);
-  const at = ETHERNET_BYTES + IP_BYTES;
+  if (isV6) writeIpv6(frame, segment, tcpBytes);
+  else writeIpv4(frame, segment, tcpBytes);
   frame.setUint16(at, segment.source.port);
   frame.setUint16(at + 2, segment.destination.port);
   frame.setUint32(at + 4, segment.seq);
@@ -206,12 +233,9 @@ export function buildFrame(segment: WireSegment, isCorrupt: boolean): Uint8Array
 }
 
 /** What every IPv4 packet of ours must be. RFC 791 section 3.1, RFC 6864 section 4.1. */
-function checkIp(bytes: Uint8Array, ttl: number): string[] {
+function checkIpv4(bytes: Uint8Array, ttl: number): string[] {
   const frame = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const facts: [claim: boolean, problem: string][] = [
-    [PEER_MAC.every((byte, i) => bytes[i] === byte), "the destination MAC is not the peer's"],
-    [OUR_MAC.every((byte, i) => bytes[6 + i] === byte), "the source MAC is not ours"],
-    [frame.getUint16(12) === ETHERTYPE_IPV4, "the EtherType is not that of IPv4"],
     [bytes[14] === VERSION_AND_LENGTH, "the IP header has options or another version"],
     [bytes[15] === 0, "the traffic class is not 0"],
     [frame.getUint16(16) === bytes.length - ETHERNET_BYTES, "the total length is wrong"],
@@ -220,28 +244,61 @@ function checkIp(bytes: Uint8Array, ttl: number): string[] {
     [bytes[23] === PROTOCOL_TCP, "the protocol is not TCP"],
     [independentChecksum(bytes.subarray(14, 34)) === 0, "the IP header's checksum is wrong"],
   ];
+  return problemsOf(facts);
+}
+
+/** What every IPv6 packet of ours must be. RFC 8200 section 3. */
+function checkIpv6(bytes: Uint8Array, hopLimit: number): string[] {
+  const frame = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const payload = bytes.length - ETHERNET_BYTES - IPV6_BYTES;
+  return problemsOf([
+    [frame.getUint32(14) === IPV6_FIRST_WORD, "version, traffic class or flow label is wrong"],
+    [frame.getUint16(18) === payload, "the payload length is wrong"],
+    [bytes[20] === PROTOCOL_TCP, "the next header is not TCP"],
+    [bytes[21] === hopLimit, `the hop limit is ${bytes[21]}`],
+  ]);
+}
+
+function checkEthernet(bytes: Uint8Array): string[] {
+  return problemsOf([
+    [PEER_MAC.every((byte, i) => bytes[i] === byte), "the destination MAC is not the peer's"],
+    [OUR_MAC.every((byte, i) => bytes[6 + i] === byte), "the source MAC is not ours"],
+  ]);
+}
+
+function problemsOf(facts: readonly (readonly [claim: boolean, problem: string])[]): string[] {
   return facts.filter(([claim]) => !claim).map(([, problem]) => problem);
+}
+
+function addressAt(frame: DataView, at: number, isV6: boolean): IpAddress {
+  if (!isV6) return frame.getUint32(at);
+  return (frame.getBigUint64(at) << 64n) | frame.getBigUint64(at + 8);
 }
 
 /**
  * Takes a frame of ours apart.
  *
  * @param bytes From the destination MAC on.
- * @param ttl What its TTL must be.
+ * @param ttl What its TTL or hop limit must be.
  * @returns The segment and what is wrong with it, which no script can allow.
  */
 export function readFrame(
   bytes: Uint8Array,
   ttl: number,
 ): { segment: WireSegment; problems: string[] } {
-  const problems = checkIp(bytes, ttl);
   const frame = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const at = ETHERNET_BYTES + IP_BYTES;
+  const isV6 = frame.getUint16(12) === ETHERTYPE_IPV6;
+  const problems = checkEthernet(bytes);
+  problems.push(...(isV6 ? checkIpv6(bytes, ttl) : checkIpv4(bytes, ttl)));
+  const at = ETHERNET_BYTES + (isV6 ? IPV6_BYTES : IPV4_BYTES);
   const tcp = bytes.subarray(at);
   const word = frame.getUint16(at + 12);
   const headerBytes = (word >>> 12) * 4;
-  const source = { address: frame.getUint32(26), port: frame.getUint16(at) };
-  const destination = { address: frame.getUint32(30), port: frame.getUint16(at + 2) };
+  const source = { address: addressAt(frame, isV6 ? 22 : 26, isV6), port: frame.getUint16(at) };
+  const destination = {
+    address: addressAt(frame, isV6 ? 38 : 30, isV6),
+    port: frame.getUint16(at + 2),
+  };
   const pseudo = pseudoHeader(source.address, destination.address, tcp.length);
   if (independentChecksum(pseudo, tcp) !== 0) problems.push("the TCP checksum is wrong");
   if ((word & RESERVED_MASK) !== 0) problems.push("a reserved bit is set");

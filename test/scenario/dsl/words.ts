@@ -40,6 +40,7 @@ import { firstWrong, pattern } from "./pattern.ts";
 import { parseAddress } from "./parser.ts";
 import type { Session } from "./session.ts";
 import type { Arg } from "./syntax.ts";
+import type { Endpoint } from "./wire.ts";
 import { HOP } from "./world.ts";
 
 /** What a word came to, and what it comes to when all is well. */
@@ -89,7 +90,7 @@ function call(act: (session: Session, args: readonly Arg[]) => number): Word {
 
 function listen(session: Session, args: readonly Arg[]): number {
   const { world, flow } = session;
-  let local = { address: 0, port: flow.local.port };
+  let local: Endpoint = { address: 0, port: flow.local.port };
   let backlog = DEFAULT_BACKLOG;
   let flags = 0;
   args.forEach((arg, i) => {
@@ -99,7 +100,7 @@ function listen(session: Session, args: readonly Arg[]): number {
     else if (typeof arg === "number") local = { address: 0, port: arg };
     else {
       const [address = "", port = ""] = arg.split(":");
-      local = { address: parseAddress(address), port: Number(port) };
+      local = { address: world.address(parseAddress(address)), port: Number(port) };
     }
   });
   const id = world.core.listen(local, backlog, flags);

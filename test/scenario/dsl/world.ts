@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { Core } from "../../../src/core/core.ts";
 import { type CoreConfig, coreConfig, MIB } from "../../../src/core/core_config.ts";
 import { BATCH_BYTES, RECORD_HEADER_BYTES } from "../../../src/layout/layout.gen.ts";
+import type { IpAddress } from "../../../src/core/info_view.ts";
 import { seededRandom } from "../../../src/runtime/seeded_random.ts";
 import { add32, Flow } from "./flow.ts";
 import { formatSegment, formatTime, type Shown } from "./format.ts";
@@ -34,6 +35,26 @@ export const HOP = 1;
 export const LOCAL_ADDRESS = 0xc0a8_0001;
 const LOCAL_ADDRESSES: readonly number[] = [LOCAL_ADDRESS, LOCAL_ADDRESS + 1];
 const BROADCAST = 0xc0a8_ffff;
+
+/** 2001:db8::/96, which stands before an IPv4 address to make one of IPv6. RFC 3849. */
+const DOCUMENTATION_PREFIX = 0x2001_0db8n << 96n;
+/** ff02::1, all nodes: what broadcast and multicast become. RFC 4291 section 2.7.1. */
+const ALL_NODES = (0xff02n << 112n) | 1n;
+const MULTICAST_FIRST = 0xe000_0000;
+const LOOPBACK_NET = 127;
+/** By how much an IPv6 header is longer, bytes: a world of IPv6 has so much more MTU, and so the same MSS. */
+const LONGER_HEADER_BYTES = 20;
+
+/** Families. */
+export type Family = 4 | 6;
+
+/** The address of IPv6 that stands for one of IPv4. */
+function toIpv6(address: number): bigint {
+  if (address === 0) return 0n;
+  if (address >>> 24 === LOOPBACK_NET) return 1n;
+  if (address >= MULTICAST_FIRST || address === BROADCAST) return ALL_NODES;
+  return DOCUMENTATION_PREFIX | BigInt(address);
+}
 
 /** Just below 2^32: the peer's numbers wrap after 16 bytes. */
 export const PEER_ISS = 0xffff_fff0;
@@ -76,25 +97,41 @@ export class World {
   #held: Uint8Array[] | null = null;
   #elapsed = 0;
   readonly #remoteIss: number;
+  readonly #family: Family;
 
   /**
    * @param config What differs from the defaults.
    * @param startMs Time of the core at its start: it decides our ISNs and the timestamps.
    * @param remoteIss ISS of the peer.
+   * @param family Of all addresses; scripts write those of IPv4.
    */
-  constructor(config: Partial<CoreConfig>, startMs: number, remoteIss: number) {
+  constructor(
+    config: Partial<CoreConfig>,
+    startMs: number,
+    remoteIss: number,
+    family: Family = 4,
+  ) {
+    const { mtu = MTU } = config;
     const whole = coreConfig({
       mac: OUR_MAC,
-      mtu: MTU,
       memoryBytes: MEMORY_BYTES,
       maxConnections: CONNECTIONS,
       ...config,
+      mtu: family === 4 ? mtu : mtu + LONGER_HEADER_BYTES,
     });
     this.core = Core.start(coreModule(), whole, seededRandom(KEYS_SEED));
     this.startMs = startMs;
     this.#remoteIss = remoteIss;
-    LOCAL_ADDRESSES.forEach((address, i) => this.core.setAddress(i, address, BROADCAST));
+    this.#family = family;
+    LOCAL_ADDRESSES.forEach((address, i) => {
+      this.core.setAddress(i, this.address(address), BROADCAST);
+    });
     this.core.setNextHop(HOP, PEER_MAC, this.now);
+  }
+
+  get #ttl(): number {
+    const { ttl, ttlV6 } = this.core.config;
+    return this.#family === 4 ? ttl : ttlV6;
   }
 
   /** Time of the core, ms. */
@@ -105,6 +142,11 @@ export class World {
   /** Ms since the world was made. */
   get elapsed(): number {
     return this.#elapsed;
+  }
+
+  /** An address as this world has it. @param address One of IPv4, as scripts write them. */
+  address(address: number): IpAddress {
+    return this.#family === 4 ? address : toIpv6(address);
   }
 
   /** The connection with these ends; made if there is none. */
@@ -180,6 +222,11 @@ export class World {
       payload,
     }, packet.isCorrupt);
     this.#note("<", flow, packet);
+    this.injectFrame(frame);
+  }
+
+  /** The peer sends a frame, whatever it is. */
+  injectFrame(frame: Uint8Array): void {
     const record = new Uint8Array(RECORD_HEADER_BYTES + frame.length);
     new DataView(record.buffer).setUint32(0, record.length - 4, true);
     record.set(frame, RECORD_HEADER_BYTES);
@@ -236,7 +283,7 @@ export class World {
   }
 
   #emit(frame: Uint8Array): void {
-    const { segment, problems } = readFrame(frame, this.core.config.ttl);
+    const { segment, problems } = readFrame(frame, this.#ttl);
     const flow = this.flow(segment.source, segment.destination);
     if ((segment.flags & FLAG_SYN) !== 0) flow.localIsn ??= segment.seq;
     const stamp = segment.options.find((option) => option.kind === "TS");
