@@ -1,21 +1,31 @@
 /** advance(): what each deadline does when it is due. RFC 9293 section 3.10.8. */
 import { boot, control } from "./config.ts";
 import {
+  CAUSE_ABORT,
   CAUSE_TIMEOUT,
+  Extra,
+  EXTRA_FLAG_KEEP_ALIVE,
   FLAG_TIMER_ACK,
   FLAG_TIMER_LIFE,
   FLAG_TIMER_PERSIST,
   FLAG_TIMER_RETRANSMIT,
   FLAG_USED,
+  Flight,
   MORE,
   NONE,
   OWED_ACK,
   OWED_DATA,
+  OWED_KEEPALIVE,
   OWED_PROBE,
   OWED_SYN,
+  REASON_ABORTED,
+  REASON_KEEPALIVE,
   REASON_NORMAL,
   REASON_TIMED_OUT,
+  REASON_USER_TIMEOUT,
   STAT_TIMEOUTS,
+  STAT_USER_TIMEOUTS,
+  STATE_CLOSED,
   STATE_FIN_WAIT_2,
   STATE_SYN_RECEIVED,
   STATE_TIME_WAIT,
@@ -23,7 +33,9 @@ import {
 } from "./layout.gen.ts";
 import { setCurrentSlot } from "./assert.ts";
 import { hostTime } from "./clock.ts";
-import { isOpening } from "./conn/state.ts";
+import { armIdle, isLifeTaken } from "./conn/idle.ts";
+import { dataR2Of, isBeyondR2, keepCountOf, keepIdleOf, keepIntervalOf } from "./conn/options.ts";
+import { isOpening, isSynchronized } from "./conn/state.ts";
 import { endConnection } from "./conn/tcb.ts";
 import { endTimeWait } from "./conn/time_wait.ts";
 import {
@@ -38,9 +50,10 @@ import { earliestConnection, turnTo, unlinkDeadline } from "./deadline/wheel.ts"
 import { backOff } from "./loss/rtt.ts";
 import { onTimeout } from "./loss/recovery.ts";
 import { owe } from "./owed.ts";
-import { flightAt, tcbAt, timeWaitAt } from "./pool.ts";
+import { extraOf, flightAt, tcbAt, timeWaitAt } from "./pool.ts";
 import { atOrBefore, before } from "./seq.ts";
 import { count } from "./stats.ts";
+import { sendReset } from "./tx/reply.ts";
 
 /** Deadlines handled by one call; what is left makes it answer MORE. */
 const EXPIRE_MAX: u32 = 4096;
@@ -62,6 +75,15 @@ function expireSyn(tcb: Tcb): void {
   owe(tcb, OWED_SYN);
 }
 
+/** R2: the user's timeout, or the configured one. RFC 9293 section 3.8.3 (MUST-20, MUST-21). @returns Whether it passed. */
+function giveUp(tcb: Tcb, flight: Flight): bool {
+  if (!isBeyondR2(tcb, control.nowMs - flight.firstSentMs)) return false;
+  const isOwn = dataR2Of(tcb) !== boot.dataR2Ms;
+  if (isOwn) count(STAT_USER_TIMEOUTS);
+  endConnection(tcb, CAUSE_TIMEOUT, isOwn ? REASON_USER_TIMEOUT : REASON_TIMED_OUT);
+  return true;
+}
+
 /** "For any state if the retransmission timeout expires": send again, back off, give up after R2. MUST-20, MUST-22. */
 function expireRetransmit(tcb: Tcb): void {
   disarmRetransmit(tcb);
@@ -72,10 +94,7 @@ function expireRetransmit(tcb: Tcb): void {
   }
   if (tcb.flight === NONE || tcb.sndNxt === tcb.sndUna) return;
   const flight = flightAt(tcb.flight);
-  if (control.nowMs - flight.firstSentMs >= boot.dataR2Ms) {
-    endConnection(tcb, CAUSE_TIMEOUT, REASON_TIMED_OUT);
-    return;
-  }
+  if (giveUp(tcb, flight)) return;
   bumpRetries(tcb);
   backOff(tcb);
   if (tcb.sndWnd === 0) {
@@ -92,10 +111,7 @@ function expirePersist(tcb: Tcb): void {
   disarmRetransmit(tcb);
   if (tcb.flight !== NONE && tcb.sndNxt !== tcb.sndUna) {
     // Only silence counts towards R2: each answer to a probe has moved firstSentMs (MUST-37).
-    if (control.nowMs - flightAt(tcb.flight).firstSentMs >= boot.dataR2Ms) {
-      endConnection(tcb, CAUSE_TIMEOUT, REASON_TIMED_OUT);
-      return;
-    }
+    if (giveUp(tcb, flightAt(tcb.flight))) return;
   }
   bumpRetries(tcb);
   backOff(tcb);
@@ -107,14 +123,66 @@ function expireAck(tcb: Tcb): void {
   owe(tcb, OWED_ACK);
 }
 
-/** The state's own deadline: connect timeout, parking, FIN-WAIT-2 or TIME-WAIT. */
+/** Nobody answers keepalives: "the connection is dead". RFC 9293 section 3.8.4 (MUST-29). */
+function endDead(tcb: Tcb): void {
+  sendReset(tcb);
+  endConnection(tcb, CAUSE_TIMEOUT, REASON_KEEPALIVE);
+}
+
+/** A keepalive may be due. RFC 9293 section 3.8.4 (MUST-26): only after silence, and while nothing is outstanding. */
+function expireKeepalive(tcb: Tcb, extra: Extra): void {
+  const idleMs = keepIdleOf(tcb);
+  const silentMs = control.nowMs - tcb.lastHeardMs;
+  // Whatever has come since the last one, or since the silence began, starts the count anew.
+  const heard = silentMs < (extra.keepProbes === 0 ? idleMs : keepIntervalOf(tcb));
+  if (heard) {
+    extra.keepProbes = 0;
+    extra.keepAtMs = tcb.lastHeardMs + idleMs;
+    return;
+  }
+  if (before(tcb.sndUna, tcb.sndEnd) || tcb.sndNxt !== tcb.sndUna) {
+    // The retransmission timer and R2 watch over what is outstanding.
+    extra.keepProbes = 0;
+    extra.keepAtMs = control.nowMs + idleMs;
+    return;
+  }
+  if (extra.keepProbes >= keepCountOf(tcb)) {
+    endDead(tcb);
+    return;
+  }
+  extra.keepProbes++;
+  extra.keepAtMs = control.nowMs + keepIntervalOf(tcb);
+  owe(tcb, OWED_KEEPALIVE);
+}
+
+/** The deadline of a connection on which nothing happens: a cork, or a keepalive. */
+function expireIdle(tcb: Tcb): void {
+  const extra = extraOf(tcb);
+  if (extra === null) return;
+  if (extra.corkAtMs !== 0 && isDue(extra.corkAtMs)) owe(tcb, OWED_DATA);
+  const keeps = (extra.flags & EXTRA_FLAG_KEEP_ALIVE) !== 0;
+  if (keeps && isDue(extra.keepAtMs)) expireKeepalive(tcb, extra);
+  if (tcb.state !== STATE_CLOSED) armIdle(tcb);
+}
+
+/** The queue was to be sent within LINGER: what is left is lost, and the remote must learn it. */
+function endLingering(tcb: Tcb): void {
+  sendReset(tcb);
+  endConnection(tcb, CAUSE_ABORT, REASON_ABORTED);
+}
+
+/** The state's own deadline: connect timeout, parking, FIN-WAIT-2, lingering or TIME-WAIT; or that of an idle connection. */
 function expireLife(tcb: Tcb): void {
   disarmLife(tcb);
   if (tcb.state === STATE_TIME_WAIT) {
     // "If the time-wait timeout expires on a connection, delete the TCB, enter the CLOSED state, and return."
     endConnection(tcb, CAUSE_TIMEOUT, REASON_NORMAL);
+  } else if (isSynchronized(tcb.state) && !isLifeTaken(tcb)) {
+    expireIdle(tcb);
   } else if (tcb.state === STATE_FIN_WAIT_2) {
     endConnection(tcb, CAUSE_TIMEOUT, REASON_NORMAL);
+  } else if (isSynchronized(tcb.state)) {
+    endLingering(tcb);
   } else {
     endConnection(tcb, CAUSE_TIMEOUT, REASON_TIMED_OUT);
   }
@@ -128,7 +196,8 @@ function isDue(at: u32): bool {
 function expire(tcb: Tcb): void {
   if ((tcb.flags & FLAG_TIMER_LIFE) !== 0 && isDue(tcb.lifeAt)) {
     expireLife(tcb);
-    return;
+    // It may have ended, or its slot be free.
+    if ((tcb.flags & FLAG_USED) === 0 || tcb.state === STATE_CLOSED) return;
   }
   if ((tcb.flags & FLAG_TIMER_ACK) !== 0 && isDue(tcb.ackAt)) expireAck(tcb);
   if ((tcb.flags & FLAG_TIMER_RETRANSMIT) !== 0 && isDue(tcb.retransmitAt)) expireRetransmit(tcb);

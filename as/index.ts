@@ -18,9 +18,12 @@ import { abortConnection, closeSend, releaseHandle } from "./user/close.ts";
 import { heedLinkUp, putAddress, putNextHop } from "./user/host.ts";
 import { heedIcmp } from "./user/icmp.ts";
 import { closeListener, decideParked, openActive, openPassive, takeAccepted } from "./user/open.ts";
+import { fillInfo } from "./user/info.ts";
+import { setOptionOfListener } from "./user/listener_options.ts";
 import { noteConsumed, stopReading, unreadSpans } from "./user/receive.ts";
+import { setOptionOf } from "./user/options.ts";
+import { getOptionOf } from "./user/read_options.ts";
 import { markUrgent, noteWritten, reserve } from "./user/send.ts";
-import { fillInfo, getOptionOf, setOptionOf, setOptionOfListener } from "./user/status.ts";
 
 export function boot(): usize {
   return bootAddress();

@@ -14,6 +14,7 @@ export { createStack, InProcessStack } from "./api/network_stack.ts";
 export { openStack, type OpenStackOptions, Stack } from "./stack.ts";
 export type {
   AddressInfo,
+  CongestionControl,
   ConnectionInfo,
   ConnectionRow,
   ConnectOptions,
@@ -26,6 +27,7 @@ export type {
   StaticAddress,
   TcpConnection,
   TcpListener,
+  TcpOptions,
   Tuning,
   WasmSource,
 } from "./options.ts";

@@ -24,6 +24,65 @@ export interface StaticAddress {
 /** Where the WASM core comes from; by default it is inlined in the package. */
 export type WasmSource = URL | Response | BufferSource | WebAssembly.Module;
 
+/** Algorithms of congestion control: RFC 5681 with RFC 6582, and RFC 9438. */
+export type CongestionControl = "newreno" | "cubic";
+
+/**
+ * Options of one connection, or of all that a listener gives. What is absent stays as it is, which for a new connection is
+ * the stack's default. `maxSegmentBytes`, `timestamps`, `ecn` and `fastOpen` stand in the SYN, so they are for `connect()`
+ * and `listen()` only.
+ */
+export interface TcpOptions {
+  /** Small segments go at once: Nagle's algorithm is off. Default false. */
+  readonly noDelay?: boolean;
+  /** Only full segments go, others after 200 ms at the latest. Default false. */
+  readonly cork?: boolean;
+  /** Asks an idle peer whether it is still there. Default false. RFC 9293 section 3.8.4. */
+  readonly keepAlive?: boolean;
+  /** Silence before the first keepalive, ms. Default 7,200,000: two hours. */
+  readonly keepIdleMs?: number;
+  /** Between keepalives that are not answered, ms. Default 75,000. */
+  readonly keepIntervalMs?: number;
+  /** Keepalives without answer that end the connection, 1 to 255. Default 9. */
+  readonly keepCount?: number;
+  /** How long data may stay unacknowledged, ms; `Infinity` = for ever, 0 = the stack's `dataR2Ms`. RFC 9293 section 3.8.3. */
+  readonly userTimeoutMs?: number;
+  /** Tells the user timeout to the peer, and heeds its. Default false. RFC 5482. */
+  readonly sendUserTimeout?: boolean;
+  /** FIN-WAIT-2 after a full close, ms. Default 60,000. */
+  readonly finWait2Ms?: number;
+  /** How long what is queued may still be sent after `close()`, ms; then it is reset. Default `Infinity`. 0 = reset at once. */
+  readonly lingerMs?: number;
+  /** Differentiated Services byte, a multiple of 4. Default 0. */
+  readonly tos?: number;
+  /** Time to live or hop limit, 1 to 255. Default 64. */
+  readonly ttl?: number;
+  /** MSS that is offered and obeyed at most, bytes, 64 to 65,495. Default: what the link's MTU leaves. */
+  readonly maxSegmentBytes?: number;
+  /** Default: the stack's. */
+  readonly congestionControl?: CongestionControl;
+  /** True: the next ACKs go at once; false: ACKs may wait from the first segment on. */
+  readonly quickAck?: boolean;
+  /** Receive window, bytes; it does not grow by itself then. Default: from 65,535 to the stack's `receiveBufferBytes`. */
+  readonly receiveBufferBytes?: number;
+  /** Largest send queue, bytes. Default: the stack's `sendBufferBytes`. */
+  readonly sendBufferBytes?: number;
+  /** Largest window advertised, bytes; 0 = no limit, the default. */
+  readonly windowClampBytes?: number;
+  /** Bytes per second at most; above 0 it turns pacing on. Default 0: no limit. */
+  readonly maxPacingRate?: number;
+  /** Sends data with the SYN, or takes it. Default false. RFC 7413. */
+  readonly fastOpen?: boolean;
+  /** Asks for ECN. Default: as the stack's `ecn`. RFC 3168. */
+  readonly ecn?: boolean;
+  /** Offers timestamps, or agrees to them. Default true. RFC 7323. */
+  readonly timestamps?: boolean;
+  /** Soft ICMP errors are told in `info()`. Default true. RFC 9293 section 3.9.2.2. */
+  readonly softErrors?: boolean;
+  /** `"off"`: packets may be fragmented, ICMP is not believed; `"on"`: the default; `"probe"`: by probes too (RFC 8899). */
+  readonly mtuDiscovery?: "off" | "on" | "probe";
+}
+
 /** Numbers a stack can be tuned with. */
 export interface Tuning {
   /** Linear memory of the core, MiB. Default 64 in a page, 256 elsewhere. */
@@ -42,6 +101,80 @@ export interface Tuning {
   readonly ackEvery?: number;
   /** Every unicast destination address is ours: a gateway. Default false. */
   readonly anyAddress?: boolean;
+  /** First RTO, ms. Default 1,000. RFC 6298 section 2.1. */
+  readonly rtoInitialMs?: number;
+  /** Largest RTO, ms, at least 60,000. Default 60,000. RFC 6298 section 2.5. */
+  readonly rtoMaxMs?: number;
+  /** How long an ACK may wait, ms, below 500. Default 40. RFC 9293 section 3.8.6.3. */
+  readonly delayedAckMs?: number;
+  /** R2 for a SYN, ms. Default 180,000. RFC 9293 section 3.8.3. */
+  readonly synR2Ms?: number;
+  /** R2 for data, ms. Default 120,000. RFC 9293 section 3.8.3. */
+  readonly dataR2Ms?: number;
+  /** R1: retransmissions after which a peer is said to be unresponsive. Default 3. RFC 9293 section 3.8.3. */
+  readonly r1Retries?: number;
+  /** FIN-WAIT-2 after a full close, ms. Default 60,000. */
+  readonly finWait2Ms?: number;
+  /** How often a SYN,ACK is repeated. Default 3. */
+  readonly synAckRetries?: number;
+  /** Initial window, segments. Default 10. RFC 6928. */
+  readonly initialWindowSegments?: number;
+  /** As in {@linkcode TcpOptions}. */
+  readonly keepIdleMs?: number;
+  /** As in {@linkcode TcpOptions}. */
+  readonly keepIntervalMs?: number;
+  /** As in {@linkcode TcpOptions}. */
+  readonly keepCount?: number;
+  /** Time to live of IPv4 packets, 1 to 255. Default 64. */
+  readonly ttl?: number;
+  /** Hop limit of IPv6 packets, 1 to 255. Default 64. */
+  readonly hopLimit?: number;
+  /** Differentiated Services byte, a multiple of 4. Default 0. */
+  readonly tos?: number;
+  /** Congestion control of new connections. */
+  readonly congestionControl?: CongestionControl;
+  /** `"off"`, `"accept"` when asked (default), or `"ask"` too. RFC 3168. */
+  readonly ecn?: "off" | "accept" | "ask";
+  /** When SYN cookies are sent: `"never"`, under `"pressure"` (default), or `"always"`. RFC 4987 section 3.6. */
+  readonly synCookies?: "never" | "pressure" | "always";
+  /** Fast Open may be asked for and served. Default false. RFC 7413. */
+  readonly fastOpen?: boolean;
+  /** Connections by Fast Open that may wait for their handshake. Default 256. */
+  readonly fastOpenBacklog?: number;
+  /** Silence after the start, ms; default 0: ISNs are keyed and driven by a clock. RFC 9293 section 3.4.3. */
+  readonly quietMs?: number;
+  /** ICMP lowers path MTUs. Default true. RFC 1191, RFC 8201. */
+  readonly pmtuDiscovery?: boolean;
+  /** When path MTUs are searched by probes: `"off"`, after a `"black-hole"` (default), or `"always"`. RFC 8899. */
+  readonly mtuProbing?: "off" | "black-hole" | "always";
+  /** Segments are spread over the round trip. Default false. */
+  readonly pacing?: boolean;
+  /** Slow start ends by delay. Default true. RFC 9406. */
+  readonly hystart?: boolean;
+  /** The congestion window restarts after idle time. Default true. RFC 5681 section 4.1. */
+  readonly idleRestart?: boolean;
+  /** Timestamps are offered. Default true. RFC 7323. */
+  readonly timestamps?: boolean;
+  /** SACK is offered. Default true. RFC 2018. */
+  readonly sack?: boolean;
+  /** Window scaling is offered. Default true. RFC 7323. */
+  readonly windowScale?: boolean;
+  /** Loss is found by time. Default true. RFC 8985. */
+  readonly rack?: boolean;
+  /** Tail loss probes. Default true. RFC 8985 section 7. */
+  readonly tailLossProbe?: boolean;
+  /** Spurious timeouts are found and undone. Default true. RFC 5682. */
+  readonly frto?: boolean;
+  /** Duplicates are reported. Default true. RFC 2883. */
+  readonly dsack?: boolean;
+  /** The receive window grows with use. Default true. */
+  readonly receiveTuning?: boolean;
+  /** The first segments of a connection are acknowledged at once. Default false. */
+  readonly quickAck?: boolean;
+  /** Challenge ACKs per second. Default 1,000. RFC 5961 section 10. */
+  readonly challengeAcksPerSecond?: number;
+  /** Resets to segments of no connection, per second. Default 1,000. */
+  readonly resetsPerSecond?: number;
 }
 
 /** Options of `createStack()`. */
@@ -61,7 +194,7 @@ export interface StackOptions {
 }
 
 /** Options of `stack.connect()`. */
-export interface ConnectOptions {
+export interface ConnectOptions extends TcpOptions {
   /** Name or address of the remote host. */
   readonly hostname: string;
   /** Remote port, 1 to 65535. */
@@ -77,7 +210,7 @@ export interface ConnectOptions {
 }
 
 /** Options of `stack.listen()`. */
-export interface ListenOptions {
+export interface ListenOptions extends TcpOptions {
   /** Local port, 1 to 65535; 0 = an ephemeral one. */
   readonly port: number;
   /** Local address; absent or `"0.0.0.0"` = any. */
@@ -86,6 +219,10 @@ export interface ListenOptions {
   readonly backlog?: number;
   /** Allows the port while connections of it rest in TIME-WAIT. Default false. */
   readonly reuseAddress?: boolean;
+  /** Takes connections of this remote address only. */
+  readonly remoteAddress?: string;
+  /** Takes connections of this remote port only. */
+  readonly remotePort?: number;
 }
 
 /** What `connection.info()` tells. */
@@ -133,6 +270,10 @@ export interface TcpConnection extends AsyncDisposable {
   abort(reason?: unknown): void;
   /** A snapshot of the connection. */
   info(): ConnectionInfo;
+  /** Changes options; settles once they are in force. Rejects with a `TypeError` or `RangeError`, and then none is changed. */
+  setOptions(options: TcpOptions): Promise<void>;
+  /** The options in force. */
+  getOptions(): Promise<Required<TcpOptions>>;
 }
 
 /** A listening port, an async iterable of connections. */

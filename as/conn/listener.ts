@@ -1,8 +1,8 @@
 /**
- * Listeners and local addresses. A fully named listener takes precedence over one for any address, that over one for
- * any port (seeds S72). Both tables are small and fixed, and searched only for segments of no connection.
+ * Listeners and local addresses. A listener for one remote takes precedence over one for any (seeds S72), a local address
+ * over any address, and a port over any port. Both tables are small and fixed, and searched only for segments of no connection.
  */
-import { addressesBase, boot, control, listenersBase } from "../config.ts";
+import { addressesBase, boot, control, listenersBase, param } from "../config.ts";
 import {
   Address,
   ADDRESS_SIZE,
@@ -47,13 +47,15 @@ export function isDirectedBroadcast(ipv4: u32): bool {
   return false;
 }
 
-/** The listener with this very address and port, or NONE. */
-export function sameListener(a: u64, b: u64, port: u32): u32 {
+/** The listener for Param's very addresses and ports, or NONE. */
+export function sameListener(): u32 {
   for (let id: u32 = 0; id < LISTENERS_MAX; id++) {
     const listener = listenerAt(id);
     if (
-      listener.used !== 0 && u32(listener.port) === port && listener.addrB === b &&
-      listener.addrA === a
+      listener.used !== 0 && listener.port === param.localPort &&
+      listener.addrB === param.localAddrB && listener.addrA === param.localAddrA &&
+      listener.remotePort === param.remotePort && listener.remoteAddrB === param.remoteAddrB &&
+      listener.remoteAddrA === param.remoteAddrA
     ) return id;
   }
   return NONE;
@@ -69,9 +71,19 @@ export function freeListener(): u32 {
   return NONE;
 }
 
-/** How well a listener fits: 0 not at all; address counts 1, port counts 2. */
+/** How well a listener fits: 0 not at all; local address counts 1, local port 2, remote port 4, remote address 8. */
 function fit(listener: Listener, seg: Segment): u32 {
   let score: u32 = 1;
+  if (listener.remotePort !== 0) {
+    if (listener.remotePort !== seg.remotePort) return 0;
+    score += 4;
+  }
+  if ((listener.remoteAddrA | listener.remoteAddrB) !== 0) {
+    if (listener.remoteAddrB !== seg.remoteAddrB || listener.remoteAddrA !== seg.remoteAddrA) {
+      return 0;
+    }
+    score += 8;
+  }
   if (listener.port !== 0) {
     if (listener.port !== seg.localPort) return 0;
     score += 2;

@@ -2,6 +2,7 @@
 import { boot, control } from "../config.ts";
 import {
   EVENT_CLOSED,
+  EXTRA_FLAG_NO_TIMESTAMPS,
   FEATURE_SACK,
   FEATURE_TIMESTAMPS,
   FEATURE_WINDOW_SCALE,
@@ -32,6 +33,7 @@ import { ipHeaderBytes, isIpv4 } from "../wire/ip.ts";
 import { flightAt, giveFlight, giveTcb, slotOf } from "../pool.ts";
 import { leaveTcb } from "./demux.ts";
 import { leaveBacklog } from "./listener.ts";
+import { hasExtra, maxSegmentOf } from "./options.ts";
 import { dropReceiveRing, dropSendRing, ringLimit } from "./rings.ts";
 import { transition } from "./state.ts";
 
@@ -39,7 +41,7 @@ import { transition } from "./state.ts";
 const MSS_DEFAULT_V4: u32 = 536;
 const MSS_DEFAULT_V6: u32 = 1220;
 /** Smallest MSS that we obey, bytes: a peer that asks for less would make us send headers only. */
-const MSS_MIN: u32 = 64;
+export const MSS_MIN: u32 = 64;
 /** NOP, NOP, timestamps: what each segment carries once negotiated. RFC 7323 appendix A. */
 export const TIMESTAMPS_BYTES: u32 = 12;
 /** Largest shift. RFC 7323 section 2.3. */
@@ -73,10 +75,15 @@ function defaultMss(tcb: Tcb): u32 {
  */
 export function updateMss(tcb: Tcb): void {
   let mss = u32(tcb.peerMss);
-  const held = u32(tcb.pathMtu) - fixedHeaderBytes(tcb);
+  const held = maxSegmentOf(tcb, u32(tcb.pathMtu) - fixedHeaderBytes(tcb));
   if (mss > held) mss = held;
   if ((tcb.flags & FLAG_TIMESTAMPS) !== 0) mss -= TIMESTAMPS_BYTES;
   tcb.mss = u16(mss);
+}
+
+/** The MSS option of our SYN: the link's, or less if the user says so. RFC 9293 section 3.7.1 (MUST-14). */
+export function offeredMss(tcb: Tcb): u32 {
+  return maxSegmentOf(tcb, localMss(tcb));
 }
 
 /** Largest receive window that the connection may ever have, bytes. */
@@ -117,6 +124,8 @@ export function initializeSend(tcb: Tcb): void {
   tcb.pathMtu = u16(boot.mtu);
   tcb.peerMss = u16(defaultMss(tcb));
   updateMss(tcb);
+  tcb.tos = u8(boot.tos);
+  tcb.lastHeardMs = control.nowMs;
   tcb.rtoMs = boot.rtoInitialMs;
   tcb.ssthresh = SSTHRESH_INITIAL;
   tcb.rcvBuf = boot.receiveBufferInitial < receiveBufferMax()
@@ -185,9 +194,11 @@ export function releaseFlight(tcb: Tcb): void {
 }
 
 /** The options that we offer, as flags of a connection. */
-export function offeredFlags(): u32 {
+export function offeredFlags(tcb: Tcb): u32 {
   let flags: u32 = 0;
-  if ((boot.features & FEATURE_TIMESTAMPS) !== 0) flags |= FLAG_TIMESTAMPS;
+  if ((boot.features & FEATURE_TIMESTAMPS) !== 0 && !hasExtra(tcb, EXTRA_FLAG_NO_TIMESTAMPS)) {
+    flags |= FLAG_TIMESTAMPS;
+  }
   if ((boot.features & FEATURE_SACK) !== 0) flags |= FLAG_SACK;
   if ((boot.features & FEATURE_WINDOW_SCALE) !== 0) flags |= FLAG_WINDOW_SCALE;
   return flags;

@@ -1,5 +1,5 @@
 /** Fifth: "check the ACK field". RFC 9293 section 3.10.7.4. */
-import { boot, control } from "../config.ts";
+import { control } from "../config.ts";
 import {
   ANSWER_CHALLENGE,
   ANSWER_RST,
@@ -33,6 +33,8 @@ import {
   Tcb,
 } from "../layout.gen.ts";
 import { dropSendRing } from "../conn/rings.ts";
+import { restartKeepalive } from "../conn/idle.ts";
+import { finWait2Of } from "../conn/options.ts";
 import { transition } from "../conn/state.ts";
 import { endConnection, noteWindow, releaseFlight, sendShift, widestWindow } from "../conn/tcb.ts";
 import { armLife, armRetransmit, disarmRetransmit } from "../deadline/deadline.ts";
@@ -82,6 +84,7 @@ function completeHandshake(tcb: Tcb, seg: Segment): u32 {
     raise(tcb, EVENT_ACCEPTABLE | EVENT_WRITABLE);
   }
   closeIfQueued(tcb);
+  restartKeepalive(tcb);
   owe(tcb, OWED_DATA);
   return CONTINUE;
 }
@@ -179,7 +182,7 @@ function advanceByFin(tcb: Tcb): u32 {
   if (tcb.state === STATE_FIN_WAIT_1) {
     transition(tcb, STATE_FIN_WAIT_2, CAUSE_ACK_OF_FIN);
     // After a full close the remote's FIN is not waited for endlessly; after a half-close it is (seeds S39).
-    if ((tcb.flags & (FLAG_RELEASED | FLAG_READ_CLOSED)) !== 0) armLife(tcb, boot.finWait2Ms);
+    if ((tcb.flags & (FLAG_RELEASED | FLAG_READ_CLOSED)) !== 0) armLife(tcb, finWait2Of(tcb));
   } else if (tcb.state === STATE_CLOSING) {
     enterTimeWait(tcb, CAUSE_ACK_OF_FIN);
     return DONE;

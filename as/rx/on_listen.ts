@@ -24,6 +24,7 @@ import {
 } from "../layout.gen.ts";
 import { enterTcb } from "../conn/demux.ts";
 import { findListener, listenerAt } from "../conn/listener.ts";
+import { inherit } from "../conn/options.ts";
 import { transition } from "../conn/state.ts";
 import { initializeSend, offeredFlags, takeSyn } from "../conn/tcb.ts";
 import { armLife } from "../deadline/deadline.ts";
@@ -83,7 +84,8 @@ function openPassive(seg: Segment, id: u32): void {
   listener.queued++;
   transition(tcb, STATE_LISTEN, CAUSE_PASSIVE_OPEN);
   initializeSend(tcb);
-  takeSyn(tcb, seg, offeredFlags());
+  inherit(tcb, listener);
+  takeSyn(tcb, seg, offeredFlags(tcb));
   tcb.sndWnd = seg.wnd;
   tcb.sndWl1 = seg.seq;
   tcb.sndWl2 = tcb.iss;

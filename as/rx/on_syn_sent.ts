@@ -21,6 +21,7 @@ import {
   STATE_SYN_RECEIVED,
   Tcb,
 } from "../layout.gen.ts";
+import { restartKeepalive } from "../conn/idle.ts";
 import { transition } from "../conn/state.ts";
 import { endConnection, offeredFlags, takeSyn } from "../conn/tcb.ts";
 import { disarmLife, disarmRetransmit } from "../deadline/deadline.ts";
@@ -70,6 +71,7 @@ function establish(tcb: Tcb, seg: Segment): void {
   tcb.sndWl2 = seg.ack;
   synAcknowledged(tcb);
   transition(tcb, STATE_ESTABLISHED, CAUSE_SYN_ACK);
+  restartKeepalive(tcb);
   raise(tcb, EVENT_OPENED | EVENT_WRITABLE);
   owe(tcb, OWED_ACK | OWED_DATA);
   // "If there are other controls or text in the segment, then continue processing at the sixth step": what follows the SYN.
@@ -96,7 +98,7 @@ export function onSynSent(tcb: Tcb, seg: Segment): void {
   }
   // Fourth, the SYN bit; third, security, is not implemented by anyone.
   if ((seg.flags & TCP_SYN) === 0) return;
-  takeSyn(tcb, seg, offeredFlags());
+  takeSyn(tcb, seg, offeredFlags(tcb));
   if (hasAck) {
     establish(tcb, seg);
     return;

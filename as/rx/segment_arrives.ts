@@ -19,6 +19,7 @@ import {
   STATE_SYN_SENT,
   Tcb,
 } from "../layout.gen.ts";
+import { control } from "../config.ts";
 import { setCurrentSlot } from "../assert.ts";
 import { findSegment, REF_TIME_WAIT } from "../conn/demux.ts";
 import { owe } from "../owed.ts";
@@ -61,6 +62,7 @@ function onSynchronized(tcb: Tcb, seg: Segment): void {
   if (takeOffRepeatedSyn(tcb, seg) === DONE) return;
   if (checkPaws(tcb, seg) === DONE) return; // RFC 7323 section 5.3, before the first
   if (checkSequence(tcb, seg) === DONE) return; // first
+  tcb.lastHeardMs = control.nowMs;
   if (checkRst(tcb, seg) === DONE) return; // second; third, security, is not implemented by anyone
   if (checkSyn(tcb, seg) === DONE) return; // fourth
   if ((seg.flags & TCP_ACK) === 0) {
@@ -104,6 +106,7 @@ export function segmentArrives(seg: Segment): void {
     return;
   }
   const tcb = tcbAt(ref);
+  tcb.segmentsIn++;
   setCurrentSlot(ref);
   step(tcb, seg);
   answer(tcb, seg);

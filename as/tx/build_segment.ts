@@ -2,9 +2,6 @@
 import { boot, control, hopsBase } from "../config.ts";
 import {
   ETHERNET_HEADER_BYTES,
-  FEATURE_SACK,
-  FEATURE_TIMESTAMPS,
-  FEATURE_WINDOW_SCALE,
   FLAG_SACK,
   FLAG_TIMER_ACK,
   FLAG_TIMER_PERSIST,
@@ -25,7 +22,7 @@ import {
   VNET_HEADER_BYTES,
 } from "../layout.gen.ts";
 import { copySumAt, fold, pseudoSum, sum } from "../checksum.ts";
-import { localMss, receiveShift } from "../conn/tcb.ts";
+import { offeredFlags, offeredMss, receiveShift } from "../conn/tcb.ts";
 import { ringMask, ringPtr } from "../conn/rings.ts";
 import { disarmAck } from "../deadline/deadline.ts";
 import { flightAt } from "../pool.ts";
@@ -84,15 +81,11 @@ export function sackBytes(tcb: Tcb): u32 {
 /** Options of a SYN: what we offer, or in a SYN,ACK what both want. RFC 7323 sections 2.2 and 3.2, RFC 2018 section 2. */
 function writeSynOptions(tcb: Tcb, at: usize): usize {
   const offering = tcb.state === STATE_SYN_SENT;
-  const features = boot.features;
-  const sack = offering ? (features & FEATURE_SACK) !== 0 : (tcb.flags & FLAG_SACK) !== 0;
-  const stamps = offering
-    ? (features & FEATURE_TIMESTAMPS) !== 0
-    : (tcb.flags & FLAG_TIMESTAMPS) !== 0;
-  const scale = offering
-    ? (features & FEATURE_WINDOW_SCALE) !== 0
-    : (tcb.flags & FLAG_WINDOW_SCALE) !== 0;
-  at = writeMss(at, localMss(tcb));
+  const flags = offering ? offeredFlags(tcb) : tcb.flags;
+  const sack = (flags & FLAG_SACK) !== 0;
+  const stamps = (flags & FLAG_TIMESTAMPS) !== 0;
+  const scale = (flags & FLAG_WINDOW_SCALE) !== 0;
+  at = writeMss(at, offeredMss(tcb));
   if (sack) at = writeSackPermitted(at);
   else if (stamps) at = writeNop(writeNop(at));
   if (stamps) at = writeTimestamps(at, control.nowMs, tcb.tsRecent);
@@ -163,7 +156,7 @@ function writeLinkAndIp(tcb: Tcb, frame: usize, tcpBytes: u32): void {
     frame + ETHERNET_HEADER_BYTES,
     tcpBytes,
     PROTOCOL_TCP,
-    defaultTtl(tcb.remoteAddrA, tcb.remoteAddrB),
+    tcb.ttl === 0 ? defaultTtl(tcb.remoteAddrA, tcb.remoteAddrB) : u32(tcb.ttl),
     tcb.tos,
     tcb.localAddrA,
     tcb.localAddrB,
@@ -219,6 +212,7 @@ export function buildSegment(tcb: Tcb, at: usize, seq: u32, bytes: u32, flags: u
   const frameBytes = ETHERNET_HEADER_BYTES + ipBytes + tcpBytes;
   writeRecordHeader(at, frameBytes);
   if (hasAck) settleAck(tcb);
+  tcb.segmentsOut++;
   count(STAT_SEGMENTS_OUT);
   count(STAT_FRAMES_OUT);
   return recordStride(frameBytes);

@@ -14,12 +14,14 @@ import {
   MORE,
   NONE,
   OWED_ACK,
+  OWED_KEEPALIVE,
   OWED_PROBE,
   OWED_RETRANSMIT,
   OWED_SYN,
   RECORD_HEADER_BYTES,
   STAT_BYTES_OUT,
   STAT_FLUSH_STALLED,
+  STAT_KEEPALIVES,
   STAT_RETRANSMITS,
   STAT_ZERO_WINDOW_PROBES,
   STATE_SYN_RECEIVED,
@@ -27,7 +29,8 @@ import {
   Tcb,
   VNET_HEADER_BYTES,
 } from "../layout.gen.ts";
-import { canSendData, isOpening } from "../conn/state.ts";
+import { isCorked } from "../conn/idle.ts";
+import { canSendData, isOpening, isSynchronized } from "../conn/state.ts";
 import { armPersist, armRetransmit } from "../deadline/deadline.ts";
 import { initCongestion, restartAfterIdle } from "../loss/congestion.ts";
 import { inFlight } from "../loss/recovery.ts";
@@ -214,7 +217,10 @@ function payProbe(tcb: Tcb, flight: Flight): void {
 /** Something waits and no timer would ever wake it: the window is closed or silly. RFC 9293 sections 3.8.6.1, 3.8.6.2.1. */
 function armPersistIfStuck(tcb: Tcb): void {
   if ((tcb.flags & (FLAG_TIMER_RETRANSMIT | FLAG_TIMER_PERSIST)) !== 0 || stalled) return;
-  if (tcb.sndNxt === tcb.sndUna && unsentBytes(tcb) > 0) armPersist(tcb, tcb.rtoMs);
+  if (tcb.sndNxt !== tcb.sndUna || unsentBytes(tcb) === 0) return;
+  // A cork has its own deadline, unless the window is closed besides.
+  if (isCorked(tcb) && offeredWindow(tcb) > 0) return;
+  armPersist(tcb, tcb.rtoMs);
 }
 
 /** Pays one connection. */
@@ -227,10 +233,26 @@ function pay(tcb: Tcb): void {
     }
     return;
   }
-  if ((tcb.owed & ~OWED_ACK) !== 0 && canSendData(tcb.state)) payText(tcb);
+  const owed = u32(tcb.owed);
+  if ((owed & ~(OWED_ACK | OWED_KEEPALIVE)) !== 0 && canSendData(tcb.state)) payText(tcb);
+  if (!stalled && (owed & OWED_KEEPALIVE) !== 0) payKeepalive(tcb);
   if (!stalled && (tcb.owed & OWED_ACK) !== 0 && hasRoom(0)) {
     put(tcb, bareSequence(tcb), 0, TCP_ACK);
   }
+}
+
+/** A keepalive: SEG.SEQ = SND.NXT - 1 and no text, so that any peer answers it. RFC 9293 section 3.8.4 (SHLD-12). */
+function payKeepalive(tcb: Tcb): void {
+  // Whatever went just now asks as well. "Only … when no sent data is outstanding" (MUST-26).
+  if (tcb.sndNxt === tcb.sndUna && isSynchronized(tcb.state)) {
+    if (!hasRoom(0)) {
+      tcb.owed = u8(u32(tcb.owed) | OWED_KEEPALIVE);
+      return;
+    }
+    put(tcb, tcb.sndNxt - 1, 0, TCP_ACK);
+    count(STAT_KEEPALIVES);
+  }
+  tcb.owed = u8(u32(tcb.owed) & ~OWED_KEEPALIVE);
 }
 
 function payText(tcb: Tcb): void {

@@ -138,7 +138,7 @@ function buildBare(
     tcpBytes,
     PROTOCOL_TCP,
     defaultTtl(seg.remoteAddrA, seg.remoteAddrB),
-    0,
+    boot.tos,
     seg.localAddrA,
     seg.localAddrB,
     seg.remoteAddrA,

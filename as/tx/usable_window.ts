@@ -1,5 +1,6 @@
 /** How much may be sent now: the peer's window, the congestion window, Nagle and the silly window. RFC 9293 section 3.8.6.2.1. */
 import { FLAG_FIN_QUEUED, FLAG_FIN_SENT, FLAG_NO_DELAY, Flight, Tcb } from "../layout.gen.ts";
+import { isCorked, isCorkOver } from "../conn/idle.ts";
 import { widestWindow } from "../conn/tcb.ts";
 import { inFlight } from "../loss/recovery.ts";
 import { before } from "../seq.ts";
@@ -31,6 +32,7 @@ export function congestionRoom(tcb: Tcb, flight: Flight): u32 {
 export function maySend(tcb: Tcb, bytes: u32): bool {
   if (bytes === 0) return false;
   if (bytes >= u32(tcb.mss)) return true;
+  if (isCorked(tcb)) return isCorkOver(tcb);
   if (bytes === unsentBytes(tcb)) {
     if ((tcb.flags & (FLAG_NO_DELAY | FLAG_FIN_QUEUED)) !== 0) return true;
     return tcb.sndNxt === tcb.sndUna;

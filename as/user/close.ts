@@ -1,8 +1,8 @@
 /** The CLOSE and ABORT calls. RFC 9293 sections 3.10.4 and 3.10.5. */
-import { boot } from "../config.ts";
 import {
   CAUSE_ABORT,
   CAUSE_CLOSE,
+  EXTRA_FLAG_LINGERS,
   FLAG_FIN_QUEUED,
   FLAG_RELEASED,
   OWED_DATA,
@@ -23,12 +23,14 @@ import {
   Tcb,
 } from "../layout.gen.ts";
 import { leaveBacklog } from "../conn/listener.ts";
+import { finWait2Of, isLingering } from "../conn/options.ts";
 import { transition } from "../conn/state.ts";
 import { endConnection, freeConnection } from "../conn/tcb.ts";
 import { compactTimeWait } from "../conn/time_wait.ts";
 import { armLife } from "../deadline/deadline.ts";
 import { silence } from "../events.ts";
 import { owe } from "../owed.ts";
+import { extraOf } from "../pool.ts";
 import { sendReset } from "../tx/reply.ts";
 import { resolve } from "./handle.ts";
 import { waitingBytes } from "./receive.ts";
@@ -89,9 +91,15 @@ export function abortConnection(slot: u32, generation: u32): i32 {
   return STATUS_OK;
 }
 
+/** The user wants nothing to be sent after it has let go: LINGER of 0. */
+function lingersNot(tcb: Tcb): bool {
+  const extra = extraOf(tcb);
+  return extra !== null && (extra.flags & EXTRA_FLAG_LINGERS) !== 0 && extra.lingerMs === 0;
+}
+
 /** A full close: what is unread is lost, and the remote must learn it. RFC 9293 section 3.6.1 (SHLD-3), RFC 2525 section 2.17. */
 function letGo(tcb: Tcb): void {
-  if (waitingBytes(tcb) > 0 || tcb.state === STATE_LISTEN) {
+  if (waitingBytes(tcb) > 0 || tcb.state === STATE_LISTEN || lingersNot(tcb)) {
     tcb.flags |= FLAG_RELEASED;
     abortNow(tcb);
     return;
@@ -99,8 +107,12 @@ function letGo(tcb: Tcb): void {
   tcb.flags |= FLAG_RELEASED;
   // SYN-SENT ends here and frees the slot.
   if (tcb.state === STATE_SYN_SENT) endConnection(tcb, CAUSE_CLOSE, REASON_NORMAL);
-  else if (tcb.state === STATE_FIN_WAIT_2) armLife(tcb, boot.finWait2Ms);
-  else close(tcb);
+  else if (tcb.state === STATE_FIN_WAIT_2) armLife(tcb, finWait2Of(tcb));
+  else {
+    close(tcb);
+    const extra = extraOf(tcb);
+    if (extra !== null && isLingering(tcb)) armLife(tcb, extra.lingerMs);
+  }
 }
 
 /** The user lets go of the handle. */

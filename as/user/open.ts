@@ -12,6 +12,7 @@ import {
   FLAG_RELEASED,
   FLAG_USED,
   HOPS_MAX,
+  LISTENER_SIZE,
   LISTENERS_MAX,
   NONE,
   OWED_SYN,
@@ -77,21 +78,24 @@ export function openActive(hop: u32): f64 {
   return handleOf(slot, tcb.generation);
 }
 
-/** Passive open of Param's address and port. @returns An id, or -STATUS. */
+/** Passive open of Param's local address and port, for its remote ones; 0 = any. @returns An id, or -STATUS. */
 export function openPassive(): i32 {
   if (param.backlog === 0) return -STATUS_BAD_ARGUMENT;
-  if (sameListener(param.localAddrA, param.localAddrB, param.localPort) !== NONE) {
-    return -STATUS_IN_USE;
-  }
+  if (sameListener() !== NONE) return -STATUS_IN_USE;
   const id = freeListener();
   if (id === NONE) return -STATUS_FULL;
   const listener = listenerAt(id);
+  memory.fill(changetype<usize>(listener), 0, LISTENER_SIZE);
   listener.addrA = param.localAddrA;
   listener.addrB = param.localAddrB;
   listener.port = param.localPort;
   listener.backlog = param.backlog;
   listener.flags = param.flags;
-  listener.queued = 0;
+  // "A fully specified passive OPEN": only this remote is served. RFC 9293 section 3.10.1.
+  listener.remoteAddrA = param.remoteAddrA;
+  listener.remoteAddrB = param.remoteAddrB;
+  listener.remotePort = param.remotePort;
+  listener.tos = u8(boot.tos);
   listener.used = 1;
   return i32(id);
 }

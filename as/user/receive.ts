@@ -1,5 +1,5 @@
 /** The RECEIVE call. RFC 9293 section 3.10.3. The host copies from the spans of the ring itself. */
-import { boot, spans } from "../config.ts";
+import { spans } from "../config.ts";
 import {
   FLAG_FIN_RECEIVED,
   FLAG_READ_CLOSED,
@@ -13,6 +13,7 @@ import {
   Tcb,
 } from "../layout.gen.ts";
 import { dropReceiveRing, ringMask, ringPtr } from "../conn/rings.ts";
+import { finWait2Of } from "../conn/options.ts";
 import { canReceiveText, isOpening } from "../conn/state.ts";
 import { unreadBytes } from "../conn/tcb.ts";
 import { armLife } from "../deadline/deadline.ts";
@@ -73,7 +74,7 @@ export function stopReading(slot: u32, generation: u32): i32 {
   tcb.flags |= FLAG_READ_CLOSED;
   if (isOpening(tcb.state) && tcb.state !== STATE_CLOSED) return STATUS_OK;
   // Now it is a full close: the remote's FIN is not waited for endlessly.
-  if (tcb.state === STATE_FIN_WAIT_2) armLife(tcb, boot.finWait2Ms);
+  if (tcb.state === STATE_FIN_WAIT_2) armLife(tcb, finWait2Of(tcb));
   const bytes = waitingBytes(tcb);
   return bytes === 0 ? STATUS_OK : noteConsumed(slot, generation, bytes);
 }

@@ -1,5 +1,5 @@
 /** The SEND call. RFC 9293 section 3.10.2. The host copies into the spans of the ring itself: one copy, no border between. */
-import { boot, spans } from "../config.ts";
+import { spans } from "../config.ts";
 import {
   FLAG_FIN_QUEUED,
   FLAG_WANTS_SPACE,
@@ -14,14 +14,8 @@ import {
   STATUS_UNSUPPORTED,
   Tcb,
 } from "../layout.gen.ts";
-import {
-  dropSendRing,
-  fitSendRing,
-  ringBytes,
-  ringLimit,
-  ringMask,
-  ringPtr,
-} from "../conn/rings.ts";
+import { dropSendRing, fitSendRing, ringBytes, ringMask, ringPtr } from "../conn/rings.ts";
+import { sendBufferOf } from "../conn/options.ts";
 import { owe } from "../owed.ts";
 import { resolve } from "./handle.ts";
 
@@ -59,7 +53,7 @@ export function reserve(slot: u32, generation: u32, want: u32): u32 {
   const tcb = resolve(slot, generation);
   if (tcb === null || want === 0 || !canWrite(tcb)) return 0;
   const queued = queuedBytes(tcb);
-  const limit = boot.sendBufferMax < ringLimit() ? boot.sendBufferMax : ringLimit();
+  const limit = sendBufferOf(tcb);
   let granted: u32 = queued < limit ? limit - queued : 0;
   if (want < granted) granted = want;
   if (granted > 0 && !fitSendRing(tcb, queued + granted)) {

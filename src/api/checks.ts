@@ -2,7 +2,8 @@
 import { isIpv4, parseIpv4 } from "../net/addresses.ts";
 import type { ConnectOptions, ListenOptions, StackOptions } from "../options.ts";
 import { PORT_MAX } from "../tcp/ports.ts";
-import { checkInteger } from "../tcp/tuning.ts";
+import { coreOptions } from "../tcp/tcp_options.ts";
+import { checkInteger } from "../tcp/numbers.ts";
 
 /** Longest name, characters. RFC 1035 section 2.3.4. */
 const NAME_MAX = 253;
@@ -32,6 +33,7 @@ export function checkConnect(options: ConnectOptions): void {
   if (options.connectTimeoutMs !== undefined) {
     checkInteger("connectTimeoutMs", options.connectTimeoutMs, 1, CONNECT_TIMEOUT_MAX_MS);
   }
+  coreOptions(options);
 }
 
 /** Checks the options of `listen()`. */
@@ -39,6 +41,9 @@ export function checkListen(options: ListenOptions): void {
   checkObject("listen", options);
   checkInteger("port", options.port, 0, PORT_MAX);
   if (options.backlog !== undefined) checkInteger("backlog", options.backlog, 1, PORT_MAX);
+  if (options.remotePort !== undefined) checkInteger("remotePort", options.remotePort, 1, PORT_MAX);
+  if (options.remoteAddress !== undefined) parseIpv4(options.remoteAddress);
+  coreOptions(options);
   if (options.hostname === undefined) return;
   checkName(options.hostname);
   if (!isIpv4(options.hostname)) {

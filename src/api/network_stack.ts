@@ -121,9 +121,15 @@ export class InProcessStack implements NetworkStack {
     checkListen(options);
     this.#assertOpen("listen");
     const { port, hostname, backlog, reuseAddress = false } = options;
+    const { remoteAddress, remotePort = 0 } = options;
     const listener = this.manager.listen({
       port,
       reuseAddress,
+      options,
+      remote: {
+        address: remoteAddress === undefined ? 0 : parseIpv4(remoteAddress),
+        port: remotePort,
+      },
       address: hostname === undefined ? 0 : parseIpv4(hostname),
       ...(backlog === undefined ? {} : { backlog }),
     });
@@ -169,7 +175,7 @@ export class InProcessStack implements NetworkStack {
     const { port, localPort = 0, localAddress, signal } = options;
     const from = localAddress === undefined ? {} : { localAddress: parseIpv4(localAddress) };
     const remote = { address, port };
-    const connection = this.manager.connect({ remote, localPort, timeoutMs, ...from });
+    const connection = this.manager.connect({ remote, localPort, timeoutMs, options, ...from });
     return opened(connection, signal);
   }
 

@@ -1,6 +1,6 @@
 /** A connection with promises and streams. Streams are made when they are first asked for. */
 import { BadResource, ConnectionAborted, type StackError } from "../errors.ts";
-import type { ConnectionInfo, NetAddress, TcpConnection } from "../options.ts";
+import type { ConnectionInfo, NetAddress, TcpConnection, TcpOptions } from "../options.ts";
 import type { Connection } from "../tcp/connection.ts";
 import { endpointText, toNetAddress } from "../tcp/connection_info.ts";
 import { ReadSide, WriteSide } from "./streams.ts";
@@ -81,6 +81,16 @@ export class StreamConnection implements TcpConnection {
 
   info(): ConnectionInfo {
     return this.#connection.info();
+  }
+
+  // deno-lint-ignore require-await -- errors of an async function are rejections
+  async setOptions(options: TcpOptions): Promise<void> {
+    this.#connection.setOptions(options);
+  }
+
+  // deno-lint-ignore require-await
+  async getOptions(): Promise<Required<TcpOptions>> {
+    return this.#connection.getOptions();
   }
 
   /** As `close()`; an error that the streams have told before is not told again. */

@@ -46,6 +46,9 @@ import { InfoView, type IpAddress, type IpEndpoint, writeAddress } from "./info_
 import { readStats } from "./stats.ts";
 import { TcbView } from "./tcb_view.ts";
 
+/** Any address, any port. */
+const ANY: IpEndpoint = { address: 0, port: 0 };
+
 /** WebAssembly's page, bytes. */
 const PAGE_BYTES = 65_536;
 
@@ -264,10 +267,12 @@ export class Core {
    * @param local Address (0 = any, of both families) and port (0 = any).
    * @param backlog Most connections in SYN-RECEIVED or waiting for `accepted()`.
    * @param flags LISTEN_FLAG bits.
+   * @param remote Whose SYNs alone are taken: address (0 = any) and port (0 = any).
    * @returns The listener's id, or -STATUS.
    */
-  listen(local: IpEndpoint, backlog: number, flags: number): number {
+  listen(local: IpEndpoint, backlog: number, flags: number, remote: IpEndpoint = ANY): number {
     this.#setEndpoint(PARAM_LOCAL_ADDR_A, PARAM_LOCAL_PORT, local);
+    this.#setEndpoint(PARAM_REMOTE_ADDR_A, PARAM_REMOTE_PORT, remote);
     this.#view.setUint32(this.#regions.param + PARAM_BACKLOG, backlog, true);
     this.#view.setUint32(this.#regions.param + PARAM_FLAGS, flags, true);
     return this.#call(this.#calls.listen);

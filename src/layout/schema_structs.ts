@@ -250,6 +250,16 @@ export const COMMON_STRUCTS: readonly StructSchema[] = [
       ["fastOpenQueued", "u32", "How many wait."],
       ["windowClamp", "u32", "Largest window advertised, bytes; 0 = no limit."],
       ["halfOpen", "u32", "Connections in SYN-RECEIVED."],
+      [
+        "sendBuffer",
+        "u32",
+        "Largest send queue of its connections, bytes; 0 = the configured one.",
+      ],
+      ["finWait2Ms", "u32", "As OPTION FIN_WAIT_2; 0 = the configured one."],
+      ["maxPacingRate", "u32", "As OPTION MAX_PACING_RATE; 0 = no limit."],
+      ["lingerMs", "u32", "As OPTION LINGER, with EXTRA_FLAG LINGERS."],
+      ["tcbFlags", "u32", "FLAG bits that its connections begin with: NO_DELAY and CORK."],
+      ["extraFlags", "u32", "EXTRA_FLAG bits that its connections begin with."],
     ],
   },
   {

@@ -24,10 +24,12 @@ import {
   STATE_FIN_WAIT_2,
   STATE_SYN_SENT,
   STATE_TIME_WAIT,
+  STATUS_BAD_ARGUMENT,
 } from "../layout/layout.gen.ts";
-import type { ConnectionInfo } from "../options.ts";
+import type { ConnectionInfo, TcpOptions } from "../options.ts";
 import { endpointText, toConnectionInfo } from "./connection_info.ts";
 import { errorOfReason } from "./reasons.ts";
+import { type CoreOption, lateOptions, readTcpOptions } from "./tcp_options.ts";
 
 /** What `readInto()` answers when there is nothing to read yet. */
 export const WOULD_BLOCK = -1;
@@ -55,6 +57,7 @@ export type ConnectionCore = Pick<
   | "abort"
   | "release"
   | "setOption"
+  | "getOption"
   | "info"
 >;
 
@@ -304,6 +307,52 @@ export class Connection {
     if (this.#released || this.#closed) return;
     const value = on ? 1 : 0;
     this.#act((core) => core.setOption(this.handle, OPTION_NO_DELAY, value, this.#host.now()));
+  }
+
+  /**
+   * Changes options.
+   *
+   * @param options Those to be changed.
+   * @throws {TypeError} If a value is not of its type, or the option stands in the SYN.
+   * @throws {RangeError} If a value is out of range.
+   * @throws {BadResource} If the handle was let go.
+   */
+  setOptions(options: TcpOptions): void {
+    const wanted = lateOptions(options);
+    this.#assertHeld("set options of");
+    if (this.#dead) return;
+    for (const { name, option, value } of wanted) this.#setOption(name, option, value);
+    this.#host.wake();
+  }
+
+  /**
+   * The options in force.
+   *
+   * @throws {BadResource} If the handle was let go.
+   */
+  getOptions(): Required<TcpOptions> {
+    this.#assertHeld("read options of");
+    const { core } = this.#host;
+    const found = this.#dead
+      ? null
+      : readTcpOptions((option) => core.getOption(this.handle, option));
+    if (found !== null) return found;
+    throw new BadResource(
+      `Cannot read options of the connection to ${endpointText(this.remote)}: it is gone`,
+    );
+  }
+
+  /** Sets what `connect()` was given; called by the manager alone, before the SYN leaves. */
+  begin(options: readonly CoreOption[]): void {
+    for (const { name, option, value } of options) this.#setOption(name, option, value);
+  }
+
+  #setOption(name: string, option: number, value: number): void {
+    const status = this.#host.core.setOption(this.handle, option, value, this.#host.now());
+    if (status !== -STATUS_BAD_ARGUMENT) return;
+    throw new RangeError(
+      `Cannot take ${name} ${value}: more than this stack's memory or tuning allows`,
+    );
   }
 
   /** An event of the core; called by the manager alone. @param detail REASON in byte 0, STATE in byte 1. */

@@ -27,12 +27,13 @@ import {
   STATUS_NAMES,
   STATUS_TIME_WAIT,
 } from "../layout/layout.gen.ts";
-import type { ConnectionRow } from "../options.ts";
+import type { ConnectionRow, TcpOptions } from "../options.ts";
 import type { Random } from "../runtime/random.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { endpointText, toConnectionInfo } from "./connection_info.ts";
 import { AskedConnection, Listener, type ListenerHost } from "./listener.ts";
 import { PORT_MAX, PortTable } from "./ports.ts";
+import { type CoreOption, coreOptions, listenerOptions } from "./tcp_options.ts";
 
 /** Connections that may wait for `accept()`, unless the caller says otherwise. As SOMAXCONN of BSD. */
 export const DEFAULT_BACKLOG = 128;
@@ -45,7 +46,15 @@ export type ManagerCore =
   & ConnectionHost["core"]
   & Pick<
     Core,
-    "config" | "connect" | "listen" | "unlisten" | "accepted" | "decide" | "timeWaits" | "tcbs"
+    | "config"
+    | "connect"
+    | "listen"
+    | "unlisten"
+    | "setListenerOption"
+    | "accepted"
+    | "decide"
+    | "timeWaits"
+    | "tcbs"
   >;
 
 /** How a destination is reached. */
@@ -79,6 +88,8 @@ export interface OpenRequest {
   readonly localPort?: number;
   /** How long the open may take, ms; 0 or absent = R2 for SYNs. */
   readonly timeoutMs?: number;
+  /** Options of the connection. */
+  readonly options?: TcpOptions;
 }
 
 /** A passive open. */
@@ -95,6 +106,10 @@ export interface ListenRequest {
   readonly decide?: "core" | "host";
   /** Listens on every port; `port` is ignored. For a gateway. */
   readonly anyPort?: boolean;
+  /** Whose connections alone are taken; address 0 = any, port 0 = any. */
+  readonly remote?: Endpoint;
+  /** Options of its connections. */
+  readonly options?: TcpOptions;
 }
 
 /** The connection manager of one core. */
@@ -130,6 +145,8 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
    * Opens actively. The connection is in SYN-SENT; EVENT_OPENED or EVENT_CLOSED follows.
    *
    * @param request Where to, from where, how long.
+   * @throws {TypeError} If an option is not of its type.
+   * @throws {RangeError} If an option is out of range.
    * @throws {AddressNotAvailable} If the local address is not ours, or no ephemeral port is left.
    * @throws {AddressInUse} If the local port is taken, or the pair of endpoints rests in TIME-WAIT.
    * @throws {NetworkUnreachable} If there is no route.
@@ -138,6 +155,7 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
   connect(request: OpenRequest): Connection {
     this.#assertAlive("connect");
     const { remote, localAddress, localPort = 0 } = request;
+    const options = coreOptions(request.options ?? {});
     const path = this.#parts.path(remote.address);
     if (path === null) {
       throw new NetworkUnreachable(`Cannot connect to ${endpointText(remote)}: there is no route`);
@@ -159,6 +177,7 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
     this.#ports.take(opened.local.port);
     this.#owners.set(opened.handle, connection);
     this.#opening.add(connection);
+    this.#beginWith(connection, options);
     const timeoutMs = request.timeoutMs ?? 0;
     if (timeoutMs > 0) {
       this.core.setOption(opened.handle, OPTION_CONNECT_TIMEOUT, timeoutMs, this.now());
@@ -177,6 +196,7 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
    */
   listen(request: ListenRequest): Listener {
     this.#assertAlive("listen");
+    const options = listenerOptions(request.options ?? {});
     const address = request.address ?? ANY;
     const asked = { address, port: request.anyPort === true ? ANY : request.port };
     const text = endpointText(asked);
@@ -187,8 +207,16 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
     const local = isEphemeral ? this.#chooseListenPort(address) : asked;
     if (!isEphemeral && request.anyPort !== true) this.#assertListenable(request, local);
     const flags = request.decide === "host" ? LISTEN_FLAG_DECIDE_HOST : 0;
-    const id = this.core.listen(local, request.backlog ?? DEFAULT_BACKLOG, flags);
+    const remote = request.remote ?? { address: ANY, port: ANY };
+    const id = this.core.listen(local, request.backlog ?? DEFAULT_BACKLOG, flags, remote);
     if (id < 0) throw statusError(-id, `Cannot listen on ${text}`);
+    for (const { name, option, value } of options) {
+      if (this.core.setListenerOption(id, option, value) === 0) continue;
+      this.core.unlisten(id, this.now());
+      throw new RangeError(
+        `Cannot take ${name} ${value}: more than this stack's memory or tuning allows`,
+      );
+    }
     const listener = new Listener(this, id, local);
     this.#listeners.set(id, listener);
     if (local.port !== ANY) this.#ports.take(local.port);
@@ -314,6 +342,16 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
   }
 
   // Steps.
+
+  /** Sets the options of an active open; one that can not be set ends it before its SYN leaves. */
+  #beginWith(connection: Connection, options: readonly CoreOption[]): void {
+    try {
+      connection.begin(options);
+    } catch (error) {
+      connection.release();
+      throw error;
+    }
+  }
 
   #offer(handle: number, bits: number, listener: Listener | undefined): void {
     const view = this.core.info(handle);

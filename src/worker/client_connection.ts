@@ -1,6 +1,7 @@
 /** A connection of the worker's stack, as the page has it. */
 import { BadResource, ConnectionAborted } from "../errors.ts";
-import type { ConnectionInfo, NetAddress, TcpConnection } from "../options.ts";
+import type { ConnectionInfo, NetAddress, TcpConnection, TcpOptions } from "../options.ts";
+import { pickTcpOptions } from "../tcp/tcp_options.ts";
 import type { BufferPool } from "./buffers.ts";
 import { ClientReadSide, ClientWriteSide, goneError } from "./client_streams.ts";
 import {
@@ -117,6 +118,17 @@ export class WorkerConnection implements TcpConnection {
   /** Fetches a snapshot of this moment. Rejects with `EBADF` if the connection is over and forgotten. */
   refresh(): Promise<ConnectionInfo> {
     return this.#refreshing ??= this.#refresh();
+  }
+
+  async setOptions(options: TcpOptions): Promise<void> {
+    await this.#client.call("setOptions", {
+      connection: this.#id,
+      options: pickTcpOptions(options),
+    });
+  }
+
+  getOptions(): Promise<Required<TcpOptions>> {
+    return this.#client.call("getOptions", { connection: this.#id });
   }
 
   /** As `close()`; an error that the streams have told before is not told again. */

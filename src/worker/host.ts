@@ -117,6 +117,9 @@ class Host implements ConnectionSurroundings {
     accept: ({ listener }, id) => this.#accept(listener, id),
     closeWrite: ({ connection }) => nothing(this.#find(connection)?.closeWrite()),
     close: ({ connection, consumed }) => nothing(this.#find(connection)?.close(consumed)),
+    setOptions: ({ connection, options }) =>
+      nothing(this.#held(connection).tcp.setOptions(options)),
+    getOptions: async ({ connection }) => await this.#held(connection).tcp.getOptions(),
     info: async ({ connection }) => await this.#held(connection).tcp.info(),
     resolve: async ({ hostname }) => await (await this.#stack()).resolve(hostname),
     stats: async () => await (await this.#stack()).stats(),

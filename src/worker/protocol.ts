@@ -15,6 +15,7 @@ import type {
   ListenOptions,
   NetAddress,
   StaticAddress,
+  TcpOptions,
   Tuning,
 } from "../options.ts";
 
@@ -96,6 +97,8 @@ export interface Calls {
   /** `consumed`: bytes that the page's reader has had; what the worker sent beyond them is lost. */
   close: { args: { connection: number; consumed: number }; result: null };
   info: { args: { connection: number }; result: ConnectionInfo };
+  setOptions: { args: { connection: number; options: TcpOptions }; result: null };
+  getOptions: { args: { connection: number }; result: Required<TcpOptions> };
   resolve: { args: { hostname: string }; result: string[] };
   stats: { args: null; result: Record<string, number> };
   connections: { args: null; result: ConnectionRow[] };

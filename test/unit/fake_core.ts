@@ -168,6 +168,14 @@ export class FakeCore implements ManagerCore {
     return 0;
   }
 
+  getOption(handle: number, option: number): number {
+    return this.#get(handle)?.options.get(option) ?? 0;
+  }
+
+  setListenerOption(_id: number, _option: number, _value: number): number {
+    return 0;
+  }
+
   timeWaits(): number {
     return this.resting;
   }

@@ -232,12 +232,19 @@ export function buildFrame(segment: WireSegment, isCorrupt: boolean): Uint8Array
   return bytes;
 }
 
+/** What the IP header of every packet of ours says. */
+export interface IpFields {
+  readonly ttl: number;
+  /** Differentiated Services byte. */
+  readonly tos: number;
+}
+
 /** What every IPv4 packet of ours must be. RFC 791 section 3.1, RFC 6864 section 4.1. */
-function checkIpv4(bytes: Uint8Array, ttl: number): string[] {
+function checkIpv4(bytes: Uint8Array, { ttl, tos }: IpFields): string[] {
   const frame = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const facts: [claim: boolean, problem: string][] = [
     [bytes[14] === VERSION_AND_LENGTH, "the IP header has options or another version"],
-    [bytes[15] === 0, "the traffic class is not 0"],
+    [bytes[15] === tos, `the Differentiated Services byte is ${bytes[15]}`],
     [frame.getUint16(16) === bytes.length - ETHERNET_BYTES, "the total length is wrong"],
     [frame.getUint16(20) === DONT_FRAGMENT, "Don't Fragment is not set, or it is a fragment"],
     [bytes[22] === ttl, `the TTL is ${bytes[22]}`],
@@ -248,11 +255,14 @@ function checkIpv4(bytes: Uint8Array, ttl: number): string[] {
 }
 
 /** What every IPv6 packet of ours must be. RFC 8200 section 3. */
-function checkIpv6(bytes: Uint8Array, hopLimit: number): string[] {
+function checkIpv6(bytes: Uint8Array, { ttl: hopLimit, tos }: IpFields): string[] {
   const frame = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const payload = bytes.length - ETHERNET_BYTES - IPV6_BYTES;
   return problemsOf([
-    [frame.getUint32(14) === IPV6_FIRST_WORD, "version, traffic class or flow label is wrong"],
+    [
+      frame.getUint32(14) === IPV6_FIRST_WORD + (tos * 0x10_0000),
+      "version, traffic class or flow label is wrong",
+    ],
     [frame.getUint16(18) === payload, "the payload length is wrong"],
     [bytes[20] === PROTOCOL_TCP, "the next header is not TCP"],
     [bytes[21] === hopLimit, `the hop limit is ${bytes[21]}`],
@@ -279,17 +289,17 @@ function addressAt(frame: DataView, at: number, isV6: boolean): IpAddress {
  * Takes a frame of ours apart.
  *
  * @param bytes From the destination MAC on.
- * @param ttl What its TTL or hop limit must be.
+ * @param ip What its IP header must say.
  * @returns The segment and what is wrong with it, which no script can allow.
  */
 export function readFrame(
   bytes: Uint8Array,
-  ttl: number,
+  ip: IpFields,
 ): { segment: WireSegment; problems: string[] } {
   const frame = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const isV6 = frame.getUint16(12) === ETHERTYPE_IPV6;
   const problems = checkEthernet(bytes);
-  problems.push(...(isV6 ? checkIpv6(bytes, ttl) : checkIpv4(bytes, ttl)));
+  problems.push(...(isV6 ? checkIpv6(bytes, ip) : checkIpv4(bytes, ip)));
   const at = ETHERNET_BYTES + (isV6 ? IPV6_BYTES : IPV4_BYTES);
   const tcp = bytes.subarray(at);
   const word = frame.getUint16(at + 12);

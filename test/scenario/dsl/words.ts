@@ -4,9 +4,10 @@
  *
  * | Word | Does | Outcome, usual first |
  * |---|---|---|
- * | `listen [address:]port] [backlog N] [decide]` | passive open; port 0 is any | OK, or a STATUS |
+ * | `listen [address:]port] [backlog N] [decide] [from address:port]` | passive open; port 0 is any | OK, or a STATUS |
  * | `unlisten` | ends the last listener | OK |
- * | `connect` | active open of the connection at hand | OK, or a STATUS |
+ * | `connect [NAME VALUE]…` | active open of the connection at hand, with options | OK, or the first STATUS |
+ * | `ip TTL TOS` | what the IP headers of ours say from now on | OK |
  * | `accept [PORT]` | takes the oldest that waits, and makes it the one at hand | its remote port, or NONE |
  * | `decide ACCEPT|REFUSE|IGNORE|UNREACHABLE` | over the parked SYN | OK |
  * | `use PORT` | the connection with that remote port is at hand from now on | OK |
@@ -16,6 +17,8 @@
  * | `readable` | bytes that wait | the number |
  * | `closeWrite`, `closeRead`, `close` (release), `abort` | as named | OK, or a STATUS |
  * | `option NAME VALUE` | sets an option | OK, or a STATUS |
+ * | `optionOf NAME` | reads an option | the number, or a STATUS |
+ * | `listenerOption NAME VALUE` | sets an option of the last listener's connections | OK, or a STATUS |
  * | `linkUp` | the link works again | OK |
  * | `suspended S [T]` | S seconds pass in which nothing runs; deadlines move by T (default S) | OK |
  * | `hold`, `deliver` | what is injected in between becomes one batch | OK |
@@ -88,30 +91,39 @@ function call(act: (session: Session, args: readonly Arg[]) => number): Word {
   };
 }
 
+function endpointOf({ world }: Session, text: string): Endpoint {
+  const [address = "", port = ""] = text.split(":");
+  return { address: world.address(parseAddress(address)), port: Number(port) };
+}
+
 function listen(session: Session, args: readonly Arg[]): number {
   const { world, flow } = session;
   let local: Endpoint = { address: 0, port: flow.local.port };
   let backlog = DEFAULT_BACKLOG;
   let flags = 0;
+  let remote: Endpoint = { address: 0, port: 0 };
   args.forEach((arg, i) => {
     if (arg === "backlog") backlog = numberOf(args[i + 1]);
     else if (arg === "decide") flags |= LISTEN_FLAG_DECIDE_HOST;
-    else if (args[i - 1] === "backlog") return;
+    else if (args[i - 1] === "backlog" || arg === "from") return;
+    else if (args[i - 1] === "from") remote = endpointOf(session, String(arg));
     else if (typeof arg === "number") local = { address: 0, port: arg };
-    else {
-      const [address = "", port = ""] = arg.split(":");
-      local = { address: world.address(parseAddress(address)), port: Number(port) };
-    }
+    else local = endpointOf(session, arg);
   });
-  const id = world.core.listen(local, backlog, flags);
+  const id = world.core.listen(local, backlog, flags, remote);
   if (id >= 0) session.listener = id;
   return id;
 }
 
-function connect(session: Session): number {
+function connect(session: Session, args: readonly Arg[]): number {
   const { world, flow } = session;
   const handle = world.core.connect(flow.local, flow.remote, HOP, world.now);
   if (handle >= 0) flow.handle = handle;
+  for (let i = 0; i < args.length; i += 2) {
+    const option = indexOf(OPTION_NAMES, args[i]);
+    const result = world.core.setOption(handle, option, numberOf(args[i + 1]), world.now);
+    if (result !== 0) return result;
+  }
   return handle;
 }
 
@@ -205,6 +217,10 @@ export const WORDS: Readonly<Record<string, Word>> = {
     return s.world.core.decide(s.handle, decision, s.world.now);
   }),
   use,
+  ip: ({ world }, args) => {
+    world.ip = { ttl: numberOf(args[0]), tos: numberOf(args[1]) };
+    return status(0);
+  },
   reopen: (session, args) => {
     session.flow.reopen(numberOf(args[0]));
     return status(0);
@@ -219,6 +235,15 @@ export const WORDS: Readonly<Record<string, Word>> = {
   option: call((s, args) => {
     const option = indexOf(OPTION_NAMES, args[0]);
     return s.world.core.setOption(s.handle, option, numberOf(args[1]), s.world.now);
+  }),
+  optionOf: (s, args) => {
+    const option = indexOf(OPTION_NAMES, args[0]);
+    const found = s.world.core.getOption(s.handle, option);
+    return found < 0 ? { actual: STATUS_NAMES[-found] ?? "", usual: "a number" } : value(found);
+  },
+  listenerOption: call((s, args) => {
+    const option = indexOf(OPTION_NAMES, args[0]);
+    return s.world.core.setListenerOption(s.listener ?? 0, option, numberOf(args[1]));
   }),
   linkUp: (session) => {
     session.world.core.linkUp(session.world.now);

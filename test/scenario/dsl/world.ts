@@ -17,6 +17,7 @@ import {
   type Endpoint,
   FLAG_ACK,
   FLAG_SYN,
+  type IpFields,
   OUR_MAC,
   PEER_MAC,
   readFrame,
@@ -93,6 +94,8 @@ export class World {
   /** Handles of connections that wait for accept(), oldest first. */
   readonly acceptable: number[] = [];
   readonly trace: string[] = [];
+  /** What the IP headers of ours must say from now on. */
+  ip: IpFields;
   /** Records that wait for `deliver()`, or null while each is delivered by itself. */
   #held: Uint8Array[] | null = null;
   #elapsed = 0;
@@ -121,17 +124,13 @@ export class World {
     });
     this.core = Core.start(coreModule(), whole, seededRandom(KEYS_SEED));
     this.startMs = startMs;
+    this.ip = { ttl: family === 4 ? whole.ttl : whole.ttlV6, tos: whole.tos };
     this.#remoteIss = remoteIss;
     this.#family = family;
     LOCAL_ADDRESSES.forEach((address, i) => {
       this.core.setAddress(i, this.address(address), BROADCAST);
     });
     this.core.setNextHop(HOP, PEER_MAC, this.now);
-  }
-
-  get #ttl(): number {
-    const { ttl, ttlV6 } = this.core.config;
-    return this.#family === 4 ? ttl : ttlV6;
   }
 
   /** Time of the core, ms. */
@@ -283,7 +282,7 @@ export class World {
   }
 
   #emit(frame: Uint8Array): void {
-    const { segment, problems } = readFrame(frame, this.#ttl);
+    const { segment, problems } = readFrame(frame, this.ip);
     const flow = this.flow(segment.source, segment.destination);
     if ((segment.flags & FLAG_SYN) !== 0) flow.localIsn ??= segment.seq;
     const stamp = segment.options.find((option) => option.kind === "TS");
