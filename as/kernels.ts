@@ -15,6 +15,15 @@ import {
   ringPagesLive,
   ringTableBytes,
 } from "./ring_pool.ts";
+import {
+  growCubic,
+  pauseCubic,
+  reduceCubic,
+  restoreCubic,
+  saveCubic,
+  timeoutCubic,
+} from "./loss/cubic.ts";
+import { hystartEnds, hystartGrowth, hystartSample } from "./loss/hystart.ts";
 import { isAcceptable, isAckAcceptable, textBefore, textBeyond } from "./rx/acceptance.ts";
 import { dropRanges, place, placeInOrder, rangeCount, sackBlock } from "./rx/reassembly.ts";
 import {
@@ -94,6 +103,8 @@ export { checksum, copySum, copySumAt, fold, pseudoSum, sum, update16 };
 export { edge };
 export { sipHash, sipHash5 };
 export { allocRing, freeRing, initRings, ringAddress, ringPagesLive, ringTableBytes };
+export { growCubic, pauseCubic, reduceCubic, restoreCubic, saveCubic, timeoutCubic };
+export { hystartEnds, hystartGrowth, hystartSample };
 export { isAcceptable, isAckAcceptable, textBefore, textBeyond };
 export { dropRanges, place, placeInOrder, rangeCount, sackBlock };
 export { after, atOrAfter, atOrBefore, before, distance, earliest, inWindow, latest };

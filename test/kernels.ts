@@ -47,6 +47,15 @@ export interface Kernels {
   ringAddress: Word;
   ringPagesLive: Word;
   ringTableBytes: Word;
+  growCubic: Nothing;
+  pauseCubic: Nothing;
+  reduceCubic: Nothing;
+  restoreCubic: Nothing;
+  saveCubic: Nothing;
+  timeoutCubic: Nothing;
+  hystartEnds: Word;
+  hystartGrowth: Word;
+  hystartSample: Nothing;
   isAcceptable: Word;
   isAckAcceptable: Word;
   textBefore: Word;

@@ -52,6 +52,8 @@ export const WINDOW16_MAX: u32 = 65535;
 const RECENT_AGE_SHIFT: u32 = 16;
 /** 24 days in these units. RFC 7323 section 5.5. */
 const RECENT_AGE_MAX: u32 = 31640;
+/** MSS of IPv4 over Ethernet, bytes: what the 14600 of RFC 6928 are ten of. */
+const ETHERNET_MSS: u32 = 1460;
 /** First ssthresh: arbitrarily high. RFC 5681 section 3.1. */
 const SSTHRESH_INITIAL: u32 = 0x7fffffff;
 
@@ -114,6 +116,20 @@ export function initialSequence(tcb: Tcb): u32 {
   return control.isnClock + u32(f);
 }
 
+/** ssthresh before the first sign of congestion, bytes. RFC 5681 section 3.1: "SHOULD be set arbitrarily high". */
+export function firstSsthresh(): u32 {
+  return boot.ssthreshInitial === 0 ? SSTHRESH_INITIAL : boot.ssthreshInitial;
+}
+
+/** IW, bytes. RFC 6928 section 2: min(10 * MSS, max(2 * MSS, 14600)), and the same for another number of segments. */
+export function initialWindow(mss: u32): u32 {
+  const segments = boot.initialWindowSegments;
+  const least: u32 = 2 * mss;
+  const full = segments * ETHERNET_MSS;
+  const bound = least > full ? least : full;
+  return segments * mss < bound ? segments * mss : bound;
+}
+
 /** Gives a new connection its ISS and everything that follows from it. The tuple must be set. */
 export function initializeSend(tcb: Tcb): void {
   const iss = initialSequence(tcb);
@@ -127,7 +143,7 @@ export function initializeSend(tcb: Tcb): void {
   tcb.tos = u8(boot.tos);
   tcb.lastHeardMs = control.nowMs;
   tcb.rtoMs = boot.rtoInitialMs;
-  tcb.ssthresh = SSTHRESH_INITIAL;
+  tcb.ssthresh = firstSsthresh();
   tcb.rcvBuf = boot.receiveBufferInitial < receiveBufferMax()
     ? boot.receiveBufferInitial
     : receiveBufferMax();
@@ -160,7 +176,7 @@ export function takeSyn(tcb: Tcb, seg: Segment, offered: u32): void {
   }
   // The window of a SYN is not scaled. RFC 7323 section 2.2.
   noteWindow(tcb, seg.wnd >> sendShift(tcb));
-  tcb.cwnd = boot.initialWindowSegments * u32(tcb.mss);
+  tcb.cwnd = initialWindow(u32(tcb.mss));
 }
 
 /** Remembers the largest window. @param segWnd As on the wire, scaled. */

@@ -16,6 +16,7 @@ import {
   FLAG_TIMER_PERSIST,
   FLAG_TIMESTAMPS,
   FLAG_WANTS_SPACE,
+  Flight,
   NONE,
   OWED_DATA,
   OWED_RETRANSMIT,
@@ -39,6 +40,7 @@ import { transition } from "../conn/state.ts";
 import { endConnection, noteWindow, releaseFlight, sendShift, widestWindow } from "../conn/tcb.ts";
 import { armLife, armRetransmit, disarmRetransmit } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
+import { onRttSample } from "../loss/congestion.ts";
 import { inFlight, onDuplicateAck, onNewAck } from "../loss/recovery.ts";
 import { computeRto, sampleRtt } from "../loss/rtt.ts";
 import {
@@ -109,9 +111,12 @@ function updateWindow(tcb: Tcb, seg: Segment): bool {
  * sent again says nothing of what lay behind the hole either; then the timestamp's echo may (RFC 7323 section 4.1), if it
  * echoes the retransmission: an older echo counts the time until we sent it again, too.
  */
-function sample(tcb: Tcb, seg: Segment): void {
+function sample(tcb: Tcb, flight: Flight, seg: Segment): void {
   if (!ackedAgain) {
-    if (ackedOnce) sampleRtt(tcb, control.nowUs - ackedSentUs);
+    if (!ackedOnce) return;
+    const rttUs = control.nowUs - ackedSentUs;
+    sampleRtt(tcb, rttUs);
+    onRttSample(tcb, flight, rttUs);
     return;
   }
   const hasEcho = (tcb.flags & FLAG_TIMESTAMPS) !== 0 &&
@@ -147,7 +152,7 @@ function takeNewAck(tcb: Tcb, seg: Segment): void {
     if ((tcb.flags & FLAG_SACK) !== 0) takeSackBlocks(tcb, flight);
     tcb.sndUna = seg.ack;
     flight.firstSentMs = control.nowMs;
-    sample(tcb, seg);
+    sample(tcb, flight, seg);
     onNewAck(tcb, flight, acked, flightSize);
   }
   tcb.sndUna = seg.ack;

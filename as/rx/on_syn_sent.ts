@@ -40,7 +40,7 @@ const SYN_LOST_RTO_MS: u32 = 3000;
 
 /** Our SYN is acknowledged: the timer stops, and the handshake is the first RTT sample unless it was repeated (Karn). */
 export function synAcknowledged(tcb: Tcb): void {
-  const hasTimedOut = tcb.retries > 0;
+  const timeouts = u32(tcb.retries);
   tcb.sndUna = tcb.iss + 1;
   tcb.retries = 0;
   disarmRetransmit(tcb);
@@ -50,12 +50,10 @@ export function synAcknowledged(tcb: Tcb): void {
     sampleRtt(tcb, (control.nowMs - tcb.lastSendMs) * US_PER_MS);
   } else {
     // "If the timer expires awaiting the ACK of a SYN … the RTO MUST be re-initialized to 3 seconds". RFC 6298 section 5.7.
-    // And the initial window is one segment. RFC 5681 section 3.1. SYNs that crossed were not lost.
+    // SYNs that crossed were not lost. RFC 6928 section 2: after one loss IW stays, after more it is one segment.
     tcb.rtoMs = computeRto(tcb);
-    if (hasTimedOut) {
-      if (tcb.rtoMs < SYN_LOST_RTO_MS) tcb.rtoMs = SYN_LOST_RTO_MS;
-      tcb.cwnd = tcb.mss;
-    }
+    if (timeouts > 0 && tcb.rtoMs < SYN_LOST_RTO_MS) tcb.rtoMs = SYN_LOST_RTO_MS;
+    if (timeouts > 1) tcb.cwnd = tcb.mss;
   }
 }
 

@@ -151,7 +151,7 @@ function advance(tcb: Tcb, flight: Flight, count: u32): void {
 
 /** New text, as far as both windows go, and the FIN after the last byte. */
 function payNew(tcb: Tcb, flight: Flight): void {
-  if (tcb.sndNxt === tcb.sndUna) restartAfterIdle(tcb);
+  if (tcb.sndNxt === tcb.sndUna) restartAfterIdle(tcb, flight);
   while (true) {
     const unsent = unsentBytes(tcb);
     let bytes: u32 = u32(tcb.mss) - sackBytes(tcb);

@@ -46,6 +46,7 @@ import {
   BOOT_RX_PTR,
   BOOT_SEND_BUFFER_MAX,
   BOOT_SPANS_PTR,
+  BOOT_SSTHRESH_INITIAL,
   BOOT_STATS_PTR,
   BOOT_SYN_ACK_RETRIES,
   BOOT_SYN_COOKIES,
@@ -143,6 +144,7 @@ export function writeBoot(
   u32(BOOT_R1_RETRIES, config.r1Retries);
   u32(BOOT_DUP_THRESH, config.dupThresh);
   u32(BOOT_CWND_MAX, config.cwndMax);
+  u32(BOOT_SSTHRESH_INITIAL, config.ssthreshInitial);
   u32(BOOT_BASE_MSS, config.baseMss);
 }
 

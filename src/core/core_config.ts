@@ -2,7 +2,7 @@
  * The core's configuration: what Boot holds before `init()`, with defaults, their sources and their units.
  */
 import {
-  CONGESTION_NEW_RENO,
+  CONGESTION_CUBIC,
   COOKIES_PRESSURE,
   FEATURE_DSACK,
   FEATURE_ECN_ACCEPT,
@@ -99,6 +99,8 @@ export interface CoreConfig {
   readonly dupThresh: number;
   /** Largest congestion window, segments; 0 = no limit. */
   readonly cwndMax: number;
+  /** First slow start threshold, bytes; 0 = arbitrarily high. */
+  readonly ssthreshInitial: number;
   /** Where search for the path MTU begins, bytes of MSS. */
   readonly baseMss: number;
 }
@@ -243,7 +245,7 @@ export function coreConfig(
     initialWindowSegments: INITIAL_WINDOW_SEGMENTS,
     challengeAcksPerSecond: CHALLENGE_ACKS_PER_SECOND,
     resetsPerSecond: RESETS_PER_SECOND,
-    congestionControl: CONGESTION_NEW_RENO,
+    congestionControl: CONGESTION_CUBIC,
     keepIdleMs: KEEP_IDLE_MS,
     keepIntervalMs: KEEP_INTERVAL_MS,
     keepCount: KEEP_COUNT,
@@ -256,6 +258,7 @@ export function coreConfig(
     r1Retries: R1_RETRIES,
     dupThresh: DUP_THRESH,
     cwndMax: 0,
+    ssthreshInitial: 0,
     baseMss: BASE_MSS,
     ...given,
   };

@@ -73,7 +73,6 @@ export const EXTRA_ENUMS: readonly EnumSchema[] = [
     members: [
       ["ROUND", "windowEnd holds a value."],
       ["CONSERVATIVE", "In conservative slow start."],
-      ["DONE", "Slow start ended."],
     ],
   },
   {
@@ -82,7 +81,6 @@ export const EXTRA_ENUMS: readonly EnumSchema[] = [
     doc: "Flags of CUBIC, in Flight.cubicFlags.",
     members: [
       ["EPOCH", "A congestion avoidance stage is under way."],
-      ["W_MAX", "cubicWMax holds a value."],
     ],
   },
   {

@@ -125,6 +125,11 @@ export const COMMON_STRUCTS: readonly StructSchema[] = [
         "Configuration: largest congestion window, segments; 0 = no limit. For conformance scripts.",
       ],
       [
+        "ssthreshInitial",
+        "u32",
+        "Configuration: first slow start threshold, bytes; 0 = arbitrarily high. RFC 5681 section 3.1.",
+      ],
+      [
         "baseMss",
         "u32",
         "Configuration: where search for the path MTU begins, bytes of MSS. RFC 4821 section 7.2.",

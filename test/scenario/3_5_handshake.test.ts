@@ -305,11 +305,12 @@ describe("RFC 6298 section 5.5: SYN again", () => {
     `);
   });
 
-  scenario("the first window is one segment, when the SYN was repeated (RFC 5681 3.1)", (on) => {
+  scenario("6928-2 the first window is one segment, when the SYN was repeated twice", (on) => {
     on.client().script(`
       +0  connect
       +0  > S 0:0(0)
       +1  > S 0:0(0)
+      +2  > S 0:0(0)
       +.1 < S. 0:0(0) ack 1 win 20000 <mss 1000>
       +0  > . 1:1(0) ack 1
       +0  info cwnd = 1000

@@ -1,6 +1,10 @@
 /** The retransmission timer: RFC 9293 sections 3.8.1 and 3.8.3, RFC 6298. */
 import { describe } from "vitest";
+import { CONGESTION_NEW_RENO } from "../../src/layout/layout.gen.ts";
 import { FULL_SYN, PLAIN_SYN, scenario } from "./dsl/scenario.ts";
+
+/** Where ssthresh is half of what is in flight. RFC 5681 section 3.1. */
+const RENO = { congestionControl: CONGESTION_NEW_RENO };
 
 describe("S58 RFC 6298 section 5: timeout", () => {
   scenario("text is sent again with backoff and given up after R2, when nobody answers", (on) => {
@@ -94,7 +98,7 @@ describe("S58 RFC 6298 section 5: timeout", () => {
   });
 
   scenario("the first bytes alone go again, when the timer expires over many", (on) => {
-    on.established({ rtoMs: 1000, syn: PLAIN_SYN }).script(`
+    on.established({ ...RENO, rtoMs: 1000, syn: PLAIN_SYN }).script(`
       +0  write 3000
       +0  > . 1:1001(1000) ack 1
       +0  > . 1001:2001(1000) ack 1

@@ -1,6 +1,10 @@
 /** Loss found without the timer: RFC 5681 section 3.2, RFC 6582, RFC 6675, and the window that follows (section 3.1). */
 import { describe } from "vitest";
+import { CONGESTION_NEW_RENO } from "../../src/layout/layout.gen.ts";
 import { PLAIN_SYN, scenario } from "./dsl/scenario.ts";
+
+/** Where the windows of RFC 5681 are what is shown. */
+const RENO = { congestionControl: CONGESTION_NEW_RENO };
 
 /** Expects full segments [from, to) of 1000 bytes; the last one pushes if it ends what was written. */
 function segments(from: number, to: number, isAll: boolean): string {
@@ -22,7 +26,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
   scenario(
     "the hole is sent again and nothing else, when three segments above it are held",
     (on) => {
-      on.established({ rtoMs: 1000, win: 65_000 }).script(`
+      on.established({ ...RENO, rtoMs: 1000, win: 65_000 }).script(`
       +0 write 5000
       ${segments(1, 5001, true)}
       ${duplicate(1, "1001:2001")}
@@ -42,7 +46,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
   );
 
   scenario("each hole is sent again once enough is held above it, when there are two", (on) => {
-    on.established({ rtoMs: 1000, win: 65_000 }).script(`
+    on.established({ ...RENO, rtoMs: 1000, win: 65_000 }).script(`
       +0 write 8000
       ${segments(1, 8001, true)}
       ${duplicate(1, "1001:2001")}
@@ -87,7 +91,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
   });
 
   scenario("new text goes out, when SACK shows that segments have left (RFC 3042)", (on) => {
-    on.established({ rtoMs: 1000, win: 65_000 }).script(`
+    on.established({ ...RENO, rtoMs: 1000, win: 65_000 }).script(`
       +0 write 20000
       ${segments(1, 10_001, false)}
       ${duplicate(1, "1001:2001")}
@@ -104,7 +108,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
 
 describe("S57 fast retransmit without SACK (RFC 6582)", () => {
   scenario("the first segment is sent again, when the third duplicate ACK comes", (on) => {
-    on.established({ rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
+    on.established({ ...RENO, rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
       +0 write 5000
       ${segments(1, 5001, true)}
       ${duplicate(1)}
@@ -121,7 +125,7 @@ describe("S57 fast retransmit without SACK (RFC 6582)", () => {
   });
 
   scenario("the next hole is sent at once, when an ACK is partial", (on) => {
-    on.established({ rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
+    on.established({ ...RENO, rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
       +0 write 6000
       ${segments(1, 6001, true)}
       ${duplicate(1)}
@@ -141,7 +145,7 @@ describe("S57 fast retransmit without SACK (RFC 6582)", () => {
   scenario(
     "cwnd is ssthresh and three segments, when it begins; one more for each further (3.2)",
     (on) => {
-      on.established({ rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
+      on.established({ ...RENO, rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
       +0 write 20000
       ${segments(1, 10_001, false)}
       ${duplicate(1)}
@@ -163,7 +167,7 @@ describe("S57 fast retransmit without SACK (RFC 6582)", () => {
   scenario(
     "an ACK is no duplicate, when it has text or another window (RFC 5681 section 2)",
     (on) => {
-      on.established({ rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
+      on.established({ ...RENO, rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
       +0   write 5000
       ${segments(1, 5001, true)}
       +.01 < . 1:1(0) ack 1 win 64000
@@ -246,7 +250,7 @@ describe("S56 RFC 5681 section 3.1: slow start and congestion avoidance", () => 
   });
 
   scenario("cwnd grows by a segment a round trip, when it is above ssthresh", (on) => {
-    on.established({ rtoMs: 1000, win: 65_000 }).script(`
+    on.established({ ...RENO, rtoMs: 1000, win: 65_000 }).script(`
       +0   write 2000
       ${segments(1, 2001, true)}
       +1   > P. 1:1001(1000) ack 1
