@@ -153,6 +153,7 @@ function tellAddresses(): void {
   boot.statsPtr = u32(statsBase);
   boot.faultPtr = u32(faultPtr());
   boot.tcbPtr = u32(tcbBase);
+  boot.timeWaitPtr = u32(timeWaitBase);
   boot.extraPtr = u32(extraBase);
   boot.controlPtr = u32(changetype<usize>(control));
 }

@@ -201,6 +201,11 @@ export interface ConnectOptions extends TcpOptions {
   readonly port: number;
   /** Local port; 0 or absent = an ephemeral one (RFC 6056). */
   readonly localPort?: number;
+  /**
+   * Allows a `localPort` whose connections are closing or rest in TIME-WAIT. Default false. The very same pair of endpoints is
+   * refused all the same.
+   */
+  readonly reuseAddress?: boolean;
   /** Local address; must be ours. */
   readonly localAddress?: string;
   /** How long the open may take, ms. Default R2 of RFC 9293: 180,000. */

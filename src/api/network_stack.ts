@@ -172,10 +172,13 @@ export class InProcessStack implements NetworkStack {
   }
 
   #open(options: ConnectOptions, address: number, timeoutMs: number): Promise<TcpConnection> {
-    const { port, localPort = 0, localAddress, signal } = options;
+    const { port, localPort = 0, reuseAddress = false, localAddress, signal } = options;
     const from = localAddress === undefined ? {} : { localAddress: parseIpv4(localAddress) };
     const remote = { address, port };
-    const connection = this.manager.connect({ remote, localPort, timeoutMs, options, ...from });
+    const connection = this.manager.connect({
+      ...{ remote, localPort, reuseAddress, timeoutMs, options },
+      ...from,
+    });
     return opened(connection, signal);
   }
 

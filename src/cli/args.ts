@@ -58,6 +58,7 @@ export const HELP: string =
 
 Usage: tidewire relay [flags]   runs a relay and serves the page, on one port
        tidewire start [flags]   the same to try it at once: user mode, any port, clients may publish theirs
+       tidewire sock [flags]    a client or server by hand, on a TAP, on a relay, or in a sandbox; see --help of it
        tidewire --help          prints this
        tidewire --version       prints the version
 
@@ -113,7 +114,7 @@ export function parseCommand(args: readonly string[]): Command {
   if (values.help === true || name === undefined || name === "help") return { command: "help" };
   if (name !== "relay" && name !== "start") {
     throw new UsageError(
-      `There is no command "${name}": use "tidewire relay" or "tidewire start", and see "tidewire --help"`,
+      `There is no command "${name}": see "tidewire --help" for those there are`,
       2,
     );
   }

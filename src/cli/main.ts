@@ -2,6 +2,7 @@
 import process from "node:process";
 import { HELP, parseCommand, UsageError } from "./args.ts";
 import { runRelay } from "./run_relay.ts";
+import { runSock } from "./run_sock.ts";
 import { VERSION } from "./version.ts";
 
 /** Oldest Node that everything was tried with. */
@@ -15,9 +16,20 @@ function outdated(): string | null {
   return `Cannot run in Node ${node}: install Node ${NODE_MIN} or newer`;
 }
 
+/** Commands that read their own arguments. Each answers the exit code. */
+const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  sock: runSock,
+};
+
 async function main(): Promise<void> {
   const old = outdated();
   if (old !== null) throw new UsageError(old);
+  const [name = "", ...rest] = process.argv.slice(2);
+  const run = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (run !== undefined) {
+    process.exitCode = await run(rest);
+    return;
+  }
   const command = parseCommand(process.argv.slice(2));
   switch (command.command) {
     case "help":

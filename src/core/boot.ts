@@ -52,6 +52,7 @@ import {
   BOOT_SYN_COOKIES,
   BOOT_SYN_R2_MS,
   BOOT_TCB_PTR,
+  BOOT_TIME_WAIT_PTR,
   BOOT_TOS,
   BOOT_TTL,
   BOOT_TTL_V6,
@@ -80,6 +81,7 @@ export interface Regions {
   readonly stats: number;
   readonly fault: number;
   readonly tcb: number;
+  readonly timeWait: number;
   readonly control: number;
 }
 
@@ -167,6 +169,7 @@ export function readRegions(view: DataView, boot: number): Regions {
     stats: u32(BOOT_STATS_PTR),
     fault: u32(BOOT_FAULT_PTR),
     tcb: u32(BOOT_TCB_PTR),
+    timeWait: u32(BOOT_TIME_WAIT_PTR),
     control: u32(BOOT_CONTROL_PTR),
   };
 }

@@ -44,6 +44,7 @@ import type { CoreExports } from "./core_exports.ts";
 import { describeFault } from "./fault.ts";
 import { InfoView, type IpAddress, type IpEndpoint, writeAddress } from "./info_view.ts";
 import { readStats } from "./stats.ts";
+import { RestView } from "./rest_view.ts";
 import { TcbView } from "./tcb_view.ts";
 
 /** Any address, any port. */
@@ -61,6 +62,8 @@ export class Core {
   readonly config: CoreConfig;
   /** TCBs where they lie, for tables and tests. */
   readonly tcbs: TcbView;
+  /** What nobody holds a handle of. */
+  readonly unheld: RestView;
   /** All of linear memory, bytes. */
   readonly memoryBytes: number;
   /** Called once, at the first trap, before the call that trapped throws. */
@@ -84,6 +87,8 @@ export class Core {
     this.#rx = new RxRegion(this.#memory, this.#view, this.#regions.rx);
     this.#info = new InfoView(this.#view, this.#regions.info);
     this.tcbs = new TcbView(this.#view, this.#regions.tcb, this.#regions.control);
+    const { timeWait, control } = this.#regions;
+    this.unheld = new RestView(this.#view, this.tcbs, timeWait, control);
     this.memoryBytes = this.#memory.length;
   }
 

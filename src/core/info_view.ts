@@ -197,7 +197,7 @@ export class InfoView {
 }
 
 /** Reads 16 bytes as an address. */
-function readAddress(view: DataView, at: number): IpAddress {
+export function readAddress(view: DataView, at: number): IpAddress {
   const whole = (view.getBigUint64(at, false) << HALF_BITS) |
     view.getBigUint64(at + HALF_BYTES, false);
   return (whole >> IPV4_BITS) === MAPPED_PREFIX ? Number(whole & 0xffff_ffffn) : whole;

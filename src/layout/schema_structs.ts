@@ -145,6 +145,7 @@ export const COMMON_STRUCTS: readonly StructSchema[] = [
       ["statsPtr", "u32", "Address of the counters, u64[STAT count]."],
       ["faultPtr", "u32", "Address of the Fault block."],
       ["tcbPtr", "u32", "Address of Tcb[maxConnections]."],
+      ["timeWaitPtr", "u32", "Address of TimeWait[maxTimeWaits]."],
       ["controlPtr", "u32", "Address of the Control block."],
       ["endPtr", "u32", "First byte after the last region."],
       ["ringPtr", "u32", "Address of the ring pool."],

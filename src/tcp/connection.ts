@@ -258,7 +258,9 @@ export class Connection {
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    const state = this.#closed ? STATE_CLOSED : this.#state;
+    // TIME-WAIT was told as an end, but its port rests.
+    const isOver = this.#closed && this.#state !== STATE_TIME_WAIT;
+    const state = isOver ? STATE_CLOSED : this.#state;
     if (!this.#dead) this.#act((core) => core.release(this.handle, this.#host.now()));
     this.#host.forget(this, this.#host.restMs(state));
   }

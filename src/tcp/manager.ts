@@ -29,6 +29,7 @@ import {
 } from "../layout/layout.gen.ts";
 import type { ConnectionRow, TcpOptions } from "../options.ts";
 import type { Random } from "../runtime/random.ts";
+import type { RestingRow, RestView } from "../core/rest_view.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { endpointText, toConnectionInfo } from "./connection_info.ts";
 import { AskedConnection, Listener, type ListenerHost } from "./listener.ts";
@@ -55,7 +56,8 @@ export type ManagerCore =
     | "decide"
     | "timeWaits"
     | "tcbs"
-  >;
+  >
+  & { readonly unheld: Pick<RestView, "rows"> };
 
 /** How a destination is reached. */
 export interface Path {
@@ -86,6 +88,8 @@ export interface OpenRequest {
   readonly localAddress?: number;
   /** Our port; 0 or absent = an ephemeral one. */
   readonly localPort?: number;
+  /** Allows a port of connections that are closing or rest in TIME-WAIT; the same pair of endpoints is refused all the same. */
+  readonly reuseAddress?: boolean;
   /** How long the open may take, ms; 0 or absent = R2 for SYNs. */
   readonly timeoutMs?: number;
   /** Options of the connection. */
@@ -172,7 +176,7 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
     const address = localAddress ?? path.source;
     const opened = localPort === 0
       ? this.#connectEphemeral(address, remote, path.hop)
-      : this.#connectFrom({ address, port: localPort }, remote, path.hop);
+      : this.#connectFrom({ address, port: localPort }, request, path.hop);
     const connection = new Connection(this, opened.handle, opened.local, remote, path.hop);
     this.#ports.take(opened.local.port);
     this.#owners.set(opened.handle, connection);
@@ -290,6 +294,16 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
     return rows;
   }
 
+  /** Connections that nobody holds a handle of: closing in the background, or resting in TIME-WAIT. */
+  resting(): RestingRow[] {
+    return this.core.unheld.rows();
+  }
+
+  /** Where we listen. */
+  listening(): Endpoint[] {
+    return [...this.#listeners.values()].map(({ local }) => local);
+  }
+
   // ConnectionHost and ListenerHost.
 
   now(): number {
@@ -368,10 +382,14 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
     listener.offer(handle);
   }
 
-  #connectFrom(local: Endpoint, remote: Endpoint, hop: number): Opened {
+  #connectFrom(local: Endpoint, request: OpenRequest, hop: number): Opened {
+    const { remote } = request;
     const doing = `Cannot connect from ${endpointText(local)} to ${endpointText(remote)}`;
     if (this.#ports.users(local.port) > 0) {
       throw new AddressInUse(`${doing}: port ${local.port} is taken`);
+    }
+    if (request.reuseAddress !== true && this.#isResting(local.port)) {
+      throw new AddressInUse(`${doing}: connections of port ${local.port} are not gone yet`);
     }
     const handle = this.core.connect(local, remote, hop, this.now());
     if (handle < 0) throw statusError(-handle, doing);
