@@ -8,11 +8,14 @@ import {
   CONGESTION_CUBIC,
   FEATURE_HYSTART,
   FEATURE_IDLE_RESTART,
+  FLAG_ECN,
+  FLAG_ECN_CWR,
   Flight,
   RECOVERY_LOSS,
   Tcb,
 } from "../layout.gen.ts";
 import { firstSsthresh, initialWindow } from "../conn/tcb.ts";
+import { congestionOf } from "../conn/options.ts";
 import { extraOf, needExtra } from "../pool.ts";
 import {
   endCubicStage,
@@ -35,9 +38,9 @@ const CWND_MAX: u32 = 1 << 30;
 
 /** Chooses the algorithm of a connection whose flight block was just taken, and what is known of its path. */
 export function initCongestion(tcb: Tcb, flight: Flight): void {
+  flight.congestion = congestionOf(tcb);
+  flight.cwrEnd = tcb.sndUna;
   const extra = extraOf(tcb);
-  const chosen: u32 = extra === null ? 0 : u32(extra.congestion);
-  flight.congestion = chosen === 0 ? boot.congestionControl : chosen - 1;
   if (extra === null) return;
   flight.cubicWMax = extra.cubicWMax;
   flight.cubicCwndPrior = extra.cubicCwndPrior;
@@ -111,13 +114,20 @@ export function onAcked(tcb: Tcb, flight: Flight, acked: u32, inFlightBefore: u3
   if (tcb.cwnd > most) tcb.cwnd = most;
 }
 
+/** "Reduces its congestion window for any reason": the next new data says so to the remote. RFC 3168 section 6.1.2. */
+function noteReduction(tcb: Tcb, flight: Flight): void {
+  flight.ackedBytes = 0;
+  flight.cwrEnd = tcb.sndNxt;
+  if ((tcb.flags & FLAG_ECN) !== 0) tcb.flags |= FLAG_ECN_CWR;
+}
+
 /**
  * Loss was found and fast recovery begins: sets ssthresh, and leaves cwnd alone.
  *
  * @param flightSize Bytes outstanding. RFC 5681 section 2.
  */
 export function onLoss(tcb: Tcb, flight: Flight, flightSize: u32): void {
-  flight.ackedBytes = 0;
+  noteReduction(tcb, flight);
   if (!isCubic(flight)) {
     halve(tcb, flightSize);
     return;
@@ -128,7 +138,7 @@ export function onLoss(tcb: Tcb, flight: Flight, flightSize: u32): void {
 
 /** The retransmission timer expired: sets ssthresh, and leaves cwnd alone. @param flightSize Bytes outstanding. */
 export function onRto(tcb: Tcb, flight: Flight, flightSize: u32): void {
-  flight.ackedBytes = 0;
+  noteReduction(tcb, flight);
   if (!isCubic(flight)) {
     halve(tcb, flightSize);
     return;

@@ -16,7 +16,7 @@ import {
 import { owe } from "../owed.ts";
 import { after, atOrAfter } from "../seq.ts";
 import { count } from "../stats.ts";
-import { onAcked, onLoss, onRecoveryEnd, onRto } from "./congestion.ts";
+import { onAcked, onEcn, onLoss, onRecoveryEnd, onRto } from "./congestion.ts";
 import { markAllLost, markFirstLost, markLostBelowSacked } from "./scoreboard.ts";
 
 /** Duplicate ACKs that mean loss. RFC 5681 section 3.2. */
@@ -116,6 +116,13 @@ export function onNewAck(tcb: Tcb, flight: Flight, acked: u32, flightSize: u32):
     if (flight.lostBytes === 0 && flight.sackedBytes > 0) markLostBelowSacked(flight, 1);
   }
   owe(tcb, OWED_RETRANSMIT);
+}
+
+/** ECE came: the window falls though nothing is missing. RFC 3168 section 6.1.2. */
+export function enterCwr(tcb: Tcb, flight: Flight): void {
+  if (flight.recovery !== RECOVERY_OPEN) return;
+  onEcn(tcb, flight, tcb.sndNxt - tcb.sndUna);
+  tcb.cwnd = tcb.ssthresh;
 }
 
 /** The retransmission timer expired. RFC 6298 section 5.4, RFC 5681 section 3.1, RFC 6582 section 4. */

@@ -9,6 +9,7 @@ import {
   EVENT_OPENED,
   EVENT_WRITABLE,
   FLAG_ACTIVE,
+  FLAG_ECN,
   FLAG_FIN_SENT,
   FLAG_READ_CLOSED,
   FLAG_RELEASED,
@@ -41,6 +42,7 @@ import { endConnection, noteWindow, releaseFlight, sendShift, widestWindow } fro
 import { armLife, armRetransmit, disarmRetransmit } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
 import { onRttSample } from "../loss/congestion.ts";
+import { receiveEcho } from "../loss/ecn.ts";
 import { inFlight, onDuplicateAck, onNewAck } from "../loss/recovery.ts";
 import { computeRto, sampleRtt } from "../loss/rtt.ts";
 import {
@@ -56,6 +58,7 @@ import { owe } from "../owed.ts";
 import { flightAt } from "../pool.ts";
 import { after, atOrBefore, before } from "../seq.ts";
 import { count } from "../stats.ts";
+import { TCP_ECE } from "../wire/tcp_header.ts";
 import { enterTimeWait } from "./fin.ts";
 import { isAckAcceptable } from "./acceptance.ts";
 import { closeIfQueued, synAcknowledged } from "./on_syn_sent.ts";
@@ -223,6 +226,7 @@ export function processAck(tcb: Tcb, seg: Segment): u32 {
   if (tcb.state === STATE_TIME_WAIT) return CONTINUE;
   // "If SND.UNA =< SEG.ACK =< SND.NXT, the send window should be updated."
   const windowChanged = before(seg.ack, tcb.sndUna) ? false : updateWindow(tcb, seg);
+  if ((tcb.flags & FLAG_ECN) !== 0 && (seg.flags & TCP_ECE) !== 0) receiveEcho(tcb, seg.ack);
   if (isAckAcceptable(seg.ack, tcb.sndUna, tcb.sndNxt)) takeNewAck(tcb, seg);
   else takeOldAck(tcb, seg, windowChanged);
   reopenWindow(tcb, windowChanged);

@@ -29,6 +29,7 @@ import { transition } from "../conn/state.ts";
 import { initializeSend, offeredFlags, takeSyn } from "../conn/tcb.ts";
 import { armLife } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
+import { takeSynEcn } from "../loss/ecn.ts";
 import { owe } from "../owed.ts";
 import { takeTcb, tcbAt } from "../pool.ts";
 import { count } from "../stats.ts";
@@ -86,6 +87,7 @@ function openPassive(seg: Segment, id: u32): void {
   initializeSend(tcb);
   inherit(tcb, listener);
   takeSyn(tcb, seg, offeredFlags(tcb));
+  takeSynEcn(tcb, seg);
   tcb.sndWnd = seg.wnd;
   tcb.sndWl1 = seg.seq;
   tcb.sndWl2 = tcb.iss;

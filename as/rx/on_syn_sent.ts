@@ -26,6 +26,7 @@ import { transition } from "../conn/state.ts";
 import { endConnection, offeredFlags, takeSyn } from "../conn/tcb.ts";
 import { disarmLife, disarmRetransmit } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
+import { takeSynEcn } from "../loss/ecn.ts";
 import { computeRto, sampleRtt } from "../loss/rtt.ts";
 import { owe } from "../owed.ts";
 import { count } from "../stats.ts";
@@ -97,6 +98,7 @@ export function onSynSent(tcb: Tcb, seg: Segment): void {
   // Fourth, the SYN bit; third, security, is not implemented by anyone.
   if ((seg.flags & TCP_SYN) === 0) return;
   takeSyn(tcb, seg, offeredFlags(tcb));
+  takeSynEcn(tcb, seg);
   if (hasAck) {
     establish(tcb, seg);
     return;

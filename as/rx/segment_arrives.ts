@@ -8,6 +8,7 @@ import {
   ANSWER_CHALLENGE,
   ANSWER_NONE,
   ANSWER_RST,
+  FLAG_ECN,
   FLAG_USED,
   NONE,
   OWED_SYN,
@@ -22,6 +23,7 @@ import {
 import { control } from "../config.ts";
 import { setCurrentSlot } from "../assert.ts";
 import { findSegment, REF_TIME_WAIT } from "../conn/demux.ts";
+import { receiveEcn, takeRepeatedSynEcn } from "../loss/ecn.ts";
 import { owe } from "../owed.ts";
 import { tcbAt } from "../pool.ts";
 import { count } from "../stats.ts";
@@ -47,6 +49,7 @@ function takeOffRepeatedSyn(tcb: Tcb, seg: Segment): u32 {
     return CONTINUE;
   }
   if ((seg.flags & TCP_SYN) === 0) return CONTINUE;
+  takeRepeatedSynEcn(tcb, seg);
   if ((seg.flags & TCP_ACK) === 0) {
     owe(tcb, OWED_SYN);
     return DONE;
@@ -69,6 +72,7 @@ function onSynchronized(tcb: Tcb, seg: Segment): void {
     count(STAT_DROP_NO_ACK);
     return;
   }
+  if ((tcb.flags & FLAG_ECN) !== 0) receiveEcn(tcb, seg);
   if (processAck(tcb, seg) === DONE) return; // fifth; sixth, urgent, is not told to the user yet
   processText(tcb, seg); // seventh
   processFin(tcb, seg); // eighth

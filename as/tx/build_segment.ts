@@ -2,6 +2,7 @@
 import { boot, control, hopsBase } from "../config.ts";
 import {
   ETHERNET_HEADER_BYTES,
+  FLAG_ECN_ECHO,
   FLAG_SACK,
   FLAG_TIMER_ACK,
   FLAG_TIMER_PERSIST,
@@ -25,13 +26,14 @@ import { copySumAt, fold, pseudoSum, sum } from "../checksum.ts";
 import { offeredFlags, offeredMss, receiveShift } from "../conn/tcb.ts";
 import { ringMask, ringPtr } from "../conn/rings.ts";
 import { disarmAck } from "../deadline/deadline.ts";
+import { ecnBits } from "../loss/ecn.ts";
 import { flightAt } from "../pool.ts";
 import { rangeCount, sackBlock } from "../rx/reassembly.ts";
 import { count } from "../stats.ts";
 import { store16 } from "../bytes.ts";
 import { writeEthernet } from "../wire/ethernet.ts";
 import { defaultTtl, etherTypeOf, ipHeaderBytes, writeIp } from "../wire/ip.ts";
-import { TCP_ACK, TCP_RST, TCP_SYN, writeTcp } from "../wire/tcp_header.ts";
+import { TCP_ACK, TCP_ECE, TCP_RST, TCP_SYN, writeTcp } from "../wire/tcp_header.ts";
 import {
   writeMss,
   writeNop,
@@ -146,7 +148,7 @@ function settleAck(tcb: Tcb): void {
   if ((tcb.flags & FLAG_TIMER_ACK) !== 0) disarmAck(tcb);
 }
 
-function writeLinkAndIp(tcb: Tcb, frame: usize, tcpBytes: u32): void {
+function writeLinkAndIp(tcb: Tcb, frame: usize, tcpBytes: u32, ecn: u32): void {
   const hop = hopAt(tcb.nextHop);
   const macA = tcb.nextHop === 0 ? tcb.remoteMacA : hop.macA;
   const macB = tcb.nextHop === 0 ? tcb.remoteMacB : hop.macB;
@@ -157,7 +159,7 @@ function writeLinkAndIp(tcb: Tcb, frame: usize, tcpBytes: u32): void {
     tcpBytes,
     PROTOCOL_TCP,
     tcb.ttl === 0 ? defaultTtl(tcb.remoteAddrA, tcb.remoteAddrB) : u32(tcb.ttl),
-    tcb.tos,
+    u32(tcb.tos) | ecn,
     tcb.localAddrA,
     tcb.localAddrB,
     tcb.remoteAddrA,
@@ -184,6 +186,8 @@ export function buildSegment(tcb: Tcb, at: usize, seq: u32, bytes: u32, flags: u
   const headerBytes = u32(text - tcp);
   assert((headerBytes & 3) === 0, "options are not a multiple of 4 bytes");
   const hasAck = (flags & TCP_ACK) !== 0;
+  // "In every ACK until CWR". RFC 3168 section 6.1.3.
+  if (hasAck && (tcb.flags & FLAG_ECN_ECHO) !== 0) flags |= TCP_ECE;
   const window = (flags & TCP_RST) !== 0 ? 0 : advertise(tcb, isSyn);
   writeTcp(
     tcp,
@@ -208,7 +212,7 @@ export function buildSegment(tcb: Tcb, at: usize, seq: u32, bytes: u32, flags: u
   total = sum(tcp, headerBytes, total);
   if (bytes > 0) total = copyText(tcb, text, seq, bytes, total);
   store16(tcp + TCP_CHECKSUM_AT, ~fold(total) & 0xffff);
-  writeLinkAndIp(tcb, frame, tcpBytes);
+  writeLinkAndIp(tcb, frame, tcpBytes, ecnBits(flags));
   const frameBytes = ETHERNET_HEADER_BYTES + ipBytes + tcpBytes;
   writeRecordHeader(at, frameBytes);
   if (hasAck) settleAck(tcb);

@@ -5,6 +5,7 @@
 import { control, replyBase, txBase } from "../config.ts";
 import {
   BATCH_BYTES,
+  FLAG_ECN,
   FLAG_FIN_QUEUED,
   FLAG_FIN_SENT,
   FLAG_SYN_RETRANSMITTED,
@@ -33,6 +34,7 @@ import { isCorked } from "../conn/idle.ts";
 import { canSendData, isOpening, isSynchronized } from "../conn/state.ts";
 import { armPersist, armRetransmit } from "../deadline/deadline.ts";
 import { initCongestion, restartAfterIdle } from "../loss/congestion.ts";
+import { newTextEcn, synEcnFlags } from "../loss/ecn.ts";
 import { inFlight } from "../loss/recovery.ts";
 import { firstLost, noteResent, noteSent, runAt } from "../loss/scoreboard.ts";
 import { delist, enlist } from "../owed.ts";
@@ -87,7 +89,8 @@ function moveReplies(): bool {
 function paySyn(tcb: Tcb): void {
   if (!hasRoom(0)) return;
   tcb.owed = u8(u32(tcb.owed) & ~OWED_SYN);
-  put(tcb, tcb.iss, 0, tcb.state === STATE_SYN_RECEIVED ? TCP_SYN | TCP_ACK : TCP_SYN);
+  const flags = tcb.state === STATE_SYN_RECEIVED ? TCP_SYN | TCP_ACK : TCP_SYN;
+  put(tcb, tcb.iss, 0, flags | synEcnFlags(tcb));
   if (tcb.sndNxt === tcb.iss) {
     tcb.sndNxt = tcb.iss + 1;
     tcb.lastSendMs = control.nowMs;
@@ -169,7 +172,9 @@ function payNew(tcb: Tcb, flight: Flight): void {
     if (bytes < full && !maySend(tcb, bytes)) return;
     if (!hasRoom(bytes)) return;
     const last = bytes === unsent;
-    put(tcb, tcb.sndNxt, bytes, TCP_ACK | (last ? TCP_PSH : 0) | (last && finDue ? TCP_FIN : 0));
+    let flags = TCP_ACK | (last ? TCP_PSH : 0) | (last && finDue ? TCP_FIN : 0);
+    if ((tcb.flags & FLAG_ECN) !== 0) flags |= newTextEcn(tcb);
+    put(tcb, tcb.sndNxt, bytes, flags);
     countMany(STAT_BYTES_OUT, bytes);
     if (last && finDue) tcb.flags |= FLAG_FIN_SENT;
     advance(tcb, flight, bytes + (last && finDue ? 1 : 0));

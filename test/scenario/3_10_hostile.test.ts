@@ -49,6 +49,7 @@ const SEGMENT: PacketSpec = {
   source: null,
   destination: null,
   flags: 0,
+  ecn: 0,
   seq: 0,
   bytes: 0,
   ack: 0,

@@ -22,6 +22,7 @@ function syn(on: Session, ...extensions: (readonly [kind: number, rest: readonly
   const frame = buildFrame({
     source: on.flow.remote,
     destination: on.flow.local,
+    ecn: 0,
     flags: FLAG_SYN,
     seq: on.flow.remoteIsn,
     ack: 0,

@@ -4,6 +4,9 @@ import { firstWrong } from "./pattern.ts";
 import type { PacketSpec } from "./syntax.ts";
 import type { Emission } from "./world.ts";
 
+/** The ECN bits in words. RFC 3168 section 5. */
+const ECN_NAMES: readonly string[] = ["not ECT", "ect1", "ect0", "ce"];
+
 /** Relative sequence numbers of a script may be negative. */
 function modulo(number: number): number {
   return number >>> 0;
@@ -39,6 +42,7 @@ export function differences(at: number, expected: PacketSpec, actual: Emission):
   const found = [
     ...differ("time", formatTime(at), formatTime(actual.at)),
     ...differ("flags", formatFlags(expected.flags), formatFlags(shown.flags)),
+    ...differ("ecn", ECN_NAMES[expected.ecn], ECN_NAMES[actual.wire.ecn]),
     ...differ("seq", modulo(expected.seq), shown.seq),
     ...differ("length", expected.bytes, shown.bytes),
     ...differ("ack", modulo(expected.ack), shown.ack),

@@ -4,7 +4,8 @@
  * ```text
  * event   = time ( "<" packet | ">" packet | word argument* [ "=" result ] )
  * time    = "+" seconds | seconds                    relative to the event before it, or since the world was made
- * packet  = [ end ">" end ] flags seq ":" end "(" len ")" [ "ack" n ] [ "win" n ] [ "urg" n ] [ options ] mark*
+ * packet  = [ ecn ] [ end ">" end ] flags seq ":" end "(" len ")" [ "ack" n ] [ "win" n ] [ "urg" n ] [ options ] mark*
+ * ecn     = "[" ( "ect0" | "ect1" | "ce" ) "]"          the ECN bits of the IP header; without it they are 0
  * end     = port | address ":" port
  * flags   = letters of F S R P U E W A and "." for ACK | "-"
  * options = "<" [ option { "," option } ] ">" | "<...>"
@@ -91,6 +92,7 @@ class Parser {
   // Packets.
 
   #packet(): PacketSpec {
+    const ecn = this.#ecn();
     const [source, destination] = this.#ends();
     const flags = this.#flags();
     const { seq, bytes } = this.#range();
@@ -100,7 +102,29 @@ class Parser {
     const options = this.#options();
     const isJunk = this.#takeIf("junk");
     const isCorrupt = this.#takeIf("badsum");
-    return { source, destination, flags, seq, bytes, ack, win, urg, options, isJunk, isCorrupt };
+    return {
+      source,
+      destination,
+      flags,
+      ecn,
+      seq,
+      bytes,
+      ack,
+      win,
+      urg,
+      options,
+      isJunk,
+      isCorrupt,
+    };
+  }
+
+  #ecn(): number {
+    if (!this.#takeIf("[")) return 0;
+    const token = this.#next();
+    const bits = ["", "ect1", "ect0", "ce"].indexOf(token.text);
+    if (bits < 1) throw this.#unexpected(token, "ect0, ect1 or ce");
+    this.#take("]");
+    return bits;
   }
 
   #ends(): [EndpointSpec | null, EndpointSpec | null] {

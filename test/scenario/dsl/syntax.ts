@@ -35,6 +35,8 @@ export interface PacketSpec {
   readonly destination: EndpointSpec | null;
   /** FLAG_… of `wire.ts`. */
   readonly flags: number;
+  /** ECN bits of the IP header; absent: 0. RFC 3168 section 5. */
+  readonly ecn: number;
   readonly seq: number;
   readonly bytes: number;
   /** Absent: 0. */

@@ -43,6 +43,9 @@ const DONT_FRAGMENT = 0x4000;
 const PROTOCOL_TCP = 6;
 /** Time to live of what the peer sends; any will do. */
 const PEER_TTL = 57;
+/** ECN's part of the Differentiated Services byte, and where that stands in IPv6's first word. */
+const ECN_MASK = 3;
+const TRAFFIC_CLASS_ONE = 0x10_0000;
 
 /** MAC addresses of the peer and of the stack. */
 export const PEER_MAC: Uint8Array = new Uint8Array([2, 0, 0, 0, 0, 9]);
@@ -59,6 +62,8 @@ export interface WireSegment {
   readonly source: Endpoint;
   readonly destination: Endpoint;
   readonly flags: number;
+  /** ECN bits of the IP header. */
+  readonly ecn: number;
   readonly seq: number;
   readonly ack: number;
   readonly win: number;
@@ -178,7 +183,7 @@ function readOptions(field: Uint8Array, problems: string[]): TcpOption[] {
 
 function writeIpv6(frame: DataView, segment: WireSegment, tcpBytes: number): void {
   frame.setUint16(12, ETHERTYPE_IPV6);
-  frame.setUint32(14, IPV6_FIRST_WORD);
+  frame.setUint32(14, IPV6_FIRST_WORD + (segment.ecn * TRAFFIC_CLASS_ONE));
   frame.setUint16(18, tcpBytes);
   frame.setUint8(20, PROTOCOL_TCP);
   frame.setUint8(21, PEER_TTL);
@@ -190,6 +195,7 @@ function writeIpv6(frame: DataView, segment: WireSegment, tcpBytes: number): voi
 function writeIpv4(frame: DataView, segment: WireSegment, tcpBytes: number): void {
   frame.setUint16(12, ETHERTYPE_IPV4);
   frame.setUint8(14, VERSION_AND_LENGTH);
+  frame.setUint8(15, segment.ecn);
   frame.setUint16(16, IPV4_BYTES + tcpBytes);
   frame.setUint16(20, DONT_FRAGMENT);
   frame.setUint8(22, PEER_TTL);
@@ -244,7 +250,7 @@ function checkIpv4(bytes: Uint8Array, { ttl, tos }: IpFields): string[] {
   const frame = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const facts: [claim: boolean, problem: string][] = [
     [bytes[14] === VERSION_AND_LENGTH, "the IP header has options or another version"],
-    [bytes[15] === tos, `the Differentiated Services byte is ${bytes[15]}`],
+    [((bytes[15] ?? 0) & ~ECN_MASK) === tos, `the Differentiated Services byte is ${bytes[15]}`],
     [frame.getUint16(16) === bytes.length - ETHERNET_BYTES, "the total length is wrong"],
     [frame.getUint16(20) === DONT_FRAGMENT, "Don't Fragment is not set, or it is a fragment"],
     [bytes[22] === ttl, `the TTL is ${bytes[22]}`],
@@ -260,7 +266,8 @@ function checkIpv6(bytes: Uint8Array, { ttl: hopLimit, tos }: IpFields): string[
   const payload = bytes.length - ETHERNET_BYTES - IPV6_BYTES;
   return problemsOf([
     [
-      frame.getUint32(14) === IPV6_FIRST_WORD + (tos * 0x10_0000),
+      (frame.getUint32(14) & ~(ECN_MASK * TRAFFIC_CLASS_ONE)) >>> 0 ===
+        IPV6_FIRST_WORD + (tos * TRAFFIC_CLASS_ONE),
       "version, traffic class or flow label is wrong",
     ],
     [frame.getUint16(18) === payload, "the payload length is wrong"],
@@ -320,6 +327,7 @@ export function readFrame(
     source,
     destination,
     flags,
+    ecn: (isV6 ? frame.getUint32(14) / TRAFFIC_CLASS_ONE : frame.getUint8(15)) & ECN_MASK,
     seq: frame.getUint32(at + 4),
     ack: frame.getUint32(at + 8),
     win: frame.getUint16(at + 14),

@@ -213,6 +213,7 @@ export class World {
       source: flow.remote,
       destination: flow.local,
       flags: packet.flags,
+      ecn: packet.ecn,
       seq: add32(packet.seq, flow.remoteIsn),
       ack: hasAck ? add32(packet.ack, flow.localIsn ?? 0) : 0,
       win: packet.win ?? 0,
