@@ -243,6 +243,14 @@ describe("S23 RFC 9293 section 3.10.7.4, second: RST", () => {
       `);
     });
 
+    scenario(`${state} is silent, when only the text of a RST reaches into the window`, (on) => {
+      on.established().script(script).script(`
+        +0 < R ${rcvNxt - 1}:${rcvNxt + 9}(10) win 0
+        +0 nothing
+        +0 state ${state}
+      `);
+    });
+
     scenario(`${state} answers a challenge ACK, when SYN is in the window`, (on) => {
       on.established().script(script).script(`
         +0 < S ${rcvNxt + 50}:${rcvNxt + 50}(0) win 5000 <mss 1000>
