@@ -186,14 +186,17 @@ function isFinAcknowledged(tcb: Tcb): bool {
 
 /** What an acknowledged FIN does in the states that wait for it. */
 function advanceByFin(tcb: Tcb): u32 {
-  if (!isFinAcknowledged(tcb)) return CONTINUE;
+  // "CLOSING: … otherwise, ignore the segment."
+  if (!isFinAcknowledged(tcb)) return tcb.state === STATE_CLOSING ? DONE : CONTINUE;
   if (tcb.state === STATE_FIN_WAIT_1) {
     transition(tcb, STATE_FIN_WAIT_2, CAUSE_ACK_OF_FIN);
     // After a full close the remote's FIN is not waited for endlessly; after a half-close it is (seeds S39).
     if ((tcb.flags & (FLAG_RELEASED | FLAG_READ_CLOSED)) !== 0) armLife(tcb, finWait2Of(tcb));
   } else if (tcb.state === STATE_CLOSING) {
+    const isHeld = (tcb.flags & FLAG_RELEASED) === 0;
     enterTimeWait(tcb, CAUSE_ACK_OF_FIN);
-    return DONE;
+    // Of a connection that was let go only a record is left.
+    return isHeld ? CONTINUE : DONE;
   } else if (tcb.state === STATE_LAST_ACK) {
     endConnection(tcb, CAUSE_ACK_OF_FIN, REASON_NORMAL);
     return DONE;

@@ -66,6 +66,9 @@ export function processFin(tcb: Tcb, seg: Segment): void {
     return;
   }
   if (state !== STATE_ESTABLISHED && state !== STATE_FIN_WAIT_1 && state !== STATE_FIN_WAIT_2) {
+    // CLOSE-WAIT, LAST-ACK: "send an acknowledgment for the FIN", and remain. Nothing follows the first FIN, so RCV.NXT,
+    // which counts that, stays.
+    seg.answer = ANSWER_ACK;
     return;
   }
   // Bytes before it are missing: it comes again with them. Its number is not in a range, because ranges are bytes.

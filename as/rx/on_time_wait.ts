@@ -6,8 +6,9 @@ import { findListener } from "../conn/listener.ts";
 import { tcbAt, timeWaitAt } from "../pool.ts";
 import { after, before } from "../seq.ts";
 import { answerTimeWait } from "../tx/reply.ts";
-import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
+import { TCP_ACK, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
 import { onListen } from "./on_listen.ts";
+import { isRepeatedFin } from "./sequence.ts";
 
 /** Beyond anything in flight on the old connection, bytes: the widest window without scaling and a SYN. */
 const SEQUENCE_GAP: u32 = 65537;
@@ -51,7 +52,8 @@ export function onTimeWaitRecord(seg: Segment, number: u32): void {
     raiseIss(seg, floor);
     return;
   }
-  if ((seg.flags & TCP_FIN) !== 0) restartTimeWait(number);
+  // A stray FIN with other numbers must not prolong it.
+  if (isRepeatedFin(seg, record.rcvNxt)) restartTimeWait(number);
   // A pure ACK is not answered: two records that disagree would answer each other for ever.
   if (seg.len > 0) answerTimeWait(seg, record);
 }

@@ -19,7 +19,7 @@ import { armLife } from "../deadline/deadline.ts";
 import { atOrBefore, before } from "../seq.ts";
 import { count } from "../stats.ts";
 import { receiveWindow } from "../tx/receive_window.ts";
-import { TCP_FIN, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
+import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
 import { isAcceptable } from "./acceptance.ts";
 import { CONTINUE, DONE } from "./verdict.ts";
 
@@ -58,11 +58,11 @@ function isProbeOfClosedWindow(tcb: Tcb, seg: Segment): bool {
 
 /**
  * "The only thing that can arrive in this state is a retransmission of the remote FIN. Acknowledge it, and restart the
- * 2 MSL timeout." RFC 9293 section 3.10.7.4, fifth; it is old, so it does not come so far.
+ * 2 MSL timeout." RFC 9293 section 3.10.7.4, fifth; it is old, so it does not come so far. Every FIN comes with an ACK.
  */
-function isRepeatedFin(tcb: Tcb, seg: Segment): bool {
-  return tcb.state === STATE_TIME_WAIT && (seg.flags & (TCP_FIN | TCP_SYN | TCP_RST)) === TCP_FIN &&
-    seg.seq + seg.len === tcb.rcvNxt;
+export function isRepeatedFin(seg: Segment, rcvNxt: u32): bool {
+  const flags = seg.flags & (TCP_FIN | TCP_ACK | TCP_SYN | TCP_RST);
+  return flags === (TCP_FIN | TCP_ACK) && seg.seq + seg.len === rcvNxt;
 }
 
 /**
@@ -76,11 +76,12 @@ export function checkSequence(tcb: Tcb, seg: Segment): u32 {
   }
   if (isProbeOfClosedWindow(tcb, seg)) {
     seg.answer = ANSWER_ACK;
+    // A FIN behind text that is cut off is cut off with it; one alone needs no room (docs/rfc.md, Deviations).
+    if (seg.textBytes > 0) seg.flags &= ~TCP_FIN;
     seg.textBytes = 0;
-    seg.flags &= ~TCP_FIN;
     return CONTINUE;
   }
-  if (isRepeatedFin(tcb, seg)) armLife(tcb, timeWaitMs());
+  if (tcb.state === STATE_TIME_WAIT && isRepeatedFin(seg, tcb.rcvNxt)) armLife(tcb, timeWaitMs());
   count(before(seg.seq, tcb.rcvNxt) ? STAT_DUPLICATES : STAT_DROP_UNACCEPTABLE);
   if ((seg.flags & TCP_RST) === 0) seg.answer = seg.len === 0 ? ANSWER_CHALLENGE : ANSWER_ACK;
   return DONE;

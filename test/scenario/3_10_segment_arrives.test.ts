@@ -158,6 +158,22 @@ describe("first: the window", () => {
     `);
   });
 
+  scenario("FIN is taken, when our window is closed and it comes alone", (on) => {
+    on.established({ syn: PLAIN_SYN, receiveBufferInitial: 4096, receiveBufferMax: 4096 }).script(`
+      +0 < . 1:2049(2048) ack 1 win 20000
+      +0 < . 2049:4097(2048) ack 1 win 20000
+      +0 > . 1:1(0) ack 4097 win 0
+      +0 < F. 4097:4107(10) ack 1 win 20000
+      +0 > . 1:1(0) ack 4097 win 0
+      +0 state ESTABLISHED
+      +0 < F. 4097:4097(0) ack 1 win 20000
+      +0 > . 1:1(0) ack 4098 win 0
+      +0 state CLOSE-WAIT
+      +0 event END
+      +0 read 5000 = 4096
+    `);
+  });
+
   scenario("an ACK and a RST are heard, when our window is closed", (on) => {
     on.established({ syn: PLAIN_SYN, receiveBufferInitial: 4096, receiveBufferMax: 4096 }).script(`
       +0 write 500
@@ -171,6 +187,31 @@ describe("first: the window", () => {
       +0 info sndWnd = 700
       +0 < R 4097:4097(0) win 0
       +0 event CLOSED RESET
+    `);
+  });
+});
+
+describe("eighth: the FIN bit", () => {
+  for (const state of ["CLOSE-WAIT", "LAST-ACK"] as const) {
+    const { script, rcvNxt, sndNxt } = REACH[state];
+
+    scenario(`a second FIN is acknowledged and not counted, when it comes in ${state}`, (on) => {
+      on.established().script(script).script(`
+        +0 < F. ${rcvNxt}:${rcvNxt}(0) ack 1 win 20000
+        +0 > . ${sndNxt}:${sndNxt}(0) ack ${rcvNxt}
+        +0 state ${state}
+      `);
+    });
+  }
+
+  scenario("a second FIN is ignored, when it comes in CLOSING without the ACK of ours", (on) => {
+    on.established().script(REACH["CLOSING"].script).script(`
+      +0 < F. 2:2(0) ack 1 win 20000
+      +0 nothing
+      +0 state CLOSING
+      +0 < F. 2:2(0) ack 2 win 20000
+      +0 > . 2:2(0) ack 2
+      +0 state TIME-WAIT
     `);
   });
 });

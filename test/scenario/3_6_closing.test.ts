@@ -343,11 +343,27 @@ describe("S36 2 MSL", () => {
       `);
     });
 
+    scenario(`a FIN that is not the old one does not start it anew, when ${who}`, (on) => {
+      const session = begin(on).script(`
+        +30 < F 1:1(0) win 20000
+        +0  > . 2:2(0) ack 2
+        +0  < F. 0:0(0) ack 2 win 20000
+        +0  > . 2:2(0) ack 2
+        +0  < F. 100000:100000(0) ack 2 win 20000
+        +0  > . 2:2(0) ack 2
+        +30 reopen 0
+        +0  connect
+        +0  > S 0:0(0)
+      `);
+      session.finish();
+    });
+
     scenario(`a RST does not end it, when ${who} (RFC 1337)`, (on) => {
       const session = begin(on);
       const state = session.state;
       session.script(`
         +0  < R 2:2(0) win 0
+        +0  < R 3:3(0) win 0
         +0  nothing
         +0  state ${state}
       `);
