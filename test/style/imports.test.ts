@@ -50,6 +50,16 @@ function checkCore(sources: readonly Source[]): string[] {
   return problems;
 }
 
+/** Models are what the core and the host are compared with: they know neither. */
+function checkModels(sources: readonly Source[]): string[] {
+  return sources.flatMap((source) =>
+    importsOf(source)
+      .map((specifier) => resolveImport(source.path, specifier) ?? specifier)
+      .filter((target) => !target.startsWith("test/model/"))
+      .map((target) => `${source.path}: must not import ${target}, a model stands alone`)
+  );
+}
+
 /** The first cycle among files, as the list of its paths; empty when there is none. */
 function findCycle(sources: readonly Source[]): string[] {
   const edges = new Map<string, string[]>();
@@ -112,6 +122,20 @@ describe("imports", () => {
       },
     ];
     expect(checkCore(bad)).toHaveLength(3);
+  });
+
+  test("models import nothing but models", () => {
+    expect(checkModels(readSources("test/model", /\.ts$/))).toEqual([]);
+  });
+
+  test("a model that looks at the core is refused, when there is one", () => {
+    const bad = [
+      { path: "test/model/a.ts", text: 'import { after } from "../../as/seq.ts";' },
+      { path: "test/model/b.ts", text: 'import type { State } from "./cells.ts";' },
+      { path: "test/model/c.ts", text: 'import { STATE } from "../../src/layout/layout.gen.ts";' },
+      { path: "test/model/d.ts", text: 'import { readFileSync } from "node:fs";' },
+    ];
+    expect(checkModels(bad)).toHaveLength(3);
   });
 
   test("no files import each other in a circle", () => {
