@@ -20,6 +20,8 @@ const MAC = new Uint8Array([2, 0, 0, 0, 0, 1]);
 const PEER_MAC = new Uint8Array([2, 0, 0, 0, 0, 9]);
 const FRAMES = 60_000;
 const SEEDS = [1, 2, 3, 4];
+/** Handles that the user keeps, fewer than there are connections. */
+const HANDLES_MAX = 40;
 /** Where our segments stand in a record: 14 of header, 14 of Ethernet, 20 of IPv4 or 40 of IPv6. */
 const TCP_AT = 48;
 const TCP_AT_V6 = 68;
@@ -119,7 +121,10 @@ class Victim {
         this.core.release(handle, this.now);
       }
     }
-    if (this.#handles.length > 100) this.#handles.splice(0, 50);
+    // A user that forgets handles without letting go of them fills the table, and then nothing opens any more.
+    while (this.#handles.length > HANDLES_MAX) {
+      this.core.release(this.#handles.shift() ?? 0, this.now);
+    }
   }
 
   #flush(): void {
