@@ -168,7 +168,7 @@ export class TcpMachine {
         this.acknowledge("3.8.6.3: a delayed ACK goes");
       } else if (front !== undefined) {
         this.cite("3.10.8: send the segment at the front of the retransmission queue again");
-        this.#emit(front);
+        this.#emit(this.#repacketized(front));
       } else if (block.state === "TIME-WAIT") {
         this.cite("3.10.8: if the time-wait timeout expires, delete the TCB");
         this.delete(null);
@@ -346,6 +346,18 @@ export class TcpMachine {
     const ack = block.state === "SYN-SENT" ? 0 : lower(block.rcvNxt);
     this.#reaction.sent.push({ flags, seq: lower(seq), ack, bytes });
     block.ackDelayed = false;
+  }
+
+  /** The front of the queue and what follows it in a segment, as RFC 1122 section 3.2.1.5 expects of retransmissions. */
+  #repacketized(front: Outstanding): Outstanding {
+    let { bytes, control } = front;
+    for (const next of this.block.outstanding) {
+      const follows = control === "" && next.seq === front.seq + bytes;
+      if (!follows || bytes + next.bytes > this.options.mss) continue;
+      bytes += next.bytes;
+      control = next.control;
+    }
+    return { seq: front.seq, bytes, control };
   }
 
   #put(bytes: number, control: "" | "F"): void {

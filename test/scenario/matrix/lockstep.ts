@@ -62,6 +62,8 @@ export class Lockstep {
   readonly #fresh: Saved;
   readonly #standings = new Map<string, Saved>();
   #cites: string[] = [];
+  /** The model started the 2 MSL timer at this very moment. */
+  #startsNow = false;
 
   constructor(family: Family) {
     this.core = new CoreSide(family);
@@ -76,6 +78,7 @@ export class Lockstep {
     this.core.restore(saved.core);
     this.model = saved.model.copy();
     this.#cites = [];
+    this.#startsNow = false;
   }
 
   /** The sentences that the model has obeyed since the standing. */
@@ -140,12 +143,11 @@ export class Lockstep {
   }
 
   #rest(again: Standing["again"]): string[] {
-    const problems = this.#compare("rest", this.model.halfSecond(), this.core.pass(REST_MS));
+    const problems = this.#pass(REST_MS);
     if (again !== "let go") return problems;
     this.core.letGo();
     problems.push(...this.#compare("let go", this.model.letGo(), this.core.settle()));
-    problems.push(...this.#compare("rest", this.model.halfSecond(), this.core.pass(REST_MS)));
-    return problems;
+    return [...problems, ...this.#pass(REST_MS)];
   }
 
   /** The peer sends what comes next, and half a second passes. */
@@ -176,7 +178,12 @@ export class Lockstep {
 
   /** Half a second passes: what waits must go (MUST-40). */
   halfSecond(): string[] {
-    return this.#compare("0.5 s", this.model.halfSecond(), this.core.pass(HALF_SECOND_MS));
+    return this.#pass(HALF_SECOND_MS);
+  }
+
+  #pass(ms: number): string[] {
+    this.#startsNow = false;
+    return this.#compare(`${ms} ms later`, this.model.halfSecond(), this.core.pass(ms));
   }
 
   /** A cell's segment with the numbers that the wire has at this moment. */
@@ -209,8 +216,16 @@ export class Lockstep {
     return this.#compare("segment", this.model.arrive(segment), reaction);
   }
 
+  /** Whether the user can: a connection that a listener has not handed over has no user. */
+  can(event: UserEvent): boolean {
+    const { state, origin } = this.model.block;
+    if (event === "OPEN active" || event === "OPEN passive" || event === "timeout") return true;
+    return state !== "SYN-RECEIVED" || origin === "active";
+  }
+
   /** A user event. @returns Where model and core differ. */
   user(event: UserEvent): string[] {
+    if (event === "timeout") this.#startsNow = false;
     const result = this.#callCore(event);
     const reaction = this.core.settle();
     this.model.nextIss = reaction.sent.find(({ flags }) => flags.includes("S"))?.seq ?? 0;
@@ -270,6 +285,7 @@ export class Lockstep {
 
   #compare(what: string, model: Reaction, core: CoreReaction, result?: string): string[] {
     this.#cites.push(...model.cites);
+    this.#startsNow ||= model.restarted;
     const found: string[] = [];
     const differ = (name: string, expected: unknown, actual: unknown): void => {
       if (expected === actual) return;
@@ -285,7 +301,7 @@ export class Lockstep {
     const { block } = this.model;
     differ("state", block.state, this.core.state);
     if (block.state === "TIME-WAIT" && this.core.state === "TIME-WAIT") {
-      differ("2 MSL from now on", model.restarted, this.core.msToDeadline === TWO_MSL_MS);
+      differ("2 MSL from now on", this.#startsNow, this.core.msToDeadline === TWO_MSL_MS);
     }
     if (this.core.hasBlock) this.#compareNumbers(differ);
     return found;
