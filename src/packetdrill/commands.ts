@@ -4,13 +4,7 @@
  * Known are the programs that scripts configure a stack by. What changes nothing here is passed over; what is not known is
  * told, and the runner decides.
  */
-import {
-  CONGESTION_CUBIC,
-  FEATURE_ECN,
-  FEATURE_ECN_ACCEPT,
-  FEATURE_IDLE_RESTART,
-  FEATURE_QUICK_ACK,
-} from "../layout/layout.gen.ts";
+import { FEATURE_QUICK_ACK } from "../layout/layout.gen.ts";
 import { type Change, changeOfKnob } from "./sysctl.ts";
 
 /** What a command does. */
@@ -56,10 +50,24 @@ const NO_OPS: ReadonlySet<string> = new Set([
   ...["kldload", "modprobe", "netstat", "ss"],
 ]);
 
-/** What Linux's suites begin with, as far as it is not how we are anyway. */
-const SUITE_DEFAULTS: readonly Change[] = [
-  { fields: { congestionControl: CONGESTION_CUBIC } },
-  { off: FEATURE_ECN | FEATURE_ECN_ACCEPT | FEATURE_IDLE_RESTART },
+/** What the helper of Linux's suites sets, as far as one can see it here. */
+const SUITE_DEFAULTS: readonly string[] = [
+  "net.ipv4.tcp_rmem=4096 540000 15728640",
+  "net.ipv4.tcp_wmem=4096 262144 4194304",
+  "net.ipv4.tcp_timestamps=1",
+  "net.ipv4.tcp_sack=1",
+  "net.ipv4.tcp_dsack=1",
+  "net.ipv4.tcp_frto=2",
+  "net.ipv4.tcp_reordering=3",
+  "net.ipv4.tcp_syn_retries=5",
+  "net.ipv4.tcp_synack_retries=5",
+  "net.ipv4.tcp_congestion_control=cubic",
+  "net.ipv4.tcp_slow_start_after_idle=0",
+  "net.ipv4.tcp_early_retrans=4",
+  "net.ipv4.tcp_recovery=1",
+  "net.ipv4.tcp_ecn=0",
+  "net.ipv4.tcp_fastopen=3",
+  "net.ipv4.tcp_syncookies=1",
 ];
 
 /**
@@ -84,13 +92,15 @@ function readSimple(words: readonly string[], isPiped: boolean, effect: Effect):
   // What filters output looks for something in a kernel that is not there.
   if (isPiped) return void effect.unknown.push(`${words.join(" ")}: its output is looked at`);
   if (program === "sysctl" || program === "set_sysctls.py") return readKnobs(args, effect);
-  if (program === "defaults.sh") return void effect.changes.push(...SUITE_DEFAULTS);
+  if (program === "defaults.sh") return readKnobs(SUITE_DEFAULTS, effect);
   if (program === "sleep" || program === "usleep") return readSleep(program, args, effect);
   if (program === "ip") return readIp(args, effect);
   if (program === "tc") {
     if (args.includes("netem")) effect.unknown.push("tc netem: there is no such queue here");
     return;
   }
+  // The suites' own way back to what was before, which here ends with the script.
+  if (/^sysctl_restore_\S*\.sh$/.test(program)) return;
   if (!NO_OPS.has(program)) effect.unknown.push(`${program}: no such program is known here`);
 }
 

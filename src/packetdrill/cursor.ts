@@ -69,6 +69,11 @@ export class Cursor {
     return token.kind === "symbol" && token.text === text;
   }
 
+  /** @returns True if the script has this text at the next token, before any word was replaced. */
+  isWritten(text: string): boolean {
+    return this.#text.startsWith(text, this.peek().start);
+  }
+
   /** Passes a symbol if it is there. @returns Whether it was. */
   takeSymbol(text: string): boolean {
     if (!this.isSymbol(text)) return false;

@@ -77,8 +77,10 @@ function parsePrimary(cursor: Cursor, what: string): Expr {
   }
   if (cursor.isSymbol("[")) return { kind: "list", items: parseItems(cursor, what) };
   if (cursor.isSymbol("{")) return { kind: "struct", fields: parseFields(cursor) };
-  if (cursor.is("string")) return { kind: "string", bytes: parseStrings(cursor) };
+  if (cursor.is("string")) return parseStrings(cursor);
   if (!cursor.is("word")) return parseNumber(cursor, what);
+  // `name = value` outside of braces is a structure of one field.
+  if (cursor.isSymbol("=", 1)) return { kind: "struct", fields: [parseField(cursor)] };
   const name = cursor.next().text;
   if (!cursor.isSymbol("(")) return { kind: "word", name };
   return { kind: "apply", name, args: parseArgs(cursor, `${name}()`) };
@@ -95,11 +97,12 @@ function negated(number: Expr): Expr {
   return number.kind === "float" ? { kind: "float", value: -number.value } : number;
 }
 
-/** Strings side by side are one, as in C. */
-function parseStrings(cursor: Cursor): Uint8Array {
+/** Strings side by side are one, as in C. An ellipsis behind them says that more may follow, which nobody compares. */
+function parseStrings(cursor: Cursor): Expr {
   const bytes: number[] = [];
   while (cursor.is("string")) bytes.push(...unescape(cursor.next().text));
-  return Uint8Array.from(bytes);
+  cursor.takeSymbol("...");
+  return { kind: "string", bytes: Uint8Array.from(bytes) };
 }
 
 function parseItems(cursor: Cursor, what: string): Expr[] {

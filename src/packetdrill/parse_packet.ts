@@ -133,6 +133,9 @@ function parseTcp(cursor: Cursor, head: PacketHead): TcpPacket {
     cursor.fail("the packet", "the window (win N) of an injected packet");
   }
   const options = cursor.isSymbol("<") ? parseTcpOptions(cursor, head.direction) : [];
+  if (cursor.isSymbol("{")) {
+    cursor.unsupported("a packet that is changed at random", "no mutations");
+  }
   return { ...head, protocol: "tcp", ...flags, seq, end, length, ack, win, urg, options };
 }
 
@@ -142,7 +145,7 @@ function parseFlags(cursor: Cursor): Pick<TcpPacket, "flags" | "flagBits" | "ace
   if (cursor.is("end") || cursor.isSymbol("<")) cursor.fail("the packet", expected);
   const run = cursor.takeRun();
   if (run === "-") return { flags: run, flagBits: 0, ace: null };
-  if (!/^(?:[FSRP.UEWCA]*[0-7]?|[0-7][FSRP.U]*)$/.test(run)) {
+  if (!/^[FSRP.UEWCA]*[0-7]?[FSRP.UEWCA]*$/.test(run)) {
     cursor.refuse("the packet", `expected ${expected}, got "${run}"`, line);
   }
   const letters = run.replace(/[0-7]/, "");

@@ -39,7 +39,7 @@ export function parseTcpOptions(
   }
   const options: TcpOption[] = [];
   if (!cursor.isSymbol(">")) {
-    do options.push(parseOption(cursor)); while (cursor.takeSymbol(","));
+    do options.push(parseOption(cursor, direction)); while (cursor.takeSymbol(","));
   }
   if (!cursor.takeSymbol(">")) cursor.fail(what, '"," or ">"');
   const sizeBytes = options.reduce((sum, option) => sum + optionBytes(option), 0);
@@ -78,7 +78,7 @@ export function optionBytes(option: TcpOption): number {
   }
 }
 
-function parseOption(cursor: Cursor): TcpOption {
+function parseOption(cursor: Cursor, direction: Direction): TcpOption {
   const { text, kind, line } = cursor.peek();
   const refused = REFUSED_OPTIONS.find(([name]) => kind === "word" && name.test(text));
   if (refused !== undefined) cursor.unsupported(`the TCP option ${text}`, refused[1], line);
@@ -98,7 +98,7 @@ function parseOption(cursor: Cursor): TcpOption {
     case "sack":
       return { kind: "sack", blocks: parseBlocks(cursor) };
     case "TS":
-      return parseTimestamps(cursor);
+      return parseTimestamps(cursor, direction);
     case "FO":
       return { kind: "FO", cookie: parseCookie(cursor, "FO") };
     case "FOEXP":
@@ -120,11 +120,24 @@ function parseBlocks(cursor: Cursor): SackBlock[] {
   return blocks;
 }
 
-function parseTimestamps(cursor: Cursor): TcpOption {
+function parseTimestamps(cursor: Cursor, direction: Direction): TcpOption {
   if (!cursor.takeWord("val")) cursor.fail("TS", '"val"');
-  const val = cursor.expectNumber("TS", U32_MAX);
+  const val = parseTimestamp(cursor, direction);
   if (!cursor.takeWord("ecr")) cursor.fail("TS", '"ecr"');
-  return { kind: "TS", val, ecr: cursor.expectNumber("TS", U32_MAX) };
+  const ecr = parseTimestamp(cursor, direction);
+  return {
+    kind: "TS",
+    val: val ?? 0,
+    ecr: ecr ?? 0,
+    ...(val === null ? { isValAny: true } : {}),
+    ...(ecr === null ? { isEcrAny: true } : {}),
+  };
+}
+
+/** @returns Null for `...`. */
+function parseTimestamp(cursor: Cursor, direction: Direction): number | null {
+  if (direction === "out" && cursor.takeSymbol("...")) return null;
+  return cursor.expectNumber("TS", U32_MAX);
 }
 
 /** Hex digits, which the lexer takes for a word or for a number. */

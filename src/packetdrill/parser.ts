@@ -39,8 +39,13 @@ export interface ParseOptions {
  */
 export function parseScript(text: string, options: ParseOptions = {}): Script {
   const file = options.file ?? "script";
-  const cursor = new Cursor(file, text, tokenize(text, file, options.defines));
-  const scriptOptions = parseOptions(cursor);
+  const defines = new Map(options.defines);
+  let cursor = new Cursor(file, text, tokenize(text, file, defines));
+  let scriptOptions = parseOptions(cursor);
+  if (addDefines(scriptOptions, defines)) {
+    cursor = new Cursor(file, text, tokenize(text, file, defines));
+    scriptOptions = parseOptions(cursor);
+  }
   const init = parseOuterCommand(cursor);
   const events: ScriptEvent[] = [];
   while (!cursor.is("end") && !(cursor.is("command") && events.length > 0)) {
@@ -73,11 +78,22 @@ function parseOptions(cursor: Cursor): ScriptOption[] {
   return options;
 }
 
+/** `--define=NAME=value` in the script itself; what the caller defines is stronger. @returns Whether there is any. */
+function addDefines(options: readonly ScriptOption[], defines: Map<string, string>): boolean {
+  const found = options.filter(({ name, value }) => name === "define" && value !== null);
+  for (const { value } of found) {
+    const [name = "", ...rest] = (value ?? "").split("=");
+    if (!defines.has(name)) defines.set(name, rest.join("="));
+  }
+  return found.length > 0;
+}
+
 function parseOptionValue(cursor: Cursor, name: string): string {
   const { end } = cursor.next();
   const token = cursor.peek();
   if (token.start !== end || token.kind === "end") cursor.fail(`--${name}`, "a value behind =");
-  return token.kind === "string" ? cursor.next().text : cursor.takeRun();
+  // A word may have been replaced by a string; what is written counts here.
+  return cursor.isWritten('"') ? cursor.next().text : cursor.takeRun();
 }
 
 function parseOuterCommand(cursor: Cursor): Command | null {

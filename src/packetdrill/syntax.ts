@@ -113,7 +113,7 @@ export interface IpInfo {
 /** `S. 0:0(0) ack 1 win 65535 <mss 1460>`. */
 export interface TcpPacket extends PacketHead {
   readonly protocol: "tcp";
-  /** Letters as written, without the ACE digit: `S.`, `FP.`, `-` for none. */
+  /** Letters as written, without the ACE digit, which may stand anywhere: `S.`, `FP.`, `-` for none. */
   readonly flags: string;
   /** The same as the low 9 bits of the header's 13th and 14th byte; an ACE digit sets AE, CWR and ECE. */
   readonly flagBits: number;
@@ -142,7 +142,14 @@ export type TcpOption =
   | { readonly kind: "wscale"; readonly value: number }
   | { readonly kind: "sackOK" }
   | { readonly kind: "sack"; readonly blocks: readonly SackBlock[] }
-  | { readonly kind: "TS"; readonly val: number; readonly ecr: number }
+  | {
+    readonly kind: "TS";
+    /** 0 if the script has `...`, as it may for an expected packet. */
+    readonly val: number;
+    readonly ecr: number;
+    readonly isValAny?: true;
+    readonly isEcrAny?: true;
+  }
   /** Fast Open, kind 34; empty = a request. */
   | { readonly kind: "FO"; readonly cookie: Uint8Array }
   /** Fast Open, kind 254 with the magic number F989. */

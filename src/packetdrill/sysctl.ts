@@ -265,7 +265,7 @@ const KNOBS: ReadonlyMap<string, Knob> = new Map(
 
 /** Names of knobs that change nothing one could see here, whatever their value. */
 const NO_OPS: readonly RegExp[] = [
-  /^net\.core\./,
+  /^net\.(?:core|mptcp)\./,
   // Offloads, memory, statistics, and the order in which several hosts are served.
   /^net\.ipv4\.tcp_(?:min_tso_segs|tso_\w+|limit_output_bytes|autocorking|pacing_\w+_ratio|mem)$/,
   /^net\.ipv4\.tcp_(?:no_(?:ssthresh_)?metrics_save|app_win|adv_win_scale|low_latency|min_rtt_wlen)$/,

@@ -41,6 +41,17 @@ describe("a script", () => {
     expect(script.cleanup).toEqual({ kind: "command", line: 7, text: "last.sh" });
   });
 
+  test("defines words by its own options, under those of the caller", () => {
+    const text = '--define=LEVEL=SOL_IP\n--define=CC="reno"\n0 f(LEVEL, CC) = 0';
+    const args = (defines?: Record<string, string>) => {
+      const action = parse(text, defines).events[0]?.action;
+      return action?.kind === "call" ? action.args : [];
+    };
+    const reno = { kind: "string", bytes: new TextEncoder().encode("reno") };
+    expect(args()).toEqual([{ kind: "word", name: "SOL_IP" }, reno]);
+    expect(args({ LEVEL: "SOL_IPV6" })).toEqual([{ kind: "word", name: "SOL_IPV6" }, reno]);
+  });
+
   test("has no need of outer commands", () => {
     expect(parse("0 `a`")).toMatchObject({ init: null, cleanup: null, options: [] });
   });
@@ -117,6 +128,8 @@ describe("a TCP packet", () => {
     [".5", ".", 0x150, 5],
     ["P.3", "P.", 0xd8, 3],
     ["S.0", "S.", 0x12, 0],
+    ["5.", ".", 0x150, 5],
+    ["F2.", "F.", 0x91, 2],
   ])("the flags %s", (text, flags, flagBits, ace) => {
     expect(tcp(`> ${text} 0:0(0)`)).toMatchObject({ flags, flagBits, ace });
   });
@@ -154,6 +167,16 @@ describe("a TCP packet", () => {
 
   test("the options <...> are not checked", () => {
     expect(tcp("> . 1:1(0) ack 1 <...>").options).toBe("any");
+  });
+
+  test("a timestamp of an expected packet may be left open", () => {
+    expect(tcp("> . 1:1(0) <nop,nop,TS val ... ecr 7>").options.at(-1)).toEqual({
+      kind: "TS",
+      val: 0,
+      ecr: 7,
+      isValAny: true,
+    });
+    expect(() => tcp("< . 1:1(0) win 1 <nop,nop,TS val 1 ecr ...>")).toThrow('got "..."');
   });
 
   test("a cookie from a definition", () => {
@@ -232,6 +255,8 @@ describe("a system call", () => {
     ["-0.5", { kind: "float", value: -0.5 }],
     ["0xffffffffffffffff", { kind: "integer", value: 0xffff_ffff_ffff_ffffn }],
     ['"a" "\\n"', { kind: "string", bytes: Uint8Array.of(97, 10) }],
+    ['"a"...', { kind: "string", bytes: Uint8Array.of(97) }],
+    ["a = 1", { kind: "struct", fields: [field("a", integer(1))] }],
     ["A|B", { kind: "or", parts: [{ kind: "word", name: "A" }, { kind: "word", name: "B" }] }],
     ["~A", { kind: "not", part: { kind: "word", name: "A" } }],
     ["[]", { kind: "list", items: [] }],
@@ -326,6 +351,7 @@ describe("what is a script of somebody else", () => {
     ["0 > gre flags 0: . 1:1(0)", 1, "no tunnels"],
     ["0 > sctp: INIT[]", 1, "no SCTP"],
     ["0 > icmp unreachable [sctp(1)]", 1, "no SCTP"],
+    ["0 > S 0:0(0) <nop,nop,nop,nop> { mut tcp mss }", 1, "no mutations"],
     ["0 > S 0:0(0) <md5 00>", 1, "the TCP option md5: no TCP MD5"],
     ["0 > S 0:0(0) <mp_capable a>", 1, "no MPTCP"],
     ["0 sctp_bindx(3) = 0", 1, "the call sctp_bindx(): no SCTP"],

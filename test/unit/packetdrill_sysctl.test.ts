@@ -189,6 +189,17 @@ describe("commands", () => {
     expect(readCommand(command).unknown).toContain(reason);
   });
 
+  test("the helper of Linux's suites sets what the suites take for granted", () => {
+    const config = after("../../common/defaults.sh");
+    expect(config).toMatchObject({
+      receiveBufferMax: 15_728_640,
+      synAckRetries: 5,
+      synR2Ms: 63_000,
+    });
+    expect(config.features & FEATURE_FAST_OPEN_SERVER).toBe(FEATURE_FAST_OPEN_SERVER);
+    expect(after("/tmp/sysctl_restore_${PPID}.sh")).toEqual(BASE);
+  });
+
   test("queues of devices change nothing", () => {
     expect(after("tc qdisc replace dev tun0 root fq quantum 1514; true")).toEqual(BASE);
   });
