@@ -26,6 +26,7 @@ import {
   saveCubic,
   timeoutCubic,
 } from "./cubic.ts";
+import { after } from "../seq.ts";
 import { hystartEnds, hystartGrowth, hystartSample } from "./hystart.ts";
 import { growNewReno, halve } from "./new_reno.ts";
 
@@ -40,6 +41,7 @@ const CWND_MAX: u32 = 1 << 30;
 export function initCongestion(tcb: Tcb, flight: Flight): void {
   flight.congestion = congestionOf(tcb);
   flight.cwrEnd = tcb.sndUna;
+  flight.peakEnd = tcb.sndUna;
   const extra = extraOf(tcb);
   if (extra === null) return;
   flight.cubicWMax = extra.cubicWMax;
@@ -90,6 +92,19 @@ function growSlowly(tcb: Tcb, flight: Flight, acked: u32): u32 {
 }
 
 /**
+ * The window is in use: half of it was in flight within the last round trip (RFC 7661 section 4.3). The flight of this
+ * moment would say less: at the end of a burst little is left of it.
+ */
+function isUsed(tcb: Tcb, flight: Flight, inFlightBefore: u32): bool {
+  const isOver = after(tcb.sndUna, flight.peakEnd);
+  if (isOver || inFlightBefore > flight.peakBytes) {
+    flight.peakBytes = inFlightBefore;
+    flight.peakEnd = tcb.sndNxt;
+  }
+  return flight.peakBytes + u32(tcb.mss) >= tcb.cwnd / 2;
+}
+
+/**
  * New data was acknowledged outside of recovery, or in slow start after a timeout. RFC 5681 section 3.1.
  *
  * @param acked Bytes.
@@ -101,7 +116,8 @@ export function onAcked(tcb: Tcb, flight: Flight, acked: u32, inFlightBefore: u3
     flight.cubicCwndPrior = tcb.cwnd;
   }
   const most = cwndMax(tcb);
-  if (tcb.cwnd >= most || inFlightBefore + u32(tcb.mss) < tcb.cwnd / 2) {
+  const used = isUsed(tcb, flight, inFlightBefore);
+  if (tcb.cwnd >= most || !used) {
     if (isCubic(flight)) pauseCubic(flight, control.nowMs);
     return;
   }

@@ -181,7 +181,7 @@ export const CONNECTION_STRUCTS: readonly StructSchema[] = [
   },
   {
     name: "Flight",
-    size: 1728,
+    size: 1736,
     doc: "Taken from a pool while data is in flight or out of order, given back when neither is.",
     fields: [
       ["nextFree", "u32", "Next free block, while free."],
@@ -281,6 +281,8 @@ export const CONNECTION_STRUCTS: readonly StructSchema[] = [
       ["priorWEst", "f64", "W_est before it; 0 = no congestion avoidance stage was under way."],
       ["priorEpochMs", "u32", "Epoch before it, ms."],
       ["priorCwndPrior", "u32", "cwnd_prior before it, bytes."],
+      ["peakBytes", "u32", "Most bytes in flight in this round trip. RFC 7661 section 4.2."],
+      ["peakEnd", "u32", "Sequence number whose acknowledgment ends the round trip."],
     ],
   },
   {

@@ -153,6 +153,27 @@ describe("RFC 9438: CUBIC and its twin", () => {
     expect(windows[5]).toBeCloseTo(100 + (30 / 8), 1);
   });
 
+  test("9438-9 a minute in which the window was not used does not count", () => {
+    const grown = [0, 60_000].map((pausedMs) => {
+      const model = open(1000, 100);
+      kernels.reduceCubic(tcb, flight, 100_000);
+      model.loss(100);
+      deflate(model, 1000);
+      words.setUint32(tcb + TCB_SRTT_US, 50_000, true);
+      kernels.growCubic(tcb, flight, 1000, 1000);
+      kernels.pauseCubic(flight, 1000 + pausedMs);
+      kernels.growCubic(tcb, flight, 1000, 1050 + pausedMs);
+      kernels = loadKernels();
+      const bytes = u32(tcb + TCB_CWND);
+      tcb = kernels.scratch();
+      flight = tcb + 512;
+      words = new DataView(kernels.memory.buffer);
+      return bytes;
+    });
+    expect(grown[1]).toBe(grown[0]);
+    expect(grown[0]).toBeLessThan(71_000);
+  });
+
   test("9438-4 the target is at most one and a half windows away", () => {
     open(1000, 10);
     words.setUint32(tcb + TCB_SRTT_US, 1_000_000, true);
