@@ -22,6 +22,12 @@ function isNewer(seg: Segment, record: TimeWait): bool {
   return after(seg.seq, record.rcvNxt);
 }
 
+/** PAWS: RFC 7323 section 5.3 R1. */
+function isOldDuplicate(seg: Segment, record: TimeWait): bool {
+  return record.tsRecent !== 0 && (seg.options & SEGMENT_OPTION_TIMESTAMPS) !== 0 &&
+    before(seg.tsVal, record.tsRecent);
+}
+
 /**
  * "Assigns its initial sequence number for the new connection to be larger than the largest sequence number it used on
  * the previous connection incarnation": a fast connection can outrun the 4 µs clock. RFC 9293 MAY-2 (1).
@@ -52,8 +58,8 @@ export function onTimeWaitRecord(seg: Segment, number: u32): void {
     raiseIss(seg, floor);
     return;
   }
-  // A stray FIN with other numbers must not prolong it.
-  if (isRepeatedFin(seg, record.rcvNxt)) restartTimeWait(number);
+  // A stray FIN with other numbers, or an old duplicate, must not prolong it.
+  if (isRepeatedFin(seg, record.rcvNxt) && !isOldDuplicate(seg, record)) restartTimeWait(number);
   // A pure ACK is not answered: two records that disagree would answer each other for ever.
   if (seg.len > 0) answerTimeWait(seg, record);
 }

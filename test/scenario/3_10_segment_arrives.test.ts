@@ -192,6 +192,19 @@ describe("first: the window", () => {
 });
 
 describe("eighth: the FIN bit", () => {
+  scenario("an old duplicate of the FIN does not prolong TIME-WAIT (RFC 7323 5.3)", (on) => {
+    const stamps = "<nop,nop,TS val 5000 ecr 0>";
+    on.established({ syn: FULL_SYN }).script(`
+      +0  close
+      +0  > F. 1:1(0) ack 1
+      +0  < F. 1:1(0) ack 2 win 20000 ${stamps}
+      +0  > . 2:2(0) ack 2
+      +30 < F. 1:1(0) ack 2 win 20000 <nop,nop,TS val 4999 ecr 0>
+      +0  > . 2:2(0) ack 2
+      +30 timeWaits = 0
+    `);
+  });
+
   for (const state of ["CLOSE-WAIT", "LAST-ACK"] as const) {
     const { script, rcvNxt, sndNxt } = REACH[state];
 
