@@ -95,6 +95,23 @@ export interface SegmentCell extends SegmentClass {
   readonly payload: (typeof PAYLOADS)[number];
 }
 
+/** What is added to TS.Recent for a segment's TSval; null is a segment without the option. */
+export const STAMPS = [-1, 0, 1, null] as const;
+
+/** A segment of a class with a timestamp. */
+export interface StampedCell extends SegmentCell {
+  readonly stamp: (typeof STAMPS)[number];
+}
+
+/** Segments for PAWS (RFC 7323 section 5) and RFC 6191: a class on each edge of the window, by timestamps. */
+export function stampedSegmentsOf(kind: SegmentClass): StampedCell[] {
+  return EDGES.flatMap((windowEdge) =>
+    ([0, 1] as const).flatMap((payload) =>
+      STAMPS.map((stamp) => ({ ...plainSegmentOf(kind), windowEdge, payload, stamp }))
+    )
+  );
+}
+
 /** One of the 9 user events. */
 export type UserEvent = (typeof USER_EVENTS)[number];
 

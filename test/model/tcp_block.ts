@@ -9,6 +9,8 @@ export interface ModelSegment {
   readonly wnd: number;
   /** Payload, bytes. */
   readonly bytes: number;
+  /** TSval, if it has the option. */
+  readonly stamp?: number | undefined;
 }
 
 /** A segment that the model expects, its numbers as on the wire. */
@@ -17,6 +19,8 @@ export interface Reply {
   readonly seq: number;
   readonly ack: number;
   readonly bytes: number;
+  /** TSecr, if it has the option. */
+  readonly echo?: number | undefined;
 }
 
 /** A segment on the retransmission queue. */
@@ -64,6 +68,10 @@ export interface Block {
   readClosed: boolean;
   /** The user has let go of the connection. */
   letGo: boolean;
+  /** TS.Recent, or null if timestamps are not in use. RFC 7323 section 4.3. */
+  tsRecent: number | null;
+  /** Last.ACK.sent. */
+  lastAckSent: number;
 }
 
 /** No connection: "represents no connection state at all". */
@@ -92,6 +100,8 @@ export function noBlock(state: State): Block {
     ackDelayed: false,
     readClosed: false,
     letGo: false,
+    tsRecent: null,
+    lastAckSent: 0,
   };
 }
 

@@ -344,8 +344,10 @@ export class TcpMachine {
     const { block } = this;
     const flags = `${control}${block.state === "SYN-SENT" ? "" : "A"}`;
     const ack = block.state === "SYN-SENT" ? 0 : lower(block.rcvNxt);
-    this.#reaction.sent.push({ flags, seq: lower(seq), ack, bytes });
+    const echo = block.tsRecent === null ? undefined : lower(block.tsRecent);
+    this.#reaction.sent.push({ flags, seq: lower(seq), ack, bytes, echo });
     block.ackDelayed = false;
+    block.lastAckSent = block.rcvNxt;
   }
 
   /** The front of the queue and what follows it in a segment, as RFC 1122 section 3.2.1.5 expects of retransmissions. */

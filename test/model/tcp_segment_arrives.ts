@@ -89,6 +89,8 @@ function takeSyn(block: Block, seg: Arriving): void {
   block.maxWnd = Math.max(block.maxWnd, seg.wnd);
   block.wl1 = block.irs;
   block.wl2 = block.iss;
+  // We offer timestamps always: what counts is whether the remote does. RFC 7323 section 3.2.
+  block.tsRecent = seg.wire.stamp ?? null;
 }
 
 /** 3.10.7.3. */
@@ -166,15 +168,26 @@ function beforeFirst(tcp: TcpMachine, seg: Arriving): boolean {
     seg.seq += 1;
     return true;
   }
-  // RFC 6191 section 2, without timestamps: beyond all that was seen. It is a MAY, so RCV.NXT itself may be left out.
-  const reopens = block.state === "TIME-WAIT" && block.letGo && tcp.listening &&
-    seg.syn && !seg.hasAck && !seg.rst && seg.seq > block.rcvNxt;
+  const reopens = block.state === "TIME-WAIT" && block.letGo && tcp.listening && seg.syn &&
+    !seg.hasAck &&
+    !seg.rst && isNewerSyn(block, seg);
   if (!reopens) return true;
   tcp.cite("3.6.1: MAY accept a new SYN to reopen the connection from TIME-WAIT (MAY-2)");
   if (lift(tcp.nextIss, block.nxt) <= block.nxt) tcp.tell("ISS is not larger than SND.NXT was");
   tcp.block = noBlock("LISTEN");
   onListen(tcp, seg);
   return false;
+}
+
+/** RFC 6191 section 2: by timestamps, if both have one and they differ, else by sequence numbers. */
+function isNewerSyn(block: Block, seg: Arriving): boolean {
+  const { stamp } = seg.wire;
+  if (block.tsRecent !== null && stamp !== undefined) {
+    const value = lift(stamp, block.tsRecent);
+    if (value !== block.tsRecent) return value > block.tsRecent;
+  }
+  // Beyond all that was seen. It is a MAY, so RCV.NXT itself may be left out.
+  return seg.seq > block.rcvNxt;
 }
 
 /** Table 6. */
@@ -187,10 +200,34 @@ function isAcceptable(block: Block, seg: Arriving): boolean {
   return holds(seg.seq) || holds(seg.seq + length - 1);
 }
 
+/** PAWS: RFC 7323 section 5.3 R1. */
+function checkStamp(tcp: TcpMachine, seg: Arriving): boolean {
+  const { tsRecent } = tcp.block;
+  const { stamp } = seg.wire;
+  // docs: a segment without the option is taken, though it should be dropped.
+  if (tsRecent === null || stamp === undefined || seg.rst) return true;
+  if (lift(stamp, tsRecent) >= tsRecent) return true;
+  if (tcp.block.letGo && lengthOf(seg) === 0) return false;
+  tcp.acknowledge("RFC 7323 5.3 R1: SEG.TSval < TS.Recent: not acceptable, acknowledge and drop");
+  return false;
+}
+
+/** RFC 7323 section 5.3 R3. */
+function takeStamp(block: Block, seg: Arriving): void {
+  const { stamp } = seg.wire;
+  if (block.tsRecent === null || stamp === undefined) return;
+  const value = lift(stamp, block.tsRecent);
+  if (value >= block.tsRecent && seg.seq <= block.lastAckSent) block.tsRecent = value;
+}
+
 /** First. */
 function checkSequence(tcp: TcpMachine, seg: Arriving): boolean {
   const { block } = tcp;
-  if (isAcceptable(block, seg)) return true;
+  if (!checkStamp(tcp, seg)) return false;
+  if (isAcceptable(block, seg)) {
+    takeStamp(block, seg);
+    return true;
+  }
   const isClosed = block.rcvEdge === block.rcvNxt;
   if (isClosed && seg.seq === block.rcvNxt && !seg.syn && !block.letGo) {
     if (seg.rst) {

@@ -8,6 +8,7 @@ import { coreConfig, MIB } from "../../../src/core/core_config.ts";
 import {
   BATCH_BYTES,
   EVENT_NAMES,
+  FEATURE_TIMESTAMPS,
   REASON_NAMES,
   RECORD_HEADER_BYTES,
   STATE_NAMES,
@@ -23,6 +24,7 @@ import {
 import { seededRandom } from "../../../src/runtime/seeded_random.ts";
 import type { ModelSegment, Reply } from "../../model/tcp_block.ts";
 import { firstWrong, pattern } from "../dsl/pattern.ts";
+import type { TcpOption } from "../dsl/syntax.ts";
 import {
   buildFrame,
   type Endpoint,
@@ -115,7 +117,7 @@ function bitsOf(letters: string): number {
 
 let compiled: WebAssembly.Module | undefined;
 
-function startCore(family: Family): Core {
+function startCore(family: Family, isStamped: boolean): Core {
   const url = new URL("../../../dist/core.wasm", import.meta.url);
   compiled ??= new WebAssembly.Module(readFileSync(url));
   const config = coreConfig({
@@ -123,8 +125,8 @@ function startCore(family: Family): Core {
     mtu: MTU,
     memoryBytes: MEMORY_BYTES,
     maxConnections: CONNECTIONS,
-    // Timestamps, SACK and loss probes have scenarios of their own; here is the protocol alone.
-    features: 0,
+    // SACK and loss probes have scenarios of their own; here is the protocol alone.
+    features: isStamped ? FEATURE_TIMESTAMPS : 0,
     receiveBufferInitial: RCV_BUFF,
     receiveBufferMax: RCV_BUFF,
     rtoMinMs: RTO_MS,
@@ -137,7 +139,7 @@ function startCore(family: Family): Core {
 
 /** When the core's ISS lies just below 2^32: it differs by the time alone, because the keys are always the same. */
 function startMs(family: Family): number {
-  const side = new CoreSide(family, 0);
+  const side = new CoreSide(family, false, 0);
   side.open("active");
   const ticks = TWO_POW_32 - 1 - side.number(TCB_ISS);
   return Math.floor(ticks / ISN_TICKS_PER_MS);
@@ -156,10 +158,11 @@ export class CoreSide {
 
   /**
    * @param family Version of IP.
+   * @param isStamped Whether it offers timestamps.
    * @param nowMs When it starts.
    */
-  constructor(family: Family, nowMs: number = startMs(family)) {
-    this.#core = startCore(family);
+  constructor(family: Family, isStamped: boolean, nowMs: number = startMs(family)) {
+    this.#core = startCore(family, isStamped);
     this.#local = ENDS_OF[family].local;
     this.#remote = ENDS_OF[family].remote;
     this.#nowMs = nowMs;
@@ -315,7 +318,11 @@ export class CoreSide {
 
   /** The peer sends a segment. */
   arrive(segment: ModelSegment): void {
-    const { flags, seq, ack, wnd, bytes } = segment;
+    const { flags, seq, ack, wnd, bytes, stamp } = segment;
+    const options: TcpOption[] = flags.includes("S") ? [{ kind: "mss", value: PEER_MSS }] : [];
+    if (stamp !== undefined) {
+      options.push({ kind: "nop" }, { kind: "nop" }, { kind: "TS", val: stamp, ecr: 0 });
+    }
     const frame = buildFrame({
       source: this.#remote,
       destination: this.#local,
@@ -325,7 +332,7 @@ export class CoreSide {
       win: wnd,
       urg: 0,
       ecn: 0,
-      options: flags.includes("S") ? [{ kind: "mss", value: PEER_MSS }] : [],
+      options,
       // A SYN takes the first number.
       payload: pattern("in", flags.includes("S") ? seq + 1 : seq, bytes),
     }, false);
@@ -398,7 +405,11 @@ export class CoreSide {
     if (problems.length > 0) throw new Error(`A segment of ours is wrong: ${problems.join("; ")}`);
     this.#noteWindow(segment);
     const { seq, ack, payload } = segment;
-    return { flags: lettersOf(segment.flags), seq, ack, bytes: payload.length };
+    const flags = lettersOf(segment.flags);
+    const stamp = segment.options.find((option) => option.kind === "TS");
+    // Our SYN has nothing to echo yet.
+    const echo = flags === "S" ? undefined : stamp?.ecr;
+    return { flags, seq, ack, bytes: payload.length, echo };
   }
 
   #noteWindow({ flags, ack, win }: WireSegment): void {

@@ -1,5 +1,5 @@
 /** The model and the core, step by step: each event happens to both, and what they make of it is compared. */
-import { type SegmentCell, type Standing, type UserEvent } from "../../model/cells.ts";
+import type { SegmentCell, StampedCell, Standing, UserEvent } from "../../model/cells.ts";
 import { lower } from "../../model/circle.ts";
 import type { ModelSegment, Reply } from "../../model/tcp_block.ts";
 import { type Reaction, TcpMachine } from "../../model/tcp_machine.ts";
@@ -17,6 +17,8 @@ const PEER_ISS = 0xffff_fff0;
 /** MAX.SND.WND is what the peer offers first; a segment of a cell offers less, which shows whether it was heeded. */
 const PEER_WND = 65_535;
 const CELL_WND = 15_000;
+/** TSval of the peer on the way into a state: one more wraps. */
+const PEER_STAMP = 0xffff_ffff;
 /** What the peer sends on the way into a state, and what is in flight to it, bytes. */
 const PEER_BYTES = 10;
 const IN_FLIGHT_BYTES = 300;
@@ -39,8 +41,9 @@ interface Saved {
   readonly model: TcpMachine;
 }
 
-function formatReply({ flags, seq, ack, bytes }: Reply): string {
-  return `<${flags}> seq ${seq} ack ${ack} (${bytes})`;
+function formatReply({ flags, seq, ack, bytes, echo }: Reply): string {
+  const stamp = echo === undefined ? "" : ` ecr ${echo}`;
+  return `<${flags}> seq ${seq} ack ${ack} (${bytes})${stamp}`;
 }
 
 /** An ACK alone says nothing when another segment of the same moment carries it (3.10.7.4: "piggybacked if possible"). */
@@ -61,12 +64,18 @@ export class Lockstep {
   model: TcpMachine = new TcpMachine({ mss: PEER_MSS, rcvBuff: RCV_BUFF });
   readonly #fresh: Saved;
   readonly #standings = new Map<string, Saved>();
+  readonly #isStamped: boolean;
   #cites: string[] = [];
   /** The model started the 2 MSL timer at this very moment. */
   #startsNow = false;
 
-  constructor(family: Family) {
-    this.core = new CoreSide(family);
+  /**
+   * @param family Version of IP.
+   * @param isStamped Whether both ends use timestamps.
+   */
+  constructor(family: Family, isStamped = false) {
+    this.#isStamped = isStamped;
+    this.core = new CoreSide(family, isStamped);
     this.#fresh = this.#save();
   }
 
@@ -160,6 +169,7 @@ export class Lockstep {
       ack: flags.includes("A") ? lower(ack ?? block.nxt) : 0,
       wnd: PEER_WND,
       bytes,
+      stamp: this.#isStamped ? PEER_STAMP : undefined,
     });
     return [...problems, ...this.halfSecond()];
   }
@@ -172,8 +182,10 @@ export class Lockstep {
   // Cells.
 
   /** A segment of a cell arrives. @returns Where model and core differ. */
-  segment(cell: SegmentCell): string[] {
-    return this.#arrive(this.#place(cell));
+  segment(cell: SegmentCell | StampedCell): string[] {
+    const segment = this.#place(cell);
+    const edge = "stamp" in cell ? cell.stamp : null;
+    return this.#arrive(edge === null ? segment : { ...segment, stamp: lower(PEER_STAMP + edge) });
   }
 
   /** Half a second passes: what waits must go (MUST-40). */
