@@ -47,6 +47,7 @@ import {
 } from "./deadline/deadline.ts";
 import { earliestDeadline } from "./deadline/kinds.ts";
 import { earliestConnection, turnTo, unlinkDeadline } from "./deadline/wheel.ts";
+import { notePathTimeout } from "./loss/path_mtu.ts";
 import { backOff } from "./loss/rtt.ts";
 import { onTimeout } from "./loss/recovery.ts";
 import { owe } from "./owed.ts";
@@ -102,6 +103,7 @@ function expireRetransmit(tcb: Tcb): void {
     owe(tcb, OWED_PROBE);
     return;
   }
+  notePathTimeout(tcb);
   onTimeout(tcb, flight);
   armRetransmit(tcb, tcb.rtoMs);
 }

@@ -148,9 +148,9 @@ export function setNextHop(slot: u32, resolved: u32, now: f64): i32 {
   return putNextHop(slot, resolved);
 }
 
-export function icmpError(bytes: u32, type: u32, code: u32, _mtu: u32, now: f64): i32 {
+export function icmpError(bytes: u32, type: u32, code: u32, mtu: u32, now: f64): i32 {
   setNow(now);
-  return heedIcmp(bytes, type, code);
+  return heedIcmp(bytes, type, code, mtu);
 }
 
 export function linkUp(now: f64): void {

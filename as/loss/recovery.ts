@@ -17,6 +17,7 @@ import { owe } from "../owed.ts";
 import { after, atOrAfter } from "../seq.ts";
 import { count } from "../stats.ts";
 import { onAcked, onEcn, onLoss, onRecoveryEnd, onRto } from "./congestion.ts";
+import { repairsProbe } from "./path_mtu.ts";
 import { markAllLost, markFirstLost, markLostBelowSacked } from "./scoreboard.ts";
 
 /** Duplicate ACKs that mean loss. RFC 5681 section 3.2. */
@@ -28,6 +29,8 @@ export function inFlight(tcb: Tcb, flight: Flight): u32 {
 }
 
 function enterFast(tcb: Tcb, flight: Flight): void {
+  // A probe of the path MTU may be lost without any congestion.
+  if (repairsProbe(tcb, flight)) return;
   count(STAT_FAST_RETRANSMITS);
   onLoss(tcb, flight, tcb.sndNxt - tcb.sndUna);
   flight.recovery = RECOVERY_FAST;

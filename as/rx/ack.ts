@@ -44,6 +44,7 @@ import { raise } from "../events.ts";
 import { onRttSample } from "../loss/congestion.ts";
 import { receiveEcho } from "../loss/ecn.ts";
 import { inFlight, onDuplicateAck, onNewAck } from "../loss/recovery.ts";
+import { settleProbe } from "../loss/path_mtu.ts";
 import { computeRto, sampleRtt } from "../loss/rtt.ts";
 import {
   ackedAgain,
@@ -159,6 +160,7 @@ function takeNewAck(tcb: Tcb, seg: Segment): void {
     onNewAck(tcb, flight, acked, flightSize);
   }
   tcb.sndUna = seg.ack;
+  settleProbe(tcb);
   restartTimer(tcb);
   relieveSendRing(tcb);
   owe(tcb, OWED_DATA);

@@ -30,6 +30,7 @@ import { initializeSend, offeredFlags, takeSyn } from "../conn/tcb.ts";
 import { armLife } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
 import { takeSynEcn } from "../loss/ecn.ts";
+import { startPathMtu } from "../loss/path_mtu.ts";
 import { owe } from "../owed.ts";
 import { takeTcb, tcbAt } from "../pool.ts";
 import { count } from "../stats.ts";
@@ -88,6 +89,7 @@ function openPassive(seg: Segment, id: u32): void {
   inherit(tcb, listener);
   takeSyn(tcb, seg, offeredFlags(tcb));
   takeSynEcn(tcb, seg);
+  startPathMtu(tcb);
   tcb.sndWnd = seg.wnd;
   tcb.sndWl1 = seg.seq;
   tcb.sndWl2 = tcb.iss;

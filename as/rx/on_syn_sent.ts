@@ -27,6 +27,7 @@ import { endConnection, offeredFlags, takeSyn } from "../conn/tcb.ts";
 import { disarmLife, disarmRetransmit } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
 import { takeSynEcn } from "../loss/ecn.ts";
+import { startPathMtu } from "../loss/path_mtu.ts";
 import { computeRto, sampleRtt } from "../loss/rtt.ts";
 import { owe } from "../owed.ts";
 import { count } from "../stats.ts";
@@ -99,6 +100,7 @@ export function onSynSent(tcb: Tcb, seg: Segment): void {
   if ((seg.flags & TCP_SYN) === 0) return;
   takeSyn(tcb, seg, offeredFlags(tcb));
   takeSynEcn(tcb, seg);
+  startPathMtu(tcb);
   if (hasAck) {
     establish(tcb, seg);
     return;

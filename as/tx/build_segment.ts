@@ -24,6 +24,7 @@ import {
 } from "../layout.gen.ts";
 import { copySumAt, fold, pseudoSum, sum } from "../checksum.ts";
 import { offeredFlags, offeredMss, receiveShift } from "../conn/tcb.ts";
+import { ignoresPathMtu } from "../loss/path_mtu.ts";
 import { ringMask, ringPtr } from "../conn/rings.ts";
 import { disarmAck } from "../deadline/deadline.ts";
 import { ecnBits } from "../loss/ecn.ts";
@@ -32,7 +33,8 @@ import { rangeCount, sackBlock } from "../rx/reassembly.ts";
 import { count } from "../stats.ts";
 import { store16 } from "../bytes.ts";
 import { writeEthernet } from "../wire/ethernet.ts";
-import { defaultTtl, etherTypeOf, ipHeaderBytes, writeIp } from "../wire/ip.ts";
+import { defaultTtl, etherTypeOf, ipHeaderBytes, isIpv4, writeIp } from "../wire/ip.ts";
+import { allowFragments } from "../wire/ipv4.ts";
 import { TCP_ACK, TCP_ECE, TCP_RST, TCP_SYN, writeTcp } from "../wire/tcp_header.ts";
 import {
   writeMss,
@@ -165,6 +167,9 @@ function writeLinkAndIp(tcb: Tcb, frame: usize, tcpBytes: u32, ecn: u32): void {
     tcb.remoteAddrA,
     tcb.remoteAddrB,
   );
+  if (ignoresPathMtu(tcb) && isIpv4(tcb.remoteAddrA, tcb.remoteAddrB)) {
+    allowFragments(frame + ETHERNET_HEADER_BYTES, tcb.segmentsOut + (tcb.iss >> 16));
+  }
 }
 
 /**

@@ -49,6 +49,7 @@ import {
   isHopResolved,
   sackBytes,
 } from "./build_segment.ts";
+import { noteMtuProbe, probeText } from "./mtu_probe.ts";
 import { congestionRoom, maySend, offeredWindow, unsentBytes } from "./usable_window.ts";
 
 /** Where the next record goes. */
@@ -152,9 +153,20 @@ function advance(tcb: Tcb, flight: Flight, count: u32): void {
   if ((tcb.flags & FLAG_TIMER_RETRANSMIT) === 0) armRetransmit(tcb, tcb.rtoMs);
 }
 
+/** New text that is larger than a segment, if the path MTU is searched and now is a good time. RFC 4821 section 7.4. */
+function payMtuProbe(tcb: Tcb, flight: Flight): void {
+  const bytes = probeText(tcb, flight);
+  if (bytes === 0 || at + BARE_RECORD_MAX + bytes > end) return;
+  noteMtuProbe(tcb, bytes);
+  put(tcb, tcb.sndNxt, bytes, TCP_ACK);
+  countMany(STAT_BYTES_OUT, bytes);
+  advance(tcb, flight, bytes);
+}
+
 /** New text, as far as both windows go, and the FIN after the last byte. */
 function payNew(tcb: Tcb, flight: Flight): void {
   if (tcb.sndNxt === tcb.sndUna) restartAfterIdle(tcb, flight);
+  payMtuProbe(tcb, flight);
   while (true) {
     const unsent = unsentBytes(tcb);
     let bytes: u32 = u32(tcb.mss) - sackBytes(tcb);

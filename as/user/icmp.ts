@@ -25,6 +25,7 @@ import {
 import { load16, load32 } from "../bytes.ts";
 import { findTuple, REF_TIME_WAIT } from "../conn/demux.ts";
 import { endConnection } from "../conn/tcb.ts";
+import { heedTooBig } from "../loss/path_mtu.ts";
 import { tcbAt } from "../pool.ts";
 import { before } from "../seq.ts";
 import { count } from "../stats.ts";
@@ -47,8 +48,10 @@ const ICMP_NET_UNKNOWN: u32 = 6;
 const ICMP6_NO_ROUTE: u32 = 0;
 /** Ports and sequence number of the quoted header. RFC 792. */
 const QUOTED_TCP_BYTES: u32 = 8;
+const IPV4_TOTAL_AT: usize = 2;
 const IPV4_SOURCE_AT: usize = 12;
 const IPV4_DESTINATION_AT: usize = 16;
+const IPV6_PAYLOAD_AT: usize = 4;
 const IPV6_NEXT_HEADER_AT: usize = 6;
 const IPV6_SOURCE_AT: usize = 8;
 const IPV6_DESTINATION_AT: usize = 24;
@@ -87,6 +90,12 @@ function quotedConnection(bytes: u32): Tcb | null {
   return inFlightOf(0, localB, 0, remoteB, scratchBase + headerBytes);
 }
 
+/** How long the quoted packet was as a whole, bytes. */
+function quotedBytes(isV4: bool): u32 {
+  if (isV4) return load16(scratchBase + IPV4_TOTAL_AT);
+  return IPV6_HEADER_BYTES + load16(scratchBase + IPV6_PAYLOAD_AT);
+}
+
 /** What the user is told of an unreachable destination. */
 function reasonOf(isV4: bool, code: u32): u32 {
   if (isV4) {
@@ -107,8 +116,9 @@ function reasonOf(isV4: bool, code: u32): u32 {
  *
  * @param bytes Of the quoted packet, in the scratch area.
  * @param type Of ICMP or ICMPv6, by the family of the quoted packet.
+ * @param mtu What fragmentation needed or packet too big names, bytes.
  */
-export function heedIcmp(bytes: u32, type: u32, code: u32): i32 {
+export function heedIcmp(bytes: u32, type: u32, code: u32, mtu: u32): i32 {
   const tcb = quotedConnection(bytes);
   if (tcb === null) {
     count(STAT_ICMP_IGNORED);
@@ -118,7 +128,7 @@ export function heedIcmp(bytes: u32, type: u32, code: u32): i32 {
   const isTooBig = isV4
     ? type === ICMP_UNREACHABLE && code === ICMP_FRAGMENTATION_NEEDED
     : type === ICMP6_TOO_BIG;
-  if (isTooBig) return -STATUS_UNSUPPORTED;
+  if (isTooBig) return heedTooBig(tcb, mtu, quotedBytes(isV4)) ? STATUS_OK : -STATUS_WRONG_STATE;
   if (type !== (isV4 ? ICMP_UNREACHABLE : ICMP6_UNREACHABLE)) return -STATUS_UNSUPPORTED;
   const opening = tcb.state === STATE_SYN_SENT ||
     (tcb.state === STATE_SYN_RECEIVED && (tcb.flags & FLAG_ACTIVE) !== 0);

@@ -1,6 +1,6 @@
 /** IPv4 headers: checked before anything in them is believed, and written. RFC 791 section 3.1. */
 import { load16, store16 } from "../bytes.ts";
-import { checksum } from "../checksum.ts";
+import { checksum, update16 } from "../checksum.ts";
 import {
   IPV4_HEADER_BYTES,
   Segment,
@@ -16,6 +16,7 @@ const HEADER_BYTES: u32 = IPV4_HEADER_BYTES;
 /** Offsets of the header's fields, bytes. */
 const TOS_AT: usize = 1;
 const TOTAL_AT: usize = 2;
+const IDENTIFICATION_AT: usize = 4;
 const FRAGMENT_AT: usize = 6;
 const TTL_AT: usize = 8;
 const PROTOCOL_AT: usize = 9;
@@ -132,6 +133,17 @@ export function parseIpv4(packet: usize, bytes: u32, segment: Segment): i32 {
   segment.remoteAddrA = 0;
   segment.remoteAddrB = mappedB(load<u32>(packet + SOURCE_AT));
   return i32(headerBytes);
+}
+
+/**
+ * Lets routers fragment a packet that was just written. It is not atomic any more, and so has an identification. RFC 6864
+ * section 4.2.
+ */
+export function allowFragments(ptr: usize, identification: u32): void {
+  const check = update16(load16(ptr + CHECKSUM_AT), FLAG_DF, 0);
+  store16(ptr + CHECKSUM_AT, update16(check, 0, identification & 0xffff));
+  store16(ptr + IDENTIFICATION_AT, identification & 0xffff);
+  store<u16>(ptr + FRAGMENT_AT, 0);
 }
 
 /**

@@ -134,7 +134,11 @@ export const CONNECTION_STRUCTS: readonly StructSchema[] = [
       ],
       ["probeSeq", "u32", "Its first sequence number."],
       ["probeEnd", "u32", "Sequence number after its last."],
-      ["searchLow", "u32", "Largest packet known to pass, bytes."],
+      [
+        "searchHint",
+        "u32",
+        "Size that a router has named and that is to be tried next, bytes; 0 = none.",
+      ],
       ["searchHigh", "u32", "Smallest packet known not to pass, bytes; 0 = none."],
       ["searchAt", "u32", "When the search may go on, ms."],
       ["probeTries", "u32", "Probes of this size that were lost."],

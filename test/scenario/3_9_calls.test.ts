@@ -1,5 +1,6 @@
 /** The user's calls and their options: RFC 9293 sections 3.9.1 and 3.9.2. */
 import { describe } from "vitest";
+import { MTU_PROBING_OFF } from "../../src/layout/layout.gen.ts";
 import { scenario } from "./dsl/scenario.ts";
 
 describe("RFC 9293 section 3.9.2: what IP carries", () => {
@@ -155,7 +156,8 @@ describe("RFC 9293 section 3.8.3: R2 is the user's", () => {
   });
 
   scenario("MUST-21 data is never given up, when it is said to be never", (on) => {
-    on.established({ rtoMs: 1000, rtoMaxMs: 60_000, features: 0 }).script(`
+    const config = { rtoMs: 1000, rtoMaxMs: 60_000, features: 0, mtuProbing: MTU_PROBING_OFF };
+    on.established(config).script(`
       +0   option USER_TIMEOUT 4294967295
       +0   optionOf USER_TIMEOUT = 2147483647
       +0   write 1000

@@ -243,16 +243,20 @@ export interface IpFields {
   readonly ttl: number;
   /** Differentiated Services byte. */
   readonly tos: number;
+  /** Whether routers may fragment it: IPv4 alone. Default: they may not. */
+  readonly mayFragment?: boolean;
 }
 
 /** What every IPv4 packet of ours must be. RFC 791 section 3.1, RFC 6864 section 4.1. */
-function checkIpv4(bytes: Uint8Array, { ttl, tos }: IpFields): string[] {
+function checkIpv4(bytes: Uint8Array, { ttl, tos, mayFragment = false }: IpFields): string[] {
   const frame = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const facts: [claim: boolean, problem: string][] = [
     [bytes[14] === VERSION_AND_LENGTH, "the IP header has options or another version"],
     [((bytes[15] ?? 0) & ~ECN_MASK) === tos, `the Differentiated Services byte is ${bytes[15]}`],
     [frame.getUint16(16) === bytes.length - ETHERNET_BYTES, "the total length is wrong"],
-    [frame.getUint16(20) === DONT_FRAGMENT, "Don't Fragment is not set, or it is a fragment"],
+    [frame.getUint16(20) === (mayFragment ? 0 : DONT_FRAGMENT), "Don't Fragment is wrong"],
+    // RFC 6864 section 4.1: only what may be fragmented needs an identification.
+    [mayFragment || frame.getUint16(18) === 0, "an atomic packet has an identification"],
     [bytes[22] === ttl, `the TTL is ${bytes[22]}`],
     [bytes[23] === PROTOCOL_TCP, "the protocol is not TCP"],
     [independentChecksum(bytes.subarray(14, 34)) === 0, "the IP header's checksum is wrong"],

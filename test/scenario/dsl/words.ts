@@ -19,6 +19,8 @@
  * | `option NAME VALUE` | sets an option | OK, or a STATUS |
  * | `optionOf NAME` | reads an option | the number, or a STATUS |
  * | `listenerOption NAME VALUE` | sets an option of the last listener's connections | OK, or a STATUS |
+ * | `tooBig SEQ BYTES MTU` | a router says that the segment with that text was too big, MTU as with IPv4; 0 = not said | OK, or a STATUS |
+ * | `take N` | N segments were emitted that the script does not look at | N |
  * | `linkUp` | the link works again | OK |
  * | `suspended S [T]` | S seconds pass in which nothing runs; deadlines move by T (default S) | OK |
  * | `hold`, `deliver` | what is injected in between becomes one batch | OK |
@@ -245,6 +247,16 @@ export const WORDS: Readonly<Record<string, Word>> = {
     const option = indexOf(OPTION_NAMES, args[0]);
     return s.world.core.setListenerOption(s.listener ?? 0, option, numberOf(args[1]));
   }),
+  tooBig: (session, args) => {
+    const [seq, bytes, mtu] = [numberOf(args[0]), numberOf(args[1]), numberOf(args[2])];
+    return status(session.world.tooBig(session.flow, { seq, bytes }, mtu));
+  },
+  take: (session, args) => {
+    const wanted = numberOf(args[0]);
+    let taken = 0;
+    while (taken < wanted && session.take() !== null) taken++;
+    return value(taken, wanted);
+  },
   linkUp: (session) => {
     session.world.core.linkUp(session.world.now);
     return done(session);

@@ -46,6 +46,10 @@ const LOOPBACK_NET = 127;
 /** By how much an IPv6 header is longer, bytes: a world of IPv6 has so much more MTU, and so the same MSS. */
 const LONGER_HEADER_BYTES = 20;
 
+/** ICMP type and code of a packet that was too big. RFC 792, RFC 4443 section 3.2. */
+const TOO_BIG_V4 = [3, 4] as const;
+const TOO_BIG_V6 = [2, 0] as const;
+
 /** Families. */
 export type Family = 4 | 6;
 
@@ -232,6 +236,34 @@ export class World {
     record.set(frame, RECORD_HEADER_BYTES);
     if (this.#held === null) this.#ingest([record]);
     else this.#held.push(record);
+  }
+
+  /**
+   * A router answers a segment of ours: it was too big.
+   *
+   * @param segment What the router quotes: relative sequence number and bytes of text.
+   * @param mtu What it names, in the measure of IPv4; 0 = nothing.
+   * @returns What the core says of it.
+   */
+  tooBig(flow: Flow, segment: { seq: number; bytes: number }, mtu: number): number {
+    const frame = buildFrame({
+      source: flow.local,
+      destination: flow.remote,
+      flags: FLAG_ACK,
+      seq: add32(segment.seq, flow.localIsn ?? 0),
+      ack: 0,
+      win: 0,
+      urg: 0,
+      options: [],
+      ecn: 0,
+      payload: new Uint8Array(segment.bytes),
+    }, false);
+    const isV6 = this.#family === 6;
+    const named = isV6 && mtu !== 0 ? mtu + LONGER_HEADER_BYTES : mtu;
+    const [type, code] = isV6 ? TOO_BIG_V6 : TOO_BIG_V4;
+    const status = this.core.icmpError(frame.subarray(14), type, code, named, this.now);
+    this.settle();
+    return status;
   }
 
   #ingest(records: readonly Uint8Array[]): void {
