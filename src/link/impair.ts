@@ -6,7 +6,7 @@
  */
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
-import { below, chance } from "../runtime/seeded_random.ts";
+import { below, chance, seededRandom } from "../runtime/seeded_random.ts";
 import type { Device, DeviceSink } from "./device.ts";
 import { BATCH_BYTES, frameBytesAt, RECORD_HEADER_BYTES } from "./records.ts";
 
@@ -34,6 +34,11 @@ const FLAGS_OFFSET = 4;
 export interface Faults {
   /** Chance that a record is lost. 1 = a partition. */
   readonly loss?: number;
+  /**
+   * Makes loss a pattern: whether the n-th record of a direction is lost follows from this seed, `loss` and n alone, so
+   * that two runs that send differently lose by the same pattern. Default: the dice of {@linkcode ImpairOptions}.
+   */
+  readonly lossSeed?: number;
   /** Chance that a record arrives twice. */
   readonly duplicate?: number;
   /**
@@ -221,6 +226,8 @@ class Lane {
   readonly #emit: (batch: Uint8Array) => void;
   readonly #roomOf: () => number;
   readonly #deliver: () => void;
+  /** One draw for each record, in order; null without a pattern. */
+  #pattern: Random | null = null;
   /** Records that leave together; handed on when full and at the end of each call. */
   readonly #batch = new Uint8Array(BATCH_BYTES);
   #batchBytes = 0;
@@ -246,6 +253,7 @@ class Lane {
     this.#random = random;
     this.#clock = clock;
     this.#faults = faults;
+    this.#seedPattern(faults);
     this.#counters = counters;
     this.#emit = emit;
     this.#roomOf = roomOf;
@@ -258,6 +266,16 @@ class Lane {
 
   adjust(faults: Faults): void {
     this.#faults = { ...this.#faults, ...faults };
+    this.#seedPattern(faults);
+  }
+
+  #seedPattern({ lossSeed }: Faults): void {
+    if (lossSeed !== undefined) this.#pattern = seededRandom(lossSeed);
+  }
+
+  /** A pattern draws for each record, also while nothing is lost: its n-th draw is the n-th record's. */
+  #isLost(loss: number): boolean {
+    return this.#pattern === null ? this.#happens(loss) : chance(this.#pattern, loss);
   }
 
   take(batch: Uint8Array): void {
@@ -289,7 +307,7 @@ class Lane {
   /** Draws what happens to a record. A fault that is off draws nothing. */
   #takeRecord(record: Uint8Array): void {
     const { loss = 0, corrupt = 0, duplicate = 0 } = this.#faults;
-    if (this.#happens(loss)) {
+    if (this.#isLost(loss)) {
       this.#counters.lost++;
       return;
     }

@@ -112,7 +112,7 @@ function step(random: TestRandom, model: Cubic, mss: number, nowMs: number, rttM
 
 describe("RFC 9438: CUBIC and its twin", () => {
   test.each([[1460, 1], [1460, 40], [536, 200], [1000, 5]])(
-    "agree along random traces of ACKs, losses, timeouts and undone ones (MSS %i, RTT %i ms)",
+    "9438-5 9438-7 agree along random ACKs, losses, timeouts and undone ones (MSS %i, RTT %i ms)",
     (mss, rttMs) => {
       withSeed(mss + rttMs, (random) => {
         const model = open(mss, 20);

@@ -102,6 +102,26 @@ describe("impair()", () => {
     expect(numbers().length).toBe(before + 50);
   });
 
+  it("loses by one pattern, whatever else is drawn and however records are batched", () => {
+    const patterns = [{}, { duplicate: 0.5, corrupt: 0.5 }, { delayMs: 1 }].map((faults, i) => {
+      const { device } = setUp({ loss: 0.1, lossSeed: 77, ...faults });
+      const lost: number[] = [];
+      for (let n = 0; n < 1_000; n += i + 1) {
+        const many = Math.min(i + 1, 1_000 - n);
+        const before = device.counters.lost;
+        device.send(numbered(n, many));
+        if (device.counters.lost > before) lost.push(Math.floor(n / 6));
+      }
+      expect(device.counters.lost).toBeGreaterThan(50);
+      return { total: device.counters.lost, blocks: [...new Set(lost)] };
+    });
+    expect(patterns[1]).toEqual(patterns[0]);
+    expect(patterns[2]).toEqual(patterns[0]);
+    const { device } = setUp({ loss: 0.1, lossSeed: 78 });
+    device.send(numbered(0, 1_000));
+    expect(device.counters.lost).not.toBe(patterns[0]?.total);
+  });
+
   it("duplicates within the batch, also when the batch grows beyond 128 KiB", () => {
     const { inner, device, numbers } = setUp({ duplicate: 1 });
     inner.roomBytes = Infinity;
