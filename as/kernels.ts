@@ -6,6 +6,15 @@ import { faultPtr, setCurrentSlot } from "./assert.ts";
 import { load16, load32, store16, store32 } from "./bytes.ts";
 import { checksum, copySum, copySumAt, fold, pseudoSum, sum, update16 } from "./checksum.ts";
 import { edge } from "./conn/state.ts";
+import {
+  cookieHash,
+  cookieMss,
+  cookieMssIndex,
+  stampHasEcn,
+  stampHasSack,
+  stampShift,
+  stampWith,
+} from "./conn/syn_cookie.ts";
 import { sipHash, sipHash5 } from "./hash.ts";
 import {
   allocRing,
@@ -102,6 +111,7 @@ export { load16, load32, store16, store32 };
 export { checksum, copySum, copySumAt, fold, pseudoSum, sum, update16 };
 export { edge };
 export { sipHash, sipHash5 };
+export { cookieHash, cookieMss, cookieMssIndex, stampHasEcn, stampHasSack, stampShift, stampWith };
 export { allocRing, freeRing, initRings, ringAddress, ringPagesLive, ringTableBytes };
 export { growCubic, pauseCubic, reduceCubic, restoreCubic, saveCubic, timeoutCubic };
 export { hystartEnds, hystartGrowth, hystartSample };

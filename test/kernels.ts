@@ -31,6 +31,24 @@ export interface Kernels {
     protocol: number,
     bytes: number,
   ): number;
+  cookieHash(
+    keyA: bigint,
+    keyB: bigint,
+    localA: bigint,
+    localB: bigint,
+    remoteA: bigint,
+    remoteB: bigint,
+    ports: number,
+    irs: number,
+    tick: number,
+    mssIndex: number,
+  ): number;
+  cookieMss(index: number): number;
+  cookieMssIndex(mss: number): number;
+  stampWith(stamp: number, shift: number, sack: number, ecn: number): number;
+  stampShift(echo: number): number;
+  stampHasSack(echo: number): number;
+  stampHasEcn(echo: number): number;
   sipHash(keyA: bigint, keyB: bigint, ptr: number, bytes: number): bigint;
   sipHash5(
     keyA: bigint,

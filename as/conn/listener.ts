@@ -8,6 +8,7 @@ import {
   ADDRESS_SIZE,
   ADDRESSES_MAX,
   FEATURE_ANY_ADDRESS,
+  FLAG_HALF_OPEN,
   FLAG_QUEUED,
   Listener,
   LISTENER_SIZE,
@@ -109,6 +110,15 @@ export function findListener(seg: Segment): u32 {
     }
   }
   return best;
+}
+
+/** A connection's handshake is complete, or it has ended before. */
+export function leaveHalfOpen(tcb: Tcb): void {
+  if ((tcb.flags & FLAG_HALF_OPEN) === 0) return;
+  tcb.flags &= ~FLAG_HALF_OPEN;
+  const listener = listenerAt(tcb.listener);
+  assert(listener.halfOpen > 0, "a listener counts fewer half-open connections than it has");
+  listener.halfOpen--;
 }
 
 /** A connection counts against its listener's backlog no longer. */

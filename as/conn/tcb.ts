@@ -32,7 +32,7 @@ import { raise, silence } from "../events.ts";
 import { ipHeaderBytes, isIpv4 } from "../wire/ip.ts";
 import { flightAt, giveFlight, giveTcb, slotOf } from "../pool.ts";
 import { leaveTcb } from "./demux.ts";
-import { leaveBacklog } from "./listener.ts";
+import { leaveBacklog, leaveHalfOpen } from "./listener.ts";
 import { hasExtra, maxSegmentOf } from "./options.ts";
 import { dropReceiveRing, dropSendRing, ringLimit } from "./rings.ts";
 import { transition } from "./state.ts";
@@ -67,8 +67,9 @@ export function localMss(tcb: Tcb): u32 {
   return boot.mtu - fixedHeaderBytes(tcb);
 }
 
-function defaultMss(tcb: Tcb): u32 {
-  return isIpv4(tcb.remoteAddrA, tcb.remoteAddrB) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
+/** MSS of a remote whose SYN has no option, by its address. */
+export function defaultMssOf(a: u64, b: u64): u32 {
+  return isIpv4(a, b) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
 }
 
 /**
@@ -138,7 +139,7 @@ export function initializeSend(tcb: Tcb): void {
   tcb.sndNxt = iss;
   tcb.sndEnd = iss + 1;
   tcb.pathMtu = u16(boot.mtu);
-  tcb.peerMss = u16(defaultMss(tcb));
+  tcb.peerMss = u16(defaultMssOf(tcb.remoteAddrA, tcb.remoteAddrB));
   updateMss(tcb);
   tcb.tos = u8(boot.tos);
   tcb.lastHeardMs = control.nowMs;
@@ -264,6 +265,7 @@ export function freeConnection(tcb: Tcb): void {
 export function vacate(tcb: Tcb): void {
   dropTransfer(tcb);
   leaveTcb(slotOf(tcb));
+  leaveHalfOpen(tcb);
   leaveBacklog(tcb);
   tcb.state = u8(STATE_CLOSED);
   freeConnection(tcb);
@@ -287,6 +289,7 @@ export function endConnection(tcb: Tcb, cause: u32, reason: u32): void {
   }
   dropTransfer(tcb);
   leaveTcb(slotOf(tcb));
+  leaveHalfOpen(tcb);
   leaveBacklog(tcb);
   if ((tcb.flags & FLAG_RELEASED) !== 0) freeConnection(tcb);
   else if (!told) raise(tcb, EVENT_CLOSED);

@@ -34,6 +34,7 @@ import {
   STATE_TIME_WAIT,
   Tcb,
 } from "../layout.gen.ts";
+import { leaveHalfOpen } from "../conn/listener.ts";
 import { dropSendRing } from "../conn/rings.ts";
 import { restartKeepalive } from "../conn/idle.ts";
 import { finWait2Of } from "../conn/options.ts";
@@ -76,6 +77,7 @@ function completeHandshake(tcb: Tcb, seg: Segment): u32 {
     return DONE;
   }
   synAcknowledged(tcb);
+  leaveHalfOpen(tcb);
   noteWindow(tcb, seg.wnd);
   tcb.sndWnd = seg.wnd << sendShift(tcb);
   tcb.sndWl1 = seg.seq;

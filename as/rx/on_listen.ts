@@ -4,11 +4,9 @@
  */
 import { boot, control } from "../config.ts";
 import {
-  CAUSE_PASSIVE_OPEN,
   CAUSE_SYN,
   EVENT_ASKED,
   FLAG_PARKED,
-  FLAG_QUEUED,
   FLAG_RELEASED,
   LISTEN_FLAG_DECIDE_HOST,
   NONE,
@@ -18,35 +16,29 @@ import {
   STAT_DROP_CONNECTIONS,
   STAT_DROP_PARKED,
   STAT_PASSIVE_OPENS,
-  STATE_LISTEN,
   STATE_SYN_RECEIVED,
   Tcb,
 } from "../layout.gen.ts";
 import { enterTcb } from "../conn/demux.ts";
 import { findListener, listenerAt } from "../conn/listener.ts";
-import { inherit } from "../conn/options.ts";
 import { transition } from "../conn/state.ts";
-import { initializeSend, offeredFlags, takeSyn } from "../conn/tcb.ts";
+import { offeredFlags, takeSyn } from "../conn/tcb.ts";
 import { armLife } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
 import { takeSynEcn } from "../loss/ecn.ts";
 import { startPathMtu } from "../loss/path_mtu.ts";
 import { owe } from "../owed.ts";
-import { takeTcb, tcbAt } from "../pool.ts";
+import { takeTcb } from "../pool.ts";
 import { count } from "../stats.ts";
 import { answerReset } from "../tx/reply.ts";
 import { TCP_ACK, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
-
-function fillTuple(tcb: Tcb, seg: Segment): void {
-  tcb.localAddrA = seg.localAddrA;
-  tcb.localAddrB = seg.localAddrB;
-  tcb.remoteAddrA = seg.remoteAddrA;
-  tcb.remoteAddrB = seg.remoteAddrB;
-  tcb.localPort = seg.localPort;
-  tcb.remotePort = seg.remotePort;
-  tcb.remoteMacA = seg.remoteMacA;
-  tcb.remoteMacB = seg.remoteMacB;
-}
+import { newPassive } from "./new_passive.ts";
+import {
+  answerByCookie,
+  isAcceptQueueFull,
+  mayUseCookies,
+  usesCookiesAlways,
+} from "./on_cookie.ts";
 
 /** Our side of the open goes on: SYN,ACK. Nobody holds the handle until it is told. */
 export function answerSyn(tcb: Tcb): void {
@@ -62,7 +54,7 @@ function park(tcb: Tcb): void {
   raise(tcb, EVENT_ASKED);
 }
 
-/** Gives a SYN a TCB. Where there is no room it is dropped: the remote will try again. */
+/** Gives a SYN a TCB. Where there is no room a cookie answers; without cookies the remote will try again. */
 function openPassive(seg: Segment, id: u32): void {
   const listener = listenerAt(id);
   const asks = (listener.flags & LISTEN_FLAG_DECIDE_HOST) !== 0;
@@ -70,23 +62,18 @@ function openPassive(seg: Segment, id: u32): void {
     count(STAT_DROP_PARKED);
     return;
   }
-  if (listener.queued >= listener.backlog) {
+  const isFull = listener.queued >= listener.backlog;
+  if (isFull && (!mayUseCookies(listener) || isAcceptQueueFull(listener))) {
     count(STAT_DROP_BACKLOG);
     return;
   }
-  const slot = takeTcb();
+  const slot = isFull || usesCookiesAlways(listener) ? NONE : takeTcb();
   if (slot === NONE) {
-    count(STAT_DROP_CONNECTIONS);
+    if (mayUseCookies(listener)) answerByCookie(seg, listener);
+    else count(STAT_DROP_CONNECTIONS);
     return;
   }
-  const tcb = tcbAt(slot);
-  fillTuple(tcb, seg);
-  tcb.listener = u16(id);
-  tcb.flags |= FLAG_RELEASED | FLAG_QUEUED;
-  listener.queued++;
-  transition(tcb, STATE_LISTEN, CAUSE_PASSIVE_OPEN);
-  initializeSend(tcb);
-  inherit(tcb, listener);
+  const tcb = newPassive(seg, id, slot);
   takeSyn(tcb, seg, offeredFlags(tcb));
   takeSynEcn(tcb, seg);
   startPathMtu(tcb);

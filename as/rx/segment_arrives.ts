@@ -32,6 +32,7 @@ import { TCP_ACK, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
 import { processAck } from "./ack.ts";
 import { processFin } from "./fin.ts";
 import { onClosed } from "./on_closed.ts";
+import { COOKIE_DROPPED, openByCookie } from "./on_cookie.ts";
 import { onListen } from "./on_listen.ts";
 import { onSynSent } from "./on_syn_sent.ts";
 import { onTimeWaitRecord } from "./on_time_wait.ts";
@@ -100,7 +101,9 @@ function answer(tcb: Tcb, seg: Segment): void {
 /** Processes one validated segment. */
 export function segmentArrives(seg: Segment): void {
   seg.answer = ANSWER_NONE;
-  const ref = findSegment(seg);
+  let ref = findSegment(seg);
+  if (ref === NONE) ref = openByCookie(seg);
+  if (ref === COOKIE_DROPPED) return;
   if (ref === NONE) {
     if (!onListen(seg)) onClosed(seg);
     return;

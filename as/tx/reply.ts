@@ -6,6 +6,7 @@
 import { boot, control, replyBase } from "../config.ts";
 import {
   ETHERNET_HEADER_BYTES,
+  NONE,
   RECORD_HEADER_BYTES,
   REPLY_BYTES,
   Segment,
@@ -27,7 +28,13 @@ import { count } from "../stats.ts";
 import { writeEthernet } from "../wire/ethernet.ts";
 import { defaultTtl, etherTypeOf, ipHeaderBytes, writeIp } from "../wire/ip.ts";
 import { TCP_ACK, TCP_RST, writeTcp } from "../wire/tcp_header.ts";
-import { writeNop, writeTimestamps } from "../wire/tcp_options.ts";
+import {
+  writeMss,
+  writeNop,
+  writeSackPermitted,
+  writeTimestamps,
+  writeWindowScale,
+} from "../wire/tcp_options.ts";
 import {
   BARE_RECORD_MAX,
   bareSequence,
@@ -100,26 +107,27 @@ function takeResetToken(): bool {
   return true;
 }
 
-/** A segment without text from the addresses of a received one, to the MAC it came from. */
-function buildBare(
-  seg: Segment,
-  seq: u32,
-  ack: u32,
-  flags: u32,
-  wnd16: u32,
-  tsVal: u32,
-  tsEcr: u32,
-): void {
+/** Where the options of an answer made from a segment go, or 0 if there is no room. */
+function bareOptions(seg: Segment): usize {
   const at = roomFor(BARE_RECORD_MAX);
   if (at === 0) {
     count(STAT_DROP_REPLY_FULL);
-    return;
+    return 0;
   }
+  const ipBytes = ipHeaderBytes(seg.remoteAddrA, seg.remoteAddrB);
+  return at + RECORD_HEADER_BYTES + ETHERNET_HEADER_BYTES + ipBytes + TCP_HEADER_BYTES;
+}
+
+/**
+ * Sends a segment without text from the addresses of a received one, to the MAC it came from.
+ *
+ * @param end Where the options end that `bareOptions()` has made room for.
+ */
+function sendBare(seg: Segment, end: usize, seq: u32, ack: u32, flags: u32, wnd16: u32): void {
+  const at = replyBase + control.replyBytes;
   const frame = at + RECORD_HEADER_BYTES;
   const ipBytes = ipHeaderBytes(seg.remoteAddrA, seg.remoteAddrB);
   const tcp = frame + ETHERNET_HEADER_BYTES + ipBytes;
-  let end = tcp + TCP_HEADER_BYTES;
-  if (tsEcr !== 0) end = writeTimestamps(writeNop(writeNop(end)), tsVal, tsEcr);
   const tcpBytes = u32(end - tcp);
   writeTcp(tcp, seg.localPort, seg.remotePort, seq, ack, tcpBytes, flags, wnd16, 0);
   const pseudo = pseudoSum(
@@ -158,13 +166,51 @@ function buildBare(
 export function answerReset(seg: Segment): void {
   if ((seg.flags & TCP_RST) !== 0 || !takeResetToken()) return;
   count(STAT_RESETS_OUT);
-  if ((seg.flags & TCP_ACK) !== 0) buildBare(seg, seg.ack, 0, TCP_RST, 0, 0, 0);
-  else buildBare(seg, 0, seg.seq + seg.len, TCP_RST | TCP_ACK, 0, 0, 0);
+  const end = bareOptions(seg);
+  if (end === 0) return;
+  if ((seg.flags & TCP_ACK) !== 0) sendBare(seg, end, seg.ack, 0, TCP_RST, 0);
+  else sendBare(seg, end, 0, seg.seq + seg.len, TCP_RST | TCP_ACK, 0);
 }
 
 /** TIME-WAIT's acknowledgment, from its record. */
 export function answerTimeWait(seg: Segment, record: TimeWait): void {
-  buildBare(seg, record.sndNxt, record.rcvNxt, TCP_ACK, 0, control.nowMs, record.tsRecent);
+  let end = bareOptions(seg);
+  if (end === 0) return;
+  if (record.tsRecent !== 0) {
+    end = writeTimestamps(writeNop(writeNop(end)), control.nowMs, record.tsRecent);
+  }
+  sendBare(seg, end, record.sndNxt, record.rcvNxt, TCP_ACK, 0);
+}
+
+/**
+ * The SYN,ACK of a SYN cookie, made from the SYN alone. RFC 4987 section 3.6.
+ *
+ * @param iss The cookie.
+ * @param maxSegment MSS to offer at most; 0 = the link's.
+ * @param tsVal TSval, of use with `stamps`.
+ * @param shift Rcv.Wind.Shift; NONE without scaling.
+ */
+export function sendSynCookie(
+  seg: Segment,
+  iss: u32,
+  flags: u32,
+  wnd16: u32,
+  maxSegment: u32,
+  tsVal: u32,
+  stamps: bool,
+  sack: bool,
+  shift: u32,
+): void {
+  let end = bareOptions(seg);
+  if (end === 0) return;
+  const link = boot.mtu - ipHeaderBytes(seg.remoteAddrA, seg.remoteAddrB) - TCP_HEADER_BYTES;
+  end = writeMss(end, maxSegment !== 0 && maxSegment < link ? maxSegment : link);
+  if (stamps) {
+    end = sack ? writeSackPermitted(end) : writeNop(writeNop(end));
+    end = writeTimestamps(end, tsVal, seg.tsVal);
+    if (shift !== NONE) end = writeWindowScale(writeNop(end), shift);
+  }
+  sendBare(seg, end, iss, seg.seq + 1, flags, wnd16);
 }
 
 /** A SYN's reset when the host refuses it: the SYN is known only by its TCB. RFC 9293 section 3.10.7.1. */

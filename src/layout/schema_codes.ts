@@ -141,6 +141,7 @@ export const CODES: readonly EnumSchema[] = [
       ["ECN_CWR", "The window was reduced: the next new data carries CWR. RFC 3168 section 6.1.2."],
       ["CORK", "Only full segments go until it is off, or 200 ms have passed."],
       ["FAST_OPEN", "Opened with data or a cookie on the SYN. RFC 7413."],
+      ["HALF_OPEN", "Counts among its listener's half-open connections."],
     ],
   },
   {

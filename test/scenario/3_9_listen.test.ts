@@ -1,5 +1,6 @@
 /** Listening and demultiplexing: RFC 9293 sections 3.9.1, 3.10.1 and 3.10.7.2. */
 import { describe } from "vitest";
+import { COOKIES_NEVER } from "../../src/layout/layout.gen.ts";
 import { FULL_SYN, scenario } from "./dsl/scenario.ts";
 import type { Session } from "./dsl/session.ts";
 
@@ -30,8 +31,8 @@ describe("S73 the backlog", () => {
     `);
   });
 
-  scenario("half-open connections count, when the queue is short", (on) => {
-    on.server().script(`
+  scenario("half-open connections count, when the queue is short and cookies are off", (on) => {
+    on.server({ synCookies: COOKIES_NEVER }).script(`
       +0  listen backlog 2
       +0  < 40001 > 8080 S 0:0(0) win 20000 <mss 1000>
       +0  > 8080 > 40001 S. 0:0(0) ack 1
