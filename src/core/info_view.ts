@@ -184,6 +184,16 @@ export class InfoView {
     return this.#endpoint(INFO_REMOTE_ADDR_A, INFO_REMOTE_PORT);
   }
 
+  /** Any other field of 32 bits. @param offset INFO_…, bytes. */
+  readU32(offset: number): number {
+    return this.#u32(offset);
+  }
+
+  /** Any field of 64 bits; exact below 2^53. @param offset INFO_…, bytes. */
+  readU64(offset: number): number {
+    return Number(this.#view.getBigUint64(this.#at + offset, true));
+  }
+
   #u32(offset: number): number {
     return this.#view.getUint32(this.#at + offset, true);
   }
