@@ -1,7 +1,13 @@
 /** Sockets for datagrams: what DHCP, DNS and the gateway need. Source: RFC 768, RFC 1122 section 4.1. */
-import { AddressInUse, AddressNotAvailable, BadResource, NoBuffers } from "../errors.ts";
+import {
+  AddressInUse,
+  AddressNotAvailable,
+  BadResource,
+  ConnectionRefused,
+  NoBuffers,
+} from "../errors.ts";
 import { read16 } from "../wire/bytes.ts";
-import { UNREACHABLE_PORT } from "../wire/icmp.ts";
+import { ICMP_UNREACHABLE, UNREACHABLE_PORT } from "../wire/icmp.ts";
 import { type Ipv4Packet, PROTOCOL_UDP } from "../wire/ipv4.ts";
 import { buildUdp, parseUdp } from "../wire/udp.ts";
 import { ADDRESS_ANY, formatIpv4, isUnicast } from "./addresses.ts";
@@ -62,6 +68,9 @@ export class UdpSocket {
   /** Called for each ICMP error about a datagram of this socket; forged ones are possible. */
   onError: ((error: UdpError) => void) | null = null;
   readonly #udp: Udp;
+  #peer: { readonly address: number; readonly port: number } | null = null;
+  /** What the peer's host said of an earlier datagram and nobody was told yet. */
+  #refused: ConnectionRefused | null = null;
   #closed = false;
 
   /** Made by {@linkcode Udp.bind}. */
@@ -72,18 +81,58 @@ export class UdpSocket {
   }
 
   /**
+   * Names the peer: datagrams of others are dropped and counted from now on, and a port unreachable of its host fails the
+   * next `send()` to it. RFC 1122 section 4.1.3.3 wants such errors passed up.
+   *
+   * @param address u32.
+   * @param port 1 to 65535.
+   */
+  connect(address: number, port: number): void {
+    this.#peer = { address, port };
+    this.#refused = null;
+  }
+
+  /**
    * Sends a datagram.
    *
    * @param data Payload; larger than the MTU allows = dropped and counted.
    * @param address u32; may be a broadcast address.
    * @param port 1 to 65535.
    * @returns False if it was dropped.
-   * @throws BadResource if the socket is closed.
+   * @throws BadResource if the socket is closed, ConnectionRefused (once) if the connected peer has refused an earlier
+   * datagram.
    */
   send(data: Uint8Array, address: number, port: number, options: SendOptions = {}): boolean {
     if (this.#closed) throw new BadResource(`Cannot send from UDP port ${this.port}: closed`);
+    const refused = this.#isPeer(address, port) ? this.#refused : null;
+    this.#refused = null;
+    if (refused !== null) throw refused;
     const bound = this.address === ADDRESS_ANY ? {} : { source: this.address };
     return this.#udp.send(data, { address, port, localPort: this.port }, { ...bound, ...options });
+  }
+
+  /** A datagram arrived; called by {@linkcode Udp} alone. @returns False if nobody wanted it. */
+  deliver(message: UdpMessage): boolean {
+    const isWanted = this.#peer === null || this.#isPeer(message.address, message.port);
+    if (!isWanted || this.onMessage === null) return false;
+    this.onMessage(message);
+    return true;
+  }
+
+  /** An ICMP error arrived; called by {@linkcode Udp} alone. */
+  fail(error: UdpError): void {
+    const { address, port, type, code } = error;
+    const isRefusal = type === ICMP_UNREACHABLE && code === UNREACHABLE_PORT;
+    if (isRefusal && this.#isPeer(address, port)) {
+      this.#refused = new ConnectionRefused(
+        `Cannot send to UDP port ${port} of ${formatIpv4(address)}: nobody listens there`,
+      );
+    }
+    this.onError?.(error);
+  }
+
+  #isPeer(address: number, port: number): boolean {
+    return this.#peer?.address === address && this.#peer.port === port;
   }
 
   /** Frees the port. Idempotent. */
@@ -213,8 +262,8 @@ export class Udp {
     };
     const socket = this.#find(packet.destination, datagram.destinationPort);
     if (socket !== undefined) {
-      if (socket.onMessage === null) return this.#ip.count("UDP_UNHEARD");
-      return socket.onMessage(message);
+      if (!socket.deliver(message)) this.#ip.count("UDP_UNHEARD");
+      return;
     }
     const unclaimed = {
       ...message,
@@ -235,7 +284,7 @@ export class Udp {
     if (socket === undefined || !isUnicast(quoted.destination)) {
       return this.#ip.count("ICMP_QUOTED");
     }
-    socket.onError?.({ ...error, address: quoted.destination, port: read16(quoted.payload, 2) });
+    socket.fail({ ...error, address: quoted.destination, port: read16(quoted.payload, 2) });
   }
 
   /** The socket of exactly this address first; one of any address takes only what is for us. */
