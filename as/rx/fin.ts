@@ -10,6 +10,7 @@ import {
   REASON_NORMAL,
   Segment,
   STATE_CLOSE_WAIT,
+  STATE_CLOSED,
   STATE_CLOSING,
   STATE_ESTABLISHED,
   STATE_FIN_WAIT_1,
@@ -59,6 +60,8 @@ function advanceByFin(tcb: Tcb): void {
 export function processFin(tcb: Tcb, seg: Segment): void {
   if ((seg.flags & TCP_FIN) === 0) return;
   const state = tcb.state;
+  // The seventh step may have ended it: "Do not process the FIN if the state is CLOSED".
+  if (state === STATE_CLOSED) return;
   if (state === STATE_TIME_WAIT) {
     // "Remain in the TIME-WAIT state. Restart the 2 MSL time-wait timeout", and acknowledge the repeated FIN.
     seg.answer = ANSWER_ACK;

@@ -2,6 +2,7 @@
 import process from "node:process";
 import { HELP, parseCommand, UsageError } from "./args.ts";
 import { runRelay } from "./run_relay.ts";
+import { runSim } from "./run_sim.ts";
 import { runSock } from "./run_sock.ts";
 import { VERSION } from "./version.ts";
 
@@ -18,6 +19,7 @@ function outdated(): string | null {
 
 /** Commands that read their own arguments. Each answers the exit code. */
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  sim: runSim,
   sock: runSock,
 };
 

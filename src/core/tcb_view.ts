@@ -97,6 +97,16 @@ export class TcbView {
     return handles;
   }
 
+  /** A field of a TCB. @param offset TCB_* of a u32. */
+  u32(slot: number, offset: number): number {
+    return this.#view.getUint32(this.ptr(slot) + offset, true);
+  }
+
+  /** A field of a TCB. @param offset TCB_* of a u16. */
+  u16(slot: number, offset: number): number {
+    return this.#view.getUint16(this.ptr(slot) + offset, true);
+  }
+
   /** Address of a slot's TCB. */
   ptr(slot: number): number {
     return this.#tcbPtr + (slot * TCB_SIZE);

@@ -172,3 +172,16 @@ describe("S40 RFC 9293 section 3.10.5: ABORT", () => {
     `);
   });
 });
+
+describe("RFC 9293 section 3.6.1 (SHLD-3): both directions were let go", () => {
+  scenario("RST answers new text with a FIN too, when the connection was let go", (on) => {
+    on.established().script(`
+      +0 close
+      +0 > F. 1:1(0) ack 1
+      +0 < . 1:1(0) ack 2 win 20000
+      +0 < FP. 1:101(100) ack 2 win 20000
+      +0 > R 2:2(0) win 0 <>
+      +0 state GONE
+    `);
+  });
+});

@@ -3,7 +3,8 @@
  * same everywhere. In a page it is `globalThis.tidewireHashes`, elsewhere it prints one line.
  */
 import { coreModule } from "../../src/core/wasm_source.ts";
-import { drawPlan, runWorld } from "./world.ts";
+import { drawPlan } from "../../src/sim/plan.ts";
+import { runWorld } from "../../src/sim/world.ts";
 
 /** What one runtime answers. */
 export interface HashReport {
@@ -26,7 +27,7 @@ function runtimeName(): string {
 async function report(seeds: readonly number[], hashEvery: number): Promise<HashReport> {
   const module = await coreModule();
   const outcomes = seeds.map((seed) => {
-    const { steps, hashes } = runWorld(module, drawPlan(seed), hashEvery);
+    const { steps, hashes } = runWorld(module, drawPlan(seed), { hashEvery });
     return { seed, steps, hashes };
   });
   return { runtime: runtimeName(), outcomes };

@@ -43,7 +43,9 @@ export const HOST_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "src/mod.ts": ["src/api", "src/worker", "src/stack.ts", ...STACK_PARTS],
   // Scripts drive the stack from above, through sockets and through the frames of its link.
   "src/packetdrill": ["src/api", "src/stack.ts", ...STACK_PARTS],
-  "src/cli": [...FACES, "src/packetdrill", "src/mod.ts", "src/stack.ts", ...STACK_PARTS],
+  // Simulations draw stacks from above, and look into them.
+  "src/sim": ["src/stack.ts", ...STACK_PARTS],
+  "src/cli": [...FACES, "src/packetdrill", "src/sim", "src/mod.ts", "src/stack.ts", ...STACK_PARTS],
   "src/bench": [...FACES, "src/mod.ts", "src/stack.ts", ...STACK_PARTS],
   // Scripts run on a bare clone, before there is anything else.
   "src/dev": [],

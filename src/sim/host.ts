@@ -1,0 +1,180 @@
+/** A simulated machine: its cable, its stack while it is up, and what watches both. */
+import type { Device, DeviceSink } from "../link/device.ts";
+import { impair, type ImpairedDevice } from "../link/impair.ts";
+import { forEachRecord } from "../link/records.ts";
+import type { Tuning } from "../options.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
+import { seededRandom } from "../runtime/seeded_random.ts";
+import { openStack, type Stack } from "../stack.ts";
+import type { Application } from "./application.ts";
+import type { Plan } from "./plan.ts";
+import { StateChecker } from "./state_checker.ts";
+import { WireChecker } from "./wire_checker.ts";
+
+/** Of all cards: locally administered. */
+const MAC_PREFIX = [2, 0, 0, 0, 1];
+
+/** A clock that can be stopped: who sleeps meets no deadline until it wakes. */
+export class SleepyClock implements Clock {
+  readonly #clock: Clock;
+  #awakeAtMs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** Nothing happens before this moment. */
+  sleepUntil(atMs: number): void {
+    this.#awakeAtMs = Math.max(this.#awakeAtMs, atMs);
+  }
+
+  at(atMs: number, callback: () => void): Timer {
+    let timer: Timer;
+    const fire = (): void => {
+      if (this.#clock.now() < this.#awakeAtMs) timer = this.#clock.at(this.#awakeAtMs, fire);
+      else callback();
+    };
+    timer = this.#clock.at(atMs, fire);
+    return { cancel: () => timer.cancel() };
+  }
+}
+
+/** What a host is made of. */
+export interface HostParts {
+  readonly module: WebAssembly.Module;
+  readonly plan: Plan;
+  readonly index: number;
+  readonly port: Device;
+  readonly clock: Clock;
+  /** A rule was broken. */
+  readonly complain: (rule: string) => void;
+  /** Frames on the cable, for a trace. */
+  readonly onFrame: ((host: number, isSent: boolean, frame: Uint8Array) => void) | null;
+}
+
+/** A machine. */
+export class SimulatedHost {
+  readonly cable: ImpairedDevice;
+  readonly clock: SleepyClock;
+  readonly applications: Application[] = [];
+  readonly wire: WireChecker;
+  readonly #parts: HostParts;
+  #stack: Stack;
+  #state: StateChecker;
+  #sink: DeviceSink | null = null;
+  #boots = 0;
+  #isAsleep = false;
+
+  constructor(parts: HostParts) {
+    this.#parts = parts;
+    const { plan, index, clock } = parts;
+    this.clock = new SleepyClock(clock);
+    this.wire = new WireChecker(plan.mtu, () => clock.now());
+    const random = seededRandom(plan.seed * 8 + index);
+    this.cable = impair(parts.port, { clock, random, direction: "out", ...plan.faults });
+    this.cable.open({
+      receive: (batch) => this.#receive(batch),
+      ready: () => this.#sink?.ready(),
+      up: () => this.#sink?.up(),
+      down: (reason) => this.#sink?.down(reason),
+    });
+    this.#stack = this.#open();
+    this.#state = new StateChecker(this.#stack.core);
+  }
+
+  /** What runs on it now. */
+  get stack(): Stack {
+    return this.#stack;
+  }
+
+  /** Its IPv4 address. */
+  get address(): string {
+    return `10.0.0.${this.#parts.index + 1}`;
+  }
+
+  /** Looks at everything. @returns What is wrong, or null. */
+  check(): string | null {
+    return this.#state.check() ?? (this.#isAsleep ? null : this.wire.idle());
+  }
+
+  /** Loses all its state without a word, and starts again. */
+  crash(): void {
+    const old = this.#stack;
+    this.#sink = null;
+    for (const application of this.applications) application.die();
+    this.applications.length = 0;
+    // What it says on its way out goes nowhere.
+    old.close();
+    this.wire.forgive(true);
+    this.#stack = this.#open();
+    this.#state = new StateChecker(this.#stack.core);
+  }
+
+  /** Sleeps: neither time nor frames reach it. */
+  suspend(untilMs: number): void {
+    this.#isAsleep = true;
+    this.clock.sleepUntil(untilMs);
+    this.wire.forgive(false);
+  }
+
+  /** Is awake again. */
+  wake(): void {
+    this.#isAsleep = false;
+    this.wire.forgive(false);
+  }
+
+  /** Nothing is held any more: slots, flight blocks with their ranges, rings, TIME-WAIT records. */
+  get isEmpty(): boolean {
+    const { connections, flights, ringPages, timeWaits } = this.#stack.core.tcbs.live();
+    return connections + flights + ringPages + timeWaits === 0;
+  }
+
+  #open(): Stack {
+    const { module, plan, index } = this.#parts;
+    const tuning: Tuning = plan.stacks[index] ?? {};
+    const sinkOf = (sink: DeviceSink): void => {
+      this.#sink = sink;
+      sink.up();
+    };
+    const cable = this.cable;
+    let mine: DeviceSink | null = null;
+    const link: Device = {
+      mtu: plan.mtu,
+      mac: new Uint8Array([...MAC_PREFIX, index]),
+      open: (sink) => sinkOf(mine = sink),
+      room: () => cable.room(),
+      send: (batch) => {
+        if (this.#sink !== mine) return;
+        this.#watchSent(batch);
+        cable.send(batch);
+      },
+      close: () => {},
+    };
+    return openStack(module, {
+      link,
+      clock: this.clock,
+      random: seededRandom(plan.seed * 64 + index * 8 + this.#boots++),
+      address: { cidr: `${this.address}/24` },
+      tuning,
+    });
+  }
+
+  #watchSent(batch: Uint8Array): void {
+    forEachRecord(batch, (at, bytes) => {
+      const frame = batch.subarray(at, at + bytes);
+      this.#parts.onFrame?.(this.#parts.index, true, frame);
+      const broken = this.wire.sent(frame);
+      if (broken !== null) this.#parts.complain(`host ${this.#parts.index}: ${broken}`);
+    });
+  }
+
+  #receive(batch: Uint8Array): void {
+    if (this.#isAsleep || this.#sink === null) return;
+    forEachRecord(batch, (at, bytes) => this.wire.received(batch.subarray(at, at + bytes)));
+    this.#sink.receive(batch);
+  }
+}
