@@ -8,6 +8,7 @@ import {
   ADDRESS_SIZE,
   ADDRESSES_MAX,
   FEATURE_ANY_ADDRESS,
+  FLAG_FAST_OPEN,
   FLAG_HALF_OPEN,
   FLAG_QUEUED,
   Listener,
@@ -119,6 +120,9 @@ export function leaveHalfOpen(tcb: Tcb): void {
   const listener = listenerAt(tcb.listener);
   assert(listener.halfOpen > 0, "a listener counts fewer half-open connections than it has");
   listener.halfOpen--;
+  if ((tcb.flags & FLAG_FAST_OPEN) === 0) return;
+  listener.fastOpenQueued--;
+  control.fastOpenPending--;
 }
 
 /** A connection counts against its listener's backlog no longer. */

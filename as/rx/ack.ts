@@ -10,6 +10,7 @@ import {
   EVENT_WRITABLE,
   FLAG_ACTIVE,
   FLAG_ECN,
+  FLAG_FAST_OPEN,
   FLAG_FIN_SENT,
   FLAG_READ_CLOSED,
   FLAG_RELEASED,
@@ -86,10 +87,11 @@ function completeHandshake(tcb: Tcb, seg: Segment): u32 {
     transition(tcb, STATE_ESTABLISHED, CAUSE_SYN_ACK);
     raise(tcb, EVENT_OPENED | EVENT_WRITABLE);
   } else {
-    // From now on the host holds the handle, unless it parked the SYN and holds it already.
-    tcb.flags &= ~FLAG_RELEASED;
+    // From now on the host holds the handle, unless it parked the SYN or was told by Fast Open and holds it already.
+    const isKnown = (tcb.flags & FLAG_FAST_OPEN) !== 0;
+    if (!isKnown) tcb.flags &= ~FLAG_RELEASED;
     transition(tcb, STATE_ESTABLISHED, CAUSE_SYN_ACK);
-    raise(tcb, EVENT_ACCEPTABLE | EVENT_WRITABLE);
+    if (!isKnown) raise(tcb, EVENT_ACCEPTABLE | EVENT_WRITABLE);
   }
   closeIfQueued(tcb);
   restartKeepalive(tcb);

@@ -32,6 +32,7 @@ import { takeTcb } from "../pool.ts";
 import { count } from "../stats.ts";
 import { answerReset } from "../tx/reply.ts";
 import { TCP_ACK, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
+import { serveFastOpen } from "./fast_open.ts";
 import { newPassive } from "./new_passive.ts";
 import {
   answerByCookie,
@@ -81,6 +82,7 @@ function openPassive(seg: Segment, id: u32): void {
   tcb.sndWl1 = seg.seq;
   tcb.sndWl2 = tcb.iss;
   enterTcb(slot);
+  if (!asks) serveFastOpen(tcb, seg, listener);
   count(STAT_PASSIVE_OPENS);
   if (asks) park(tcb);
   else answerSyn(tcb);

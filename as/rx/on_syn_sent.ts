@@ -22,6 +22,7 @@ import {
   Tcb,
 } from "../layout.gen.ts";
 import { restartKeepalive } from "../conn/idle.ts";
+import { endOfSyn, takeFastOpenAnswer } from "../conn/fast_open.ts";
 import { transition } from "../conn/state.ts";
 import { endConnection, offeredFlags, takeSyn } from "../conn/tcb.ts";
 import { disarmLife, disarmRetransmit } from "../deadline/deadline.ts";
@@ -70,6 +71,7 @@ function establish(tcb: Tcb, seg: Segment): void {
   tcb.sndWl1 = seg.seq;
   tcb.sndWl2 = seg.ack;
   synAcknowledged(tcb);
+  takeFastOpenAnswer(tcb, seg);
   transition(tcb, STATE_ESTABLISHED, CAUSE_SYN_ACK);
   restartKeepalive(tcb);
   raise(tcb, EVENT_OPENED | EVENT_WRITABLE);
@@ -85,7 +87,7 @@ function establish(tcb: Tcb, seg: Segment): void {
 export function onSynSent(tcb: Tcb, seg: Segment): void {
   const hasAck = (seg.flags & TCP_ACK) !== 0;
   // First, the ACK bit: "If SEG.ACK =< ISS or SEG.ACK > SND.NXT, send a reset".
-  if (hasAck && !isAckAcceptable(seg.ack, tcb.iss, tcb.sndNxt)) {
+  if (hasAck && !isAckAcceptable(seg.ack, tcb.iss, endOfSyn(tcb))) {
     seg.answer = ANSWER_RST;
     return;
   }

@@ -103,6 +103,21 @@ function takeOutOfOrder(tcb: Tcb, seg: Segment, seq: u32, ptr: usize, bytes: u32
   else if (placed !== PLACED) count(STAT_DROP_RANGES);
 }
 
+/** The text of a SYN whose cookie is good, from its first byte on; what does not fit the remote sends again. RFC 7413. */
+export function takeTextOfSyn(tcb: Tcb, seg: Segment): void {
+  const bytes = seg.textBytes < tcb.rcvBuf ? seg.textBytes : tcb.rcvBuf;
+  if (!fitReceiveRing(tcb, bytes)) {
+    count(STAT_DROP_RING);
+    return;
+  }
+  const ring = ringPtr(tcb.receiveRing);
+  const mask = ringMask(tcb.receiveRing);
+  tcb.rcvNxt = placeInOrder(0, ring, mask, tcb.rcvNxt, tcb.rcvNxt, seg.textPtr, bytes);
+  tcb.rcvAdv = tcb.rcvNxt;
+  countMany(STAT_BYTES_IN, bytes);
+  raise(tcb, EVENT_READABLE);
+}
+
 /** The user reads no more: acknowledged and dropped, or refused once the whole connection was let go. */
 function refuseText(tcb: Tcb, seg: Segment): bool {
   if ((tcb.flags & (FLAG_READ_CLOSED | FLAG_RELEASED)) === 0) return false;

@@ -23,12 +23,13 @@ import {
   VNET_HEADER_BYTES,
 } from "../layout.gen.ts";
 import { copySumAt, fold, pseudoSum, sum } from "../checksum.ts";
+import { cookieToSend } from "../conn/fast_open.ts";
 import { offeredFlags, offeredMss, receiveShift } from "../conn/tcb.ts";
 import { ignoresPathMtu } from "../loss/path_mtu.ts";
 import { ringMask, ringPtr } from "../conn/rings.ts";
 import { disarmAck } from "../deadline/deadline.ts";
 import { ecnBits } from "../loss/ecn.ts";
-import { flightAt } from "../pool.ts";
+import { flightAt, needExtra } from "../pool.ts";
 import { rangeCount, sackBlock } from "../rx/reassembly.ts";
 import { count } from "../stats.ts";
 import { store16 } from "../bytes.ts";
@@ -37,6 +38,7 @@ import { defaultTtl, etherTypeOf, ipHeaderBytes, isIpv4, writeIp } from "../wire
 import { allowFragments } from "../wire/ipv4.ts";
 import { TCP_ACK, TCP_ECE, TCP_RST, TCP_SYN, writeTcp } from "../wire/tcp_header.ts";
 import {
+  writeFastOpen,
   writeMss,
   writeNop,
   writeSackBlock,
@@ -82,6 +84,16 @@ export function sackBytes(tcb: Tcb): u32 {
   return blocks === 0 ? 0 : SACK_HEADER_BYTES + blocks * SACK_BLOCK_BYTES;
 }
 
+/** The Fast Open option, padded to whole words. RFC 7413 section 4.1.1. */
+function writeCookie(tcb: Tcb, at: usize, offering: bool): usize {
+  const bytes = cookieToSend(tcb, offering);
+  if (bytes === NONE) return at;
+  const extra = needExtra(tcb);
+  // What stands before it fills whole words, and its length is even.
+  const end = writeFastOpen(at, extra.fastOpenA, extra.fastOpenB, bytes);
+  return ((end - at) & 3) === 0 ? end : writeNop(writeNop(end));
+}
+
 /** Options of a SYN: what we offer, or in a SYN,ACK what both want. RFC 7323 sections 2.2 and 3.2, RFC 2018 section 2. */
 function writeSynOptions(tcb: Tcb, at: usize): usize {
   const offering = tcb.state === STATE_SYN_SENT;
@@ -95,7 +107,7 @@ function writeSynOptions(tcb: Tcb, at: usize): usize {
   if (stamps) at = writeTimestamps(at, control.nowMs, tcb.tsRecent);
   else if (sack) at = writeNop(writeNop(at));
   if (scale) at = writeWindowScale(writeNop(at), receiveShift());
-  return at;
+  return writeCookie(tcb, at, offering);
 }
 
 function writeOptions(tcb: Tcb, at: usize): usize {
@@ -215,7 +227,7 @@ export function buildSegment(tcb: Tcb, at: usize, seq: u32, bytes: u32, flags: u
     tcpBytes,
   );
   total = sum(tcp, headerBytes, total);
-  if (bytes > 0) total = copyText(tcb, text, seq, bytes, total);
+  if (bytes > 0) total = copyText(tcb, text, isSyn ? seq + 1 : seq, bytes, total);
   store16(tcp + TCP_CHECKSUM_AT, ~fold(total) & 0xffff);
   writeLinkAndIp(tcb, frame, tcpBytes, ecnBits(flags));
   const frameBytes = ETHERNET_HEADER_BYTES + ipBytes + tcpBytes;

@@ -31,6 +31,7 @@ import {
   VNET_HEADER_BYTES,
 } from "../layout.gen.ts";
 import { isCorked } from "../conn/idle.ts";
+import { forgoFastOpen, noteSynText, textOfSyn } from "../conn/fast_open.ts";
 import { canSendData, isOpening, isSynchronized } from "../conn/state.ts";
 import { armPersist, armRetransmit } from "../deadline/deadline.ts";
 import { initCongestion, restartAfterIdle } from "../loss/congestion.ts";
@@ -88,11 +89,15 @@ function moveReplies(): bool {
 
 /** SYN or SYN,ACK. RFC 9293 sections 3.10.1 and 3.10.7.2; the timer by RFC 6298 section 5.1. */
 function paySyn(tcb: Tcb): void {
-  if (!hasRoom(0)) return;
+  const isFirst = tcb.sndNxt === tcb.iss;
+  const text: u32 = isFirst && tcb.state === STATE_SYN_SENT ? textOfSyn(tcb) : 0;
+  if (!hasRoom(text)) return;
   tcb.owed = u8(u32(tcb.owed) & ~OWED_SYN);
+  if (!isFirst && tcb.state === STATE_SYN_SENT) forgoFastOpen(tcb);
   const flags = tcb.state === STATE_SYN_RECEIVED ? TCP_SYN | TCP_ACK : TCP_SYN;
-  put(tcb, tcb.iss, 0, flags | synEcnFlags(tcb));
-  if (tcb.sndNxt === tcb.iss) {
+  put(tcb, tcb.iss, text, flags | synEcnFlags(tcb));
+  if (isFirst) {
+    noteSynText(tcb, text);
     tcb.sndNxt = tcb.iss + 1;
     tcb.lastSendMs = control.nowMs;
   } else {

@@ -30,7 +30,13 @@ import {
   STATUS_WRONG_STATE,
 } from "../layout.gen.ts";
 import { enterTcb, findTuple, REF_TIME_WAIT } from "../conn/demux.ts";
-import { freeListener, leaveBacklog, listenerAt, sameListener } from "../conn/listener.ts";
+import {
+  freeListener,
+  leaveBacklog,
+  leaveHalfOpen,
+  listenerAt,
+  sameListener,
+} from "../conn/listener.ts";
 import { transition } from "../conn/state.ts";
 import { endConnection, initializeSend } from "../conn/tcb.ts";
 import { armLife, disarmLife } from "../deadline/deadline.ts";
@@ -105,6 +111,8 @@ export function closeListener(id: u32): i32 {
   if (id >= LISTENERS_MAX || listenerAt(id).used === 0) return -STATUS_BAD_ARGUMENT;
   for (let slot: u32 = 0; slot < control.tcbHigh; slot++) {
     const tcb = tcbAt(slot);
+    // A connection by Fast Open may have been accepted before its handshake is complete.
+    if ((tcb.flags & FLAG_USED) !== 0 && u32(tcb.listener) === id) leaveHalfOpen(tcb);
     if (
       (tcb.flags & (FLAG_USED | FLAG_QUEUED)) !== (FLAG_USED | FLAG_QUEUED) ||
       u32(tcb.listener) !== id

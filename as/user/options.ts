@@ -13,6 +13,7 @@ import {
   EXTRA_FLAG_PROBE_MTU,
   EXTRA_FLAG_QUIET_ERRORS,
   EXTRA_FLAG_USER_TIMEOUT_SENT,
+  FEATURE_FAST_OPEN_CLIENT,
   FLAG_CORK,
   FLAG_NO_DELAY,
   HOPS_MAX,
@@ -48,9 +49,11 @@ import {
   STATUS_BAD_ARGUMENT,
   STATUS_OK,
   STATUS_STALE_HANDLE,
+  STATUS_UNSUPPORTED,
   STATUS_WRONG_STATE,
   Tcb,
 } from "../layout.gen.ts";
+import { takeCookieOfCall } from "../conn/fast_open.ts";
 import { restartKeepalive, uncork } from "../conn/idle.ts";
 import { ringLimit } from "../conn/rings.ts";
 import { isOpening, isSynchronized } from "../conn/state.ts";
@@ -241,7 +244,12 @@ function setSyn(tcb: Tcb, option: u32, value: u32): i32 {
     needExtra(tcb).maxSegment = u16(value);
     return STATUS_OK;
   }
-  if (option === OPTION_FAST_OPEN) return setExtraFlag(tcb, EXTRA_FLAG_FAST_OPEN_ASKED, value);
+  if (option === OPTION_FAST_OPEN) {
+    if ((boot.features & FEATURE_FAST_OPEN_CLIENT) === 0) return -STATUS_UNSUPPORTED;
+    // RFC 7413 section 4.2.1: 2 brings a cookie, 1 asks for one.
+    if (value === 2) return takeCookieOfCall(tcb) ? STATUS_OK : -STATUS_BAD_ARGUMENT;
+    return setExtraFlag(tcb, EXTRA_FLAG_FAST_OPEN_ASKED, value);
+  }
   if (option === OPTION_TIMESTAMPS) return setExtraFlag(tcb, EXTRA_FLAG_NO_TIMESTAMPS, value ^ 1);
   const status = setExtraFlag(tcb, EXTRA_FLAG_NO_ECN, value ^ 1);
   return status === STATUS_OK ? setExtraFlag(tcb, EXTRA_FLAG_ECN_ASKED, value) : status;

@@ -1,7 +1,6 @@
 /** Reads options, in the groups of `options.ts`: what was set, or what is in force where nothing was. */
 import {
   EXTRA_FLAG_ECN_ASKED,
-  EXTRA_FLAG_FAST_OPEN_ASKED,
   EXTRA_FLAG_KEEP_ALIVE,
   EXTRA_FLAG_LINGERS,
   EXTRA_FLAG_NO_ECN,
@@ -59,6 +58,7 @@ import {
 } from "../conn/options.ts";
 import { isOpening } from "../conn/state.ts";
 import { offeredMss } from "../conn/tcb.ts";
+import { tellCookie } from "../conn/fast_open.ts";
 import { extraOf } from "../pool.ts";
 import { defaultTtl } from "../wire/ip.ts";
 import { resolve } from "./handle.ts";
@@ -84,7 +84,7 @@ function readSwitch(tcb: Tcb, option: u32): i32 {
     case OPTION_QUICK_ACK:
       return oneIf(!hasExtra(tcb, EXTRA_FLAG_NO_QUICK_ACK));
     case OPTION_FAST_OPEN:
-      return oneIf(hasExtra(tcb, EXTRA_FLAG_FAST_OPEN_ASKED));
+      return i32(tellCookie(tcb));
     case OPTION_ECN: {
       const asks = (boot.features & FEATURE_ECN) !== 0 || hasExtra(tcb, EXTRA_FLAG_ECN_ASKED);
       return oneIf(asks && !hasExtra(tcb, EXTRA_FLAG_NO_ECN));

@@ -6,7 +6,9 @@
  */
 import { load16, load32, store16, store32 } from "../bytes.ts";
 import {
+  FAST_OPEN_COOKIE_MAX,
   Segment,
+  SEGMENT_OPTION_FAST_OPEN,
   SEGMENT_OPTION_MSS,
   SEGMENT_OPTION_SACK,
   SEGMENT_OPTION_SACK_PERMITTED,
@@ -23,6 +25,9 @@ const KIND_WINDOW_SCALE: u32 = 3;
 const KIND_SACK_PERMITTED: u32 = 4;
 const KIND_SACK: u32 = 5;
 const KIND_TIMESTAMPS: u32 = 8;
+/** TCP Fast Open. RFC 7413 section 4.1.1. */
+const KIND_FAST_OPEN: u32 = 34;
+const FAST_OPEN_COOKIE_MIN: u32 = 4;
 /** Lengths of whole options, bytes. */
 const MSS_BYTES: u32 = 4;
 const WINDOW_SCALE_BYTES: u32 = 3;
@@ -61,6 +66,16 @@ function readSack(at: usize, length: u32, segment: Segment): bool {
   return true;
 }
 
+/** Reads a Fast Open option; one whose length can not be "MUST be ignored". RFC 7413 section 4.1.1. */
+function readFastOpen(at: usize, bytes: u32, segment: Segment): void {
+  const isRight = bytes >= FAST_OPEN_COOKIE_MIN && bytes <= FAST_OPEN_COOKIE_MAX &&
+    (bytes & 1) === 0;
+  if (bytes !== 0 && !isRight) return;
+  segment.fastOpenPtr = u32(at + OPTION_HEADER_BYTES);
+  segment.fastOpenBytes = bytes;
+  segment.options |= SEGMENT_OPTION_FAST_OPEN;
+}
+
 /** Reads one option that we know, or skips it. @returns False if its length is not the one its kind has. */
 function readOption(at: usize, kind: u32, length: u32, segment: Segment): bool {
   switch (kind) {
@@ -87,6 +102,10 @@ function readOption(at: usize, kind: u32, length: u32, segment: Segment): bool {
     case KIND_TIMESTAMPS: {
       if (length !== TIMESTAMPS_BYTES) return false;
       readTimestamps(at, segment);
+      return true;
+    }
+    case KIND_FAST_OPEN: {
+      readFastOpen(at, length - OPTION_HEADER_BYTES, segment);
       return true;
     }
     // Unknown options are skipped by their length. RFC 9293 section 3.2, MUST-6.
@@ -169,6 +188,16 @@ export function writeTimestamps(ptr: usize, val: u32, ecr: u32): usize {
   store32(ptr + 2, val);
   store32(ptr + 6, ecr);
   return ptr + TIMESTAMPS_BYTES;
+}
+
+/** Writes a Fast Open option. @param a First half of the cookie. @param bytes Of it; 0 is a request. @returns Where the next option goes. */
+export function writeFastOpen(ptr: usize, a: u64, b: u64, bytes: u32): usize {
+  writeHeader(ptr, KIND_FAST_OPEN, OPTION_HEADER_BYTES + bytes);
+  const cookie = ptr + OPTION_HEADER_BYTES;
+  for (let i: u32 = 0; i < bytes; i++) {
+    store<u8>(cookie + i, u8((i < 8 ? a : b) >> (u64(i & 7) << 3)));
+  }
+  return cookie + bytes;
 }
 
 /** Writes kind and length of SACK, 2 bytes. @param count Blocks that follow, 1 to 4. @returns Where the first goes. */

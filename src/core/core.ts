@@ -34,24 +34,21 @@ import {
   SPANS_BYTES1,
   SPANS_PTR0,
   SPANS_PTR1,
-  STATUS_NAMES,
-  STATUS_NO_MEMORY,
 } from "../layout/layout.gen.ts";
 import { compactRecords, RxRegion } from "./batch.ts";
 import { type KeySource, readRegions, type Regions, writeBoot } from "./boot.ts";
-import { type CoreConfig, MIB } from "./core_config.ts";
+import type { CoreConfig } from "./core_config.ts";
 import type { CoreExports } from "./core_exports.ts";
+import { FastOpenCalls } from "./fast_open.ts";
 import { describeFault } from "./fault.ts";
 import { InfoView, type IpAddress, type IpEndpoint, writeAddress } from "./info_view.ts";
+import { startError } from "./start_error.ts";
 import { readStats } from "./stats.ts";
 import { RestView } from "./rest_view.ts";
 import { TcbView } from "./tcb_view.ts";
 
 /** Any address, any port. */
 const ANY: IpEndpoint = { address: 0, port: 0 };
-
-/** WebAssembly's page, bytes. */
-const PAGE_BYTES = 65_536;
 
 /** Takes up to five numbers across the border; what a call does not need it ignores. */
 type Call = (a: number, b: number, c: number, d: number, e: number) => number;
@@ -64,6 +61,8 @@ export class Core {
   readonly tcbs: TcbView;
   /** What nobody holds a handle of. */
   readonly unheld: RestView;
+  /** TCP Fast Open. */
+  readonly fastOpen: FastOpenCalls;
   /** All of linear memory, bytes. */
   readonly memoryBytes: number;
   /** Called once, at the first trap, before the call that trapped throws. */
@@ -90,6 +89,7 @@ export class Core {
     const { timeWait, control } = this.#regions;
     this.unheld = new RestView(this.#view, this.tcbs, timeWait, control);
     this.memoryBytes = this.#memory.length;
+    this.fastOpen = new FastOpenCalls(this, this.#regions.param, boot);
   }
 
   /**
@@ -478,19 +478,4 @@ function instantiate(module: WebAssembly.Module): CoreExports {
     throw new TypeError("Cannot start the core: the module has no boot() or init()");
   }
   return exports;
-}
-
-function startError(status: number, config: CoreConfig): RangeError {
-  const name = STATUS_NAMES[status] ?? status;
-  const mib = config.memoryBytes / MIB;
-  if (status === STATUS_NO_MEMORY) {
-    return new RangeError(
-      `Cannot start the core: ${mib} MiB of memory can not be had, or are too few for ` +
-        `${config.maxConnections} connections`,
-    );
-  }
-  return new RangeError(
-    `Cannot start the core: ${name}; memory ${mib} MiB (a multiple of ${PAGE_BYTES} bytes), ` +
-      `MTU ${config.mtu}, ${config.maxConnections} connections`,
-  );
 }

@@ -411,7 +411,7 @@ export const OPTION_SEND_BUFFER = 16;
 export const OPTION_MAX_PACING_RATE = 17;
 /** How long FIN-WAIT-2 may last after a full close, ms. */
 export const OPTION_FIN_WAIT_2 = 18;
-/** Before the SYN is sent, 1: as RFC 7413, with the cookie in Param's scratch if there is one. */
+/** Before the SYN is sent, 1: ask for a cookie, 2: use that in Param's scratch (u16 MSS, u16 length, cookie). Read: the length of the cookie, and the same there. Of a listener: how many may wait. RFC 7413. */
 export const OPTION_FAST_OPEN = 19;
 /** Before the SYN is sent: 0 or 1. */
 export const OPTION_ECN = 20;

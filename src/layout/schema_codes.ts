@@ -281,7 +281,7 @@ export const CODES: readonly EnumSchema[] = [
       ["FIN_WAIT_2", "How long FIN-WAIT-2 may last after a full close, ms."],
       [
         "FAST_OPEN",
-        "Before the SYN is sent, 1: as RFC 7413, with the cookie in Param's scratch if there is one.",
+        "Before the SYN is sent, 1: ask for a cookie, 2: use that in Param's scratch (u16 MSS, u16 length, cookie). Read: the length of the cookie, and the same there. Of a listener: how many may wait. RFC 7413.",
       ],
       ["ECN", "Before the SYN is sent: 0 or 1."],
       ["TIMESTAMPS", "Before the SYN is sent: 0 or 1."],

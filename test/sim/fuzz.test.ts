@@ -6,9 +6,13 @@ import {
   BATCH_BYTES,
   EVENT_ACCEPTABLE,
   EVENT_CLOSED,
+  FEATURE_FAST_OPEN_CLIENT,
+  FEATURE_FAST_OPEN_SERVER,
+  FEATURE_PMTU,
   FEATURE_SACK,
   FEATURE_TIMESTAMPS,
   FEATURE_WINDOW_SCALE,
+  OPTION_FAST_OPEN,
   STAT_NAMES,
 } from "../../src/layout/layout.gen.ts";
 import { seededRandom } from "../../src/runtime/seeded_random.ts";
@@ -48,7 +52,9 @@ class Victim {
 
   constructor(random: TestRandom, seed: number) {
     this.#random = random;
-    const features = seed % 2 === 0 ? 0 : FEATURE_TIMESTAMPS | FEATURE_SACK | FEATURE_WINDOW_SCALE;
+    const common = FEATURE_FAST_OPEN_CLIENT | FEATURE_FAST_OPEN_SERVER | FEATURE_PMTU;
+    const options = FEATURE_TIMESTAMPS | FEATURE_SACK | FEATURE_WINDOW_SCALE;
+    const features = common | (seed % 2 === 0 ? 0 : options);
     const config = coreConfig({
       mac: MAC,
       mtu: 1500,
@@ -63,6 +69,7 @@ class Victim {
     this.core.setNextHop(1, PEER_MAC, 0);
     this.core.listen({ address: 0, port: 80 }, 3, 0);
     this.core.listen({ address: 0, port: 81 }, 3, 1);
+    this.core.setListenerOption(0, OPTION_FAST_OPEN, 2);
   }
 
   ingest(record: Uint8Array): void {
@@ -87,6 +94,7 @@ class Victim {
       () => core.decide(handle, this.#random.below(4), now),
       () => core.info(handle),
       () => core.linkUp(now),
+      () => this.#tooBig(),
       () => this.#connect(),
       () => this.#connect(),
     ];
@@ -102,13 +110,33 @@ class Victim {
     this.#flush();
   }
 
+  /** A router says of a segment that was sent last that it was too big: any MTU, IPv4. */
+  #tooBig(): void {
+    const [[key, { ack }] = [0, { ack: 0 }]] = [...this.numbers];
+    const quoted = new DataView(new ArrayBuffer(28));
+    quoted.setUint32(0, 0x4500_05dc);
+    quoted.setUint8(9, 6);
+    quoted.setUint32(12, 0x0a000001);
+    quoted.setUint32(16, 0x0a000009);
+    quoted.setUint16(20, key % 0x10000);
+    quoted.setUint16(22, Math.floor(key / 0x10000) % 0x10000);
+    quoted.setUint32(24, (ack - this.#random.below(3)) >>> 0);
+    const mtu = this.#random.below(1600);
+    this.core.icmpError(new Uint8Array(quoted.buffer), 3, 4, mtu, this.now);
+  }
+
   #connect(): void {
     const isV6 = this.#random.below(3) === 0;
     const local = { address: isV6 ? DOCUMENTATION | 1n : 0x0a000001, port: 5000 };
     const port = 1000 + this.#random.below(4);
     const remote = { address: isV6 ? DOCUMENTATION | 9n : 0x0a000009, port };
     const handle = this.core.connect(local, remote, 1, this.now);
-    if (handle >= 0) this.#handles.push(handle);
+    if (handle < 0) return;
+    this.#handles.push(handle);
+    if (this.#random.below(2) === 0) return;
+    const known = this.#random.below(2) === 0 ? null : { cookie: new Uint8Array(8), mss: 1000 };
+    this.core.fastOpen.set(handle, known, this.now);
+    this.core.send(handle, this.#buffer.subarray(0, this.#random.below(2000)), this.now);
   }
 
   #takeEvents(): void {

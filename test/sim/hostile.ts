@@ -59,7 +59,13 @@ function pick<T>(random: TestRandom, from: readonly T[]): T {
 
 /** Options: none, what a SYN has, or rubbish of any length. */
 function drawOptions(random: TestRandom): Uint8Array {
-  const kind = random.below(5);
+  const kind = random.below(6);
+  // Fast Open: a request, or a cookie that is none of ours.
+  if (kind === 5) {
+    const bytes = random.below(2) * 8;
+    const cookie = Array.from({ length: bytes }, () => random.below(256));
+    return Uint8Array.of(34, 2 + bytes, ...cookie, 1, 1);
+  }
   if (kind === 0) {
     return Uint8Array.of(
       2,

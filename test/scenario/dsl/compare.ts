@@ -2,6 +2,7 @@
 import { formatFlags, formatOption, formatSegment, formatTime } from "./format.ts";
 import { firstWrong } from "./pattern.ts";
 import type { PacketSpec } from "./syntax.ts";
+import { FLAG_SYN } from "./wire.ts";
 import type { Emission } from "./world.ts";
 
 /** The ECN bits in words. RFC 3168 section 5. */
@@ -25,7 +26,9 @@ function differInOptions(expected: PacketSpec, actual: Emission): string[] {
 }
 
 function differInPayload(expected: PacketSpec, actual: Emission): string[] {
-  const wrong = firstWrong("out", modulo(expected.seq), actual.wire.payload);
+  // A SYN takes a number before its text.
+  const first = modulo(expected.seq) + ((expected.flags & FLAG_SYN) === 0 ? 0 : 1);
+  const wrong = firstWrong("out", first, actual.wire.payload);
   return wrong < 0 ? [] : [`payload: byte ${wrong} of it is not the one that belongs there`];
 }
 

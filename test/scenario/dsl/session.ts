@@ -10,7 +10,7 @@ import { parseScript } from "./parser.ts";
 import type { EndpointSpec, PacketSpec, TimedEvent } from "./syntax.ts";
 import type { Endpoint } from "./wire.ts";
 import { WORDS } from "./words.ts";
-import type { World } from "./world.ts";
+import type { Emission, World } from "./world.ts";
 
 /** Deadlines that are tried to find out whether a missing segment is only late. */
 const LATE_TRIES = 20;
@@ -88,9 +88,13 @@ export class Session {
     throw this.#failure("End of the script", "nothing more", formatEmission(extra), []);
   }
 
+  /** The emission that was taken last, to be looked at. */
+  seen: Emission | null = null;
+
   /** The next emission, if there is one; it no longer waits to be expected. */
   take(): string | null {
     const emission = this.world.emitted.shift();
+    this.seen = emission ?? null;
     return emission === undefined ? null : formatEmission(emission);
   }
 

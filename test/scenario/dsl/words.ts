@@ -20,6 +20,8 @@
  * | `optionOf NAME` | reads an option | the number, or a STATUS |
  * | `listenerOption NAME VALUE` | sets an option of the last listener's connections | OK, or a STATUS |
  * | `tooBig SEQ BYTES MTU` | a router says that the segment with that text was too big, MTU as with IPv4; 0 = not said | OK, or a STATUS |
+ * | `fastOpen BYTES [COOKIE MSS]` | active open that writes BYTES at once; without a cookie it asks for one | OK, or the first STATUS |
+ * | `cookie` | the Fast Open cookie of the server, as hex; NONE | the cookie |
  * | `take N` | N segments were emitted that the script does not look at | N |
  * | `linkUp` | the link works again | OK |
  * | `suspended S [T]` | S seconds pass in which nothing runs; deadlines move by T (default S) | OK |
@@ -127,6 +129,19 @@ function connect(session: Session, args: readonly Arg[]): number {
     if (result !== 0) return result;
   }
   return handle;
+}
+
+function fastOpen(session: Session, args: readonly Arg[]): number {
+  const { world, flow } = session;
+  flow.handle = world.core.connect(flow.local, flow.remote, HOP, world.now);
+  const [bytes, text, mss] = [numberOf(args[0]), args[1], args[2]];
+  const hex = String(text).match(/../g) ?? [];
+  const cookie = Uint8Array.from(hex, (byte) => parseInt(byte, 16));
+  const known = text === undefined ? null : { cookie, mss: Number(mss) };
+  const result = world.core.fastOpen.set(flow.handle, known, world.now);
+  const sent = world.core.send(flow.handle, pattern("out", flow.writeAt, bytes), world.now);
+  flow.writeAt += sent;
+  return result;
 }
 
 function accept(session: Session, args: readonly Arg[]): Outcome {
@@ -250,6 +265,14 @@ export const WORDS: Readonly<Record<string, Word>> = {
   tooBig: (session, args) => {
     const [seq, bytes, mtu] = [numberOf(args[0]), numberOf(args[1]), numberOf(args[2])];
     return status(session.world.tooBig(session.flow, { seq, bytes }, mtu));
+  },
+  fastOpen: call(fastOpen),
+  cookie: (session, args) => {
+    const known = session.world.core.fastOpen.cookie(session.handle);
+    const actual = known === null
+      ? "NONE"
+      : Array.from(known.cookie, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return { actual, usual: String(args[0] ?? actual) };
   },
   take: (session, args) => {
     const wanted = numberOf(args[0]);

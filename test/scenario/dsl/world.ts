@@ -212,7 +212,9 @@ export class World {
   /** The peer sends a segment. */
   inject(flow: Flow, packet: PacketSpec): void {
     const hasAck = (packet.flags & FLAG_ACK) !== 0 || packet.ack !== 0;
-    const payload = pattern(packet.isJunk ? "out" : "in", packet.seq, packet.bytes);
+    // A SYN takes a number before its text.
+    const first = packet.seq + ((packet.flags & FLAG_SYN) === 0 ? 0 : 1);
+    const payload = pattern(packet.isJunk ? "out" : "in", first, packet.bytes);
     const frame = buildFrame({
       source: flow.remote,
       destination: flow.local,

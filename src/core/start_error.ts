@@ -1,0 +1,22 @@
+/** Why a core could not be started, in words. */
+import { STATUS_NAMES, STATUS_NO_MEMORY } from "../layout/layout.gen.ts";
+import { type CoreConfig, MIB } from "./core_config.ts";
+
+/** WebAssembly's page, bytes. */
+const PAGE_BYTES = 65_536;
+
+/** The error of a start. @param status STATUS, not negated. */
+export function startError(status: number, config: CoreConfig): RangeError {
+  const name = STATUS_NAMES[status] ?? status;
+  const mib = config.memoryBytes / MIB;
+  if (status === STATUS_NO_MEMORY) {
+    return new RangeError(
+      `Cannot start the core: ${mib} MiB of memory can not be had, or are too few for ` +
+        `${config.maxConnections} connections`,
+    );
+  }
+  return new RangeError(
+    `Cannot start the core: ${name}; memory ${mib} MiB (a multiple of ${PAGE_BYTES} bytes), ` +
+      `MTU ${config.mtu}, ${config.maxConnections} connections`,
+  );
+}
