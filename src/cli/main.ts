@@ -1,6 +1,7 @@
 /** The command `tidewire`. */
 import process from "node:process";
 import { HELP, parseCommand, UsageError } from "./args.ts";
+import { packetdrill } from "./packetdrill.ts";
 import { runRelay } from "./run_relay.ts";
 import { runSim } from "./run_sim.ts";
 import { runSock } from "./run_sock.ts";
@@ -19,6 +20,7 @@ function outdated(): string | null {
 
 /** Commands that read their own arguments. Each answers the exit code. */
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  packetdrill: (args) => packetdrill(args, (text) => process.stdout.write(text)),
   sim: runSim,
   sock: runSock,
 };

@@ -93,7 +93,7 @@ type Values = Map<string, string>;
 /** Where a value that can not be used stands. */
 interface Reader {
   readonly values: Values;
-  fail(name: string, expected: string): never;
+  fail(name: string, text: string, expected: string): never;
 }
 
 function numberFrom({ values, fail }: Reader, name: string, usual: number): number {
@@ -101,7 +101,7 @@ function numberFrom({ values, fail }: Reader, name: string, usual: number): numb
   if (text === undefined) return usual;
   values.delete(name);
   const value = Number(text);
-  return text !== "" && Number.isFinite(value) && value >= 0 ? value : fail(name, "a number");
+  return text !== "" && Number.isFinite(value) && value >= 0 ? value : fail(name, text, "a number");
 }
 
 function takeFlag({ values }: Reader, name: string): boolean {
@@ -119,8 +119,10 @@ function takeText({ values }: Reader, name: string): string | undefined {
 /** A configuration by a name of `CoreConfig`, or by the name of a feature in lower case. @returns False for others. */
 function configure(config: Record<string, unknown>, reader: Reader, name: string): boolean {
   if (name === "congestionControl") {
-    const algorithm = CONGESTION_BY_NAME.get(takeText(reader, name) ?? "");
-    config[name] = algorithm ?? reader.fail(name, [...CONGESTION_BY_NAME.keys()].join(" or "));
+    const text = takeText(reader, name) ?? "";
+    const algorithm = CONGESTION_BY_NAME.get(text);
+    config[name] = algorithm ??
+      reader.fail(name, text, [...CONGESTION_BY_NAME.keys()].join(" or "));
     return true;
   }
   if (typeof config[name] === "number") {
@@ -147,7 +149,7 @@ function versionOf(reader: Reader, file: string, forced: 4 | 6 | undefined): 4 |
   const text = takeText(reader, "ip_version") ?? "ipv4";
   if (text !== "ipv4" && text !== "ipv6") {
     if (text === "ipv4-mapped-ipv6") throw new Unsupported(file, 1, `--ip_version=${text}`);
-    reader.fail("ip_version", "ipv4 or ipv6");
+    reader.fail("ip_version", text, "ipv4 or ipv6");
   }
   return forced ?? (text === "ipv6" ? 6 : 4);
 }
@@ -171,11 +173,11 @@ export function settingsOf(script: Script, options: RunOptions): Settings {
       1;
   const reader: Reader = {
     values,
-    fail: (name, expected) => {
+    fail: (name, text, expected) => {
       throw new ScriptFault(
         script.file,
         lineOf(name),
-        `cannot use "${values.get(name) ?? ""}" for ${name}: expected ${expected}`,
+        `cannot use "${text}" for ${name}: expected ${expected}`,
       );
     },
   };
@@ -192,7 +194,9 @@ function readSettings(reader: Reader, script: Script, options: RunOptions): Sett
   const isIpv6 = version === 6;
   const perturb = takeText(reader, "perturb");
   const perturbation = perturb === undefined ? NO_PERTURBATION : parsePerturbation(perturb);
-  if (perturbation === null) return reader.fail("perturb", "a seed, 0 to 4294967295");
+  if (perturbation === null) {
+    return reader.fail("perturb", perturb ?? "", "a seed, 0 to 4294967295");
+  }
   // Addresses are those of the plan: scripts that name others mean their own network.
   for (const name of ["local_ip", "remote_ip"]) takeText(reader, name);
   const mtu = numberFrom(reader, "mtu", DEFAULT_MTU) + (isIpv6 ? IPV6_SURPLUS : 0);
