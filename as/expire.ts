@@ -3,12 +3,15 @@ import { boot, control } from "./config.ts";
 import {
   CAUSE_ABORT,
   CAUSE_TIMEOUT,
+  EVENT_UNRESPONSIVE,
   Extra,
   EXTRA_FLAG_KEEP_ALIVE,
   FLAG_TIMER_ACK,
   FLAG_TIMER_LIFE,
   FLAG_TIMER_PERSIST,
+  FLAG_TIMER_REORDER,
   FLAG_TIMER_RETRANSMIT,
+  FLAG_TIMER_TAIL,
   FLAG_USED,
   Flight,
   MORE,
@@ -18,6 +21,7 @@ import {
   OWED_KEEPALIVE,
   OWED_PROBE,
   OWED_SYN,
+  OWED_TAIL,
   REASON_ABORTED,
   REASON_KEEPALIVE,
   REASON_NORMAL,
@@ -49,20 +53,25 @@ import { earliestDeadline } from "./deadline/kinds.ts";
 import { earliestConnection, turnTo, unlinkDeadline } from "./deadline/wheel.ts";
 import { notePathTimeout } from "./loss/path_mtu.ts";
 import { backOff } from "./loss/rtt.ts";
-import { onTimeout } from "./loss/recovery.ts";
+import { onReorderTimeout, onTimeout } from "./loss/recovery.ts";
+import { backToRto } from "./loss/timers.ts";
+import { raise } from "./events.ts";
 import { owe } from "./owed.ts";
 import { extraOf, flightAt, tcbAt, timeWaitAt } from "./pool.ts";
 import { atOrBefore, before } from "./seq.ts";
 import { count } from "./stats.ts";
 import { sendReset } from "./tx/reply.ts";
+import { unsentBytes } from "./tx/usable_window.ts";
 
 /** Deadlines handled by one call; what is left makes it answer MORE. */
 const EXPIRE_MAX: u32 = 4096;
 /** retries is a u8 and stops here. */
 const RETRIES_MAX: u8 = 255;
 
+/** Counts a retransmission without progress, and tells the user when they are R1. RFC 9293 SHLD-9. */
 function bumpRetries(tcb: Tcb): void {
   if (tcb.retries < RETRIES_MAX) tcb.retries++;
+  if (u32(tcb.retries) === boot.r1Retries) raise(tcb, EVENT_UNRESPONSIVE);
 }
 
 /** The SYN or SYN,ACK was not answered. RFC 9293 section 3.10.8; R2 of a SYN is lifeAt (MUST-23). */
@@ -108,9 +117,36 @@ function expireRetransmit(tcb: Tcb): void {
   armRetransmit(tcb, tcb.rtoMs);
 }
 
+/** PTO: a probe instead of the timeout, which starts anew behind it. RFC 8985 section 7.3. */
+function expireTail(tcb: Tcb): void {
+  armRetransmit(tcb, tcb.rtoMs);
+  if (tcb.flight !== NONE) owe(tcb, OWED_TAIL);
+}
+
+/** The reordering window is over. RFC 8985 section 6.3. */
+function expireReorder(tcb: Tcb): void {
+  if (tcb.flight === NONE) {
+    disarmRetransmit(tcb);
+    return;
+  }
+  const flight = flightAt(tcb.flight);
+  backToRto(tcb, flight);
+  onReorderTimeout(tcb, flight);
+}
+
+/** Nothing is in flight, and the window is neither closed nor silly: what waits found no flight block. */
+function isWindowOpen(tcb: Tcb): bool {
+  return tcb.sndNxt === tcb.sndUna && tcb.sndWnd > 0 &&
+    (unsentBytes(tcb) <= tcb.sndWnd || u32(tcb.mss) <= tcb.sndWnd);
+}
+
 /** The window stayed closed. RFC 9293 section 3.8.6.1: the interval grows like RTO (SHLD-30). */
 function expirePersist(tcb: Tcb): void {
   disarmRetransmit(tcb);
+  if (isWindowOpen(tcb)) {
+    owe(tcb, OWED_DATA);
+    return;
+  }
   if (tcb.flight !== NONE && tcb.sndNxt !== tcb.sndUna) {
     // Only silence counts towards R2: each answer to a probe has moved firstSentMs (MUST-37).
     if (giveUp(tcb, flightAt(tcb.flight))) return;
@@ -203,6 +239,8 @@ function expire(tcb: Tcb): void {
   }
   if ((tcb.flags & FLAG_TIMER_ACK) !== 0 && isDue(tcb.ackAt)) expireAck(tcb);
   if ((tcb.flags & FLAG_TIMER_RETRANSMIT) !== 0 && isDue(tcb.retransmitAt)) expireRetransmit(tcb);
+  else if ((tcb.flags & FLAG_TIMER_TAIL) !== 0 && isDue(tcb.retransmitAt)) expireTail(tcb);
+  else if ((tcb.flags & FLAG_TIMER_REORDER) !== 0 && isDue(tcb.retransmitAt)) expireReorder(tcb);
   else if ((tcb.flags & FLAG_TIMER_PERSIST) !== 0 && isDue(tcb.retransmitAt)) expirePersist(tcb);
 }
 
@@ -230,7 +268,10 @@ function shiftAll(ms: u32): void {
     if ((tcb.flags & FLAG_USED) === 0) continue;
     shiftDeadlines(tcb, ms);
     // R2 counts the time that we were awake.
-    if (tcb.flight !== NONE) flightAt(tcb.flight).firstSentMs += ms;
+    if (tcb.flight === NONE) continue;
+    const flight = flightAt(tcb.flight);
+    flight.firstSentMs += ms;
+    flight.rtoAt += ms;
   }
   for (let record = control.timeWaitHead; record !== NONE; record = timeWaitAt(record).fifoNext) {
     timeWaitAt(record).until += ms;

@@ -33,6 +33,7 @@ import {
   timeoutCubic,
 } from "./loss/cubic.ts";
 import { hystartEnds, hystartGrowth, hystartSample } from "./loss/hystart.ts";
+import { prrCount } from "./loss/prr.ts";
 import { isAcceptable, isAckAcceptable, textBefore, textBeyond } from "./rx/acceptance.ts";
 import { dropRanges, place, placeInOrder, rangeCount, sackBlock } from "./rx/reassembly.ts";
 import {
@@ -110,6 +111,7 @@ export { faultPtr, setCurrentSlot };
 export { load16, load32, store16, store32 };
 export { checksum, copySum, copySumAt, fold, pseudoSum, sum, update16 };
 export { edge };
+export { prrCount };
 export { sipHash, sipHash5 };
 export { cookieHash, cookieMss, cookieMssIndex, stampHasEcn, stampHasSack, stampShift, stampWith };
 export { allocRing, freeRing, initRings, ringAddress, ringPagesLive, ringTableBytes };

@@ -74,6 +74,7 @@ export interface Kernels {
   hystartEnds: Word;
   hystartGrowth: Word;
   hystartSample: Nothing;
+  prrCount: Word;
   isAcceptable: Word;
   isAckAcceptable: Word;
   textBefore: Word;

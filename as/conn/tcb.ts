@@ -24,6 +24,7 @@ import {
   STATE_TIME_WAIT,
   Tcb,
   TCP_HEADER_BYTES,
+  TLP_FLAG_RETRANSMITTED,
 } from "../layout.gen.ts";
 import { disarmAll } from "../deadline/deadline.ts";
 import { sipHash5 } from "../hash.ts";
@@ -206,6 +207,9 @@ export function releaseFlight(tcb: Tcb): void {
   if (tcb.flight === NONE) return;
   const flight = flightAt(tcb.flight);
   if (flight.runCount !== 0 || flight.rangeCount !== 0) return;
+  // A duplicate waits to be reported, or a probe's answer is awaited, which may come with the next data (RFC 8985 section 7.4).
+  if (flight.dsackStart !== flight.dsackEnd) return;
+  if ((flight.tlpFlags & TLP_FLAG_RETRANSMITTED) !== 0) return;
   giveFlight(tcb.flight);
   tcb.flight = NONE;
 }

@@ -15,21 +15,30 @@ function relink(tcb: Tcb): void {
   if ((tcb.flags & FLAGS_TIMER) !== 0) linkDeadline(tcb);
 }
 
+/**
+ * Gives the deadline of sending one of its meanings and a time.
+ *
+ * @param kind One of FLAGS_RETRANSMIT.
+ * @param at When, ms.
+ */
+export function armSend(tcb: Tcb, kind: u32, at: u32): void {
+  if ((tcb.flags & FLAGS_RETRANSMIT) === kind && tcb.retransmitAt === at) return;
+  tcb.retransmitAt = at;
+  tcb.flags = (tcb.flags & ~FLAGS_RETRANSMIT) | kind;
+  relink(tcb);
+}
+
 /** Arms the retransmission timer. @param ms From now. */
 export function armRetransmit(tcb: Tcb, ms: u32): void {
-  tcb.retransmitAt = control.nowMs + ms;
-  tcb.flags = (tcb.flags & ~FLAG_TIMER_PERSIST) | FLAG_TIMER_RETRANSMIT;
-  relink(tcb);
+  armSend(tcb, FLAG_TIMER_RETRANSMIT, control.nowMs + ms);
 }
 
 /** Arms the persist timer. RFC 9293 section 3.8.6.1. @param ms From now. */
 export function armPersist(tcb: Tcb, ms: u32): void {
-  tcb.retransmitAt = control.nowMs + ms;
-  tcb.flags = (tcb.flags & ~FLAG_TIMER_RETRANSMIT) | FLAG_TIMER_PERSIST;
-  relink(tcb);
+  armSend(tcb, FLAG_TIMER_PERSIST, control.nowMs + ms);
 }
 
-/** Disarms retransmission and persist. */
+/** Disarms every meaning of the deadline of sending. */
 export function disarmRetransmit(tcb: Tcb): void {
   disarm(tcb, FLAGS_RETRANSMIT);
 }

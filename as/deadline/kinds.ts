@@ -1,18 +1,21 @@
 /**
- * The deadlines of one connection: retransmission or persist, delayed ACK, and life (connect timeout, FIN-WAIT-2,
+ * The deadlines of one connection: retransmission, probe, reordering or persist, delayed ACK, and life (connect timeout, FIN-WAIT-2,
  * TIME-WAIT, parking). A timer is a deadline in the TCB, not a callback.
  */
 import {
   FLAG_TIMER_ACK,
   FLAG_TIMER_LIFE,
   FLAG_TIMER_PERSIST,
+  FLAG_TIMER_REORDER,
   FLAG_TIMER_RETRANSMIT,
+  FLAG_TIMER_TAIL,
   Tcb,
 } from "../layout.gen.ts";
 import { before } from "../seq.ts";
 
-/** Any of the two meanings of retransmitAt. */
-export const FLAGS_RETRANSMIT: u32 = FLAG_TIMER_RETRANSMIT | FLAG_TIMER_PERSIST;
+/** Any of the four meanings of retransmitAt. */
+export const FLAGS_RETRANSMIT: u32 = FLAG_TIMER_RETRANSMIT | FLAG_TIMER_PERSIST | FLAG_TIMER_TAIL |
+  FLAG_TIMER_REORDER;
 /** All timers. */
 export const FLAGS_TIMER: u32 = FLAGS_RETRANSMIT | FLAG_TIMER_ACK | FLAG_TIMER_LIFE;
 

@@ -30,7 +30,8 @@ import { extraOf, flightAt, needExtra } from "../pool.ts";
 import { atOrAfter } from "../seq.ts";
 import { count } from "../stats.ts";
 import { isIpv4 } from "../wire/ip.ts";
-import { markAllLost, markFirstLost, runAt } from "./scoreboard.ts";
+import { runAt } from "./runs.ts";
+import { markAllLost, markFirstLost } from "./scoreboard.ts";
 
 /** Never believed below this, bytes. RFC 1191 section 3; RFC 8200 section 5. */
 const CLAIM_MIN_V4: u32 = 68;

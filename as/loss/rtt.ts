@@ -1,6 +1,7 @@
 /** The retransmission timer's computation. RFC 6298. */
 import { boot } from "../config.ts";
-import { Tcb } from "../layout.gen.ts";
+import { FLAG_EXTRA, Tcb } from "../layout.gen.ts";
+import { extraAt, needExtra } from "../pool.ts";
 
 /** Clock granularity G, µs. RFC 6298 section 2. */
 const GRANULARITY_US: u32 = 1000;
@@ -29,6 +30,9 @@ export function computeRto(tcb: Tcb): u32 {
 export function sampleRtt(tcb: Tcb, sampleUs: u32): void {
   if (sampleUs > SAMPLE_MAX_US) return;
   const r: u32 = sampleUs === 0 ? 1 : sampleUs;
+  if (tcb.minRttUs === 0 || r < tcb.minRttUs) tcb.minRttUs = r;
+  // "until a new RTT sample": the back-off is over. RFC 6298 section 5.5.
+  if ((tcb.flags & FLAG_EXTRA) !== 0) extraAt(tcb).backoffs = 0;
   if (tcb.srttUs === 0) {
     tcb.srttUs = r;
     tcb.rttvarUs = r / 2;
@@ -45,4 +49,5 @@ export function sampleRtt(tcb: Tcb, sampleUs: u32): void {
 /** "Back off the timer": RTO <- RTO * 2. RFC 6298 section 5.5. */
 export function backOff(tcb: Tcb): void {
   tcb.rtoMs = clampRto(tcb.rtoMs * 2);
+  needExtra(tcb).backoffs++;
 }

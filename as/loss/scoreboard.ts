@@ -1,22 +1,22 @@
 /**
- * What was sent and what became of it, as *runs*: [seq, end) sent at one time, in order, without gaps from SND.UNA to
- * SND.NXT. SACK splits runs at any byte. A full table merges neighbours and keeps the later time, so that nothing is
- * deemed lost earlier than it may be.
+ * What was sent and what became of it: what an ACK removes, what SACK reports, what is lost and what was sent again. The
+ * table itself is in `runs.ts`.
  */
-import { control, segment } from "../config.ts";
+import { boot, control, segment } from "../config.ts";
 import {
   Flight,
-  FLIGHT_RUNS,
-  Run,
   RUN_LOST,
   RUN_RETRANSMITTED,
   RUN_SACKED,
-  RUN_SIZE,
-  RUNS_MAX,
   SEGMENT_SACK0_START,
+  STAT_DSACKS_IN,
+  STAT_SACK_RENEGED,
   Tcb,
 } from "../layout.gen.ts";
-import { after, atOrAfter, atOrBefore, before, earliest, latest } from "../seq.ts";
+import { after, atOrAfter, atOrBefore, before, earliest } from "../seq.ts";
+import { count } from "../stats.ts";
+import { isResent, noteDelivered } from "./rack.ts";
+import { account, bytesOf, makeRoom, moveRuns, runAt, setFlags, split } from "./runs.ts";
 
 /** What one ACK removed from the front. */
 export let ackedSentUs: u32 = 0;
@@ -25,61 +25,19 @@ export let ackedOnce: bool = false;
 /** It held bytes that were sent more than once: resentUs is when last. */
 export let ackedAgain: bool = false;
 export let resentUs: u32 = 0;
+/** The ACK delivered, by number or by SACK, bytes that were sent once and below Flight.frtoEnd. RFC 5682 section 3. */
+export let deliveredOriginal: bool = false;
+/** The ACK reported [dsackStart, dsackEnd) as a duplicate. RFC 2883. */
+export let sawDsack: bool = false;
+export let dsackStart: u32 = 0;
+export let dsackEnd: u32 = 0;
 
-/** The run of an index. */
-export function runAt(flight: Flight, index: u32): Run {
-  assert(index < RUNS_MAX, "a run's index is beyond the table");
-  return changetype<Run>(changetype<usize>(flight) + FLIGHT_RUNS + (usize(index) * RUN_SIZE));
-}
-
-function moveRuns(flight: Flight, to: u32, from: u32): void {
-  const base = changetype<usize>(flight) + FLIGHT_RUNS;
-  const many = usize(flight.runCount - from) * RUN_SIZE;
-  memory.copy(base + (usize(to) * RUN_SIZE), base + (usize(from) * RUN_SIZE), many);
-}
-
-function bytesOf(run: Run): u32 {
-  return run.end - run.seq;
-}
-
-/** Adds to or takes from the sums of sacked and lost bytes. */
-function account(flight: Flight, flags: u32, delta: u32): void {
-  if ((flags & RUN_SACKED) !== 0) flight.sackedBytes += delta;
-  if ((flags & RUN_LOST) !== 0) flight.lostBytes += delta;
-}
-
-function setFlags(flight: Flight, run: Run, flags: u32): void {
-  account(flight, run.flags, 0 - bytesOf(run));
-  run.flags = flags;
-  account(flight, flags, bytesOf(run));
-}
-
-/** Merges the run of an index with the next one, to the careful side: not SACKED unless both are. */
-function mergeWithNext(flight: Flight, index: u32): void {
-  const run = runAt(flight, index);
-  const next = runAt(flight, index + 1);
-  const both = run.flags | next.flags;
-  const flags = (both & (RUN_RETRANSMITTED | RUN_LOST)) | (run.flags & next.flags & RUN_SACKED);
-  setFlags(flight, run, 0);
-  setFlags(flight, next, 0);
-  run.end = next.end;
-  run.sentUs = latest(run.sentUs, next.sentUs);
-  setFlags(flight, run, flags);
-  moveRuns(flight, index + 1, index + 2);
-  flight.runCount--;
-}
-
-/** Makes room for one more run: equal neighbours first, else the two oldest. */
-function makeRoom(flight: Flight): void {
-  if (flight.runCount < RUNS_MAX) return;
-  let best: u32 = 0;
-  for (let i: u32 = 0; i + 1 < flight.runCount; i++) {
-    if (runAt(flight, i).flags === runAt(flight, i + 1).flags) {
-      best = i;
-      break;
-    }
-  }
-  mergeWithNext(flight, best);
+/** Forgets the news of the last ACK. */
+export function beginAck(): void {
+  ackedOnce = false;
+  ackedAgain = false;
+  deliveredOriginal = false;
+  sawDsack = false;
 }
 
 /** Notes that [seq, end) was sent now, for the first time. It follows what was sent before. */
@@ -100,35 +58,39 @@ export function noteSent(flight: Flight, seq: u32, end: u32): void {
   run.flags = 0;
 }
 
-/** Splits the run of an index at a sequence number inside it. @returns False if the table is full. */
-function split(flight: Flight, index: u32, at: u32): bool {
-  if (flight.runCount >= RUNS_MAX) return false;
-  const run = runAt(flight, index);
-  assert(after(at, run.seq) && before(at, run.end), "a run is split outside of it");
-  moveRuns(flight, index + 1, index);
-  flight.runCount++;
-  runAt(flight, index + 1).seq = at;
-  run.end = at;
-  return true;
+/** Bytes up to `end` of a run that was not held before have arrived. */
+function deliver(
+  tcb: Tcb,
+  flight: Flight,
+  end: u32,
+  bytes: u32,
+  flags: u32,
+  sentUs: u32,
+): void {
+  const again = isResent(flags);
+  flight.delivered += bytes;
+  if (!again && atOrBefore(end, flight.frtoEnd)) deliveredOriginal = true;
+  noteDelivered(tcb, flight, end, sentUs, again);
 }
 
 /** Removes what a cumulative ACK covers and leaves what RTT sampling wants. */
-export function removeAcked(flight: Flight, ack: u32): void {
-  ackedOnce = false;
-  ackedAgain = false;
+export function removeAcked(tcb: Tcb, flight: Flight, ack: u32): void {
   let gone: u32 = 0;
   while (gone < flight.runCount) {
     const run = runAt(flight, gone);
     if (atOrAfter(run.seq, ack)) break;
-    if ((run.flags & (RUN_RETRANSMITTED | RUN_SACKED)) === 0) {
-      ackedOnce = true;
-      ackedSentUs = run.sentUs;
+    const upTo = earliest(run.end, ack);
+    if ((run.flags & RUN_SACKED) === 0) {
+      deliver(tcb, flight, upTo, upTo - run.seq, run.flags, run.sentUs);
+      if ((run.flags & RUN_RETRANSMITTED) === 0) {
+        ackedOnce = true;
+        ackedSentUs = run.sentUs;
+      }
     }
     if ((run.flags & RUN_RETRANSMITTED) !== 0) {
       ackedAgain = true;
       resentUs = run.sentUs;
     }
-    const upTo = earliest(run.end, ack);
     account(flight, run.flags, 0 - (upTo - run.seq));
     run.seq = upTo;
     if (run.end !== upTo) break;
@@ -141,7 +103,7 @@ export function removeAcked(flight: Flight, ack: u32): void {
 }
 
 /** Marks [start, end) as held by the remote. @returns Bytes that were not known to be. */
-function markSacked(flight: Flight, start: u32, end: u32): u32 {
+function markSacked(tcb: Tcb, flight: Flight, start: u32, end: u32): u32 {
   let fresh: u32 = 0;
   for (let i: u32 = 0; i < flight.runCount; i++) {
     const run = runAt(flight, i);
@@ -154,26 +116,74 @@ function markSacked(flight: Flight, start: u32, end: u32): u32 {
     }
     if (after(run.end, end) && !split(flight, i, end)) return fresh;
     fresh += bytesOf(run);
+    deliver(tcb, flight, run.end, bytesOf(run), run.flags, run.sentUs);
     setFlags(flight, run, (run.flags & ~RUN_LOST) | RUN_SACKED);
   }
   return fresh;
 }
 
+function startOf(n: u32): u32 {
+  return load<u32>(changetype<usize>(segment) + SEGMENT_SACK0_START + (usize(n) << 3));
+}
+
+function endOf(n: u32): u32 {
+  return load<u32>(changetype<usize>(segment) + SEGMENT_SACK0_START + (usize(n) << 3), 4);
+}
+
 /**
- * Takes the SACK blocks of the segment. Blocks outside of what was sent are ignored; so is a D-SACK (RFC 2883).
+ * Whether the first block reports a duplicate: it lies below SEG.ACK, or inside of the second block. RFC 2883 section 4.
+ * Nothing of it is news of what is held.
+ */
+function takeDsack(tcb: Tcb): bool {
+  const start = startOf(0);
+  const end = endOf(0);
+  // What we never sent can not be a duplicate of ours.
+  if (!before(start, end) || after(end, tcb.sndNxt)) return false;
+  const isBelow = atOrBefore(end, segment.ack);
+  const isInside = segment.sackCount > 1 && atOrAfter(start, startOf(1)) &&
+    atOrBefore(end, endOf(1));
+  if (!isBelow && !isInside) return false;
+  count(STAT_DSACKS_IN);
+  sawDsack = true;
+  dsackStart = start;
+  dsackEnd = end;
+  return true;
+}
+
+/** A block that says something of what is outstanding. */
+function isBlockSane(tcb: Tcb, n: u32): bool {
+  return before(startOf(n), endOf(n)) && !atOrBefore(startOf(n), tcb.sndUna) &&
+    !after(endOf(n), tcb.sndNxt);
+}
+
+/**
+ * Takes the SACK blocks of the segment, lowest first, lest their order look like reordering. Blocks outside of what was
+ * sent are ignored; a D-SACK is noted apart.
  *
  * @returns Bytes newly known to be held by the remote.
  */
 export function takeSackBlocks(tcb: Tcb, flight: Flight): u32 {
+  const many = segment.sackCount;
+  if (many === 0) return 0;
+  const first: u32 = takeDsack(tcb) ? 1 : 0;
   let fresh: u32 = 0;
-  for (let n: u32 = 0; n < segment.sackCount; n++) {
-    const at = changetype<usize>(segment) + SEGMENT_SACK0_START + (usize(n) << 3);
-    const start = load<u32>(at);
-    const end = load<u32>(at, 4);
-    if (!before(start, end) || atOrBefore(start, tcb.sndUna) || after(end, tcb.sndNxt)) continue;
-    fresh += markSacked(flight, start, end);
+  let done: u32 = 0;
+  for (let turn = first; turn < many; turn++) {
+    let lowest: u32 = many;
+    for (let n = first; n < many; n++) {
+      if ((done & (1 << n)) !== 0 || !isBlockSane(tcb, n)) continue;
+      if (lowest === many || before(startOf(n), startOf(lowest))) lowest = n;
+    }
+    if (lowest === many) break;
+    done |= 1 << lowest;
+    fresh += markSacked(tcb, flight, startOf(lowest), endOf(lowest));
   }
   return fresh;
+}
+
+/** A D-SACK that comes while nothing is in flight has nothing to be compared with, and is only counted. */
+export function countDsack(tcb: Tcb): void {
+  if (segment.sackCount > 0) takeDsack(tcb);
 }
 
 /** Marks the first `bytes` of the first run that is neither sacked nor lost, beginning at SND.UNA, as lost. */
@@ -185,33 +195,96 @@ export function markFirstLost(flight: Flight, bytes: u32): void {
   setFlags(flight, run, run.flags | RUN_LOST);
 }
 
+/** How many discontiguous sequences are held. */
+function countHeld(flight: Flight): u32 {
+  let groups: u32 = 0;
+  let wasHeld = false;
+  for (let i: u32 = 0; i < flight.runCount; i++) {
+    const isHeld = (runAt(flight, i).flags & RUN_SACKED) !== 0;
+    if (isHeld && !wasHeld) groups++;
+    wasHeld = isHeld;
+  }
+  return groups;
+}
+
 /**
- * IsLost(): marks what has at least `threshold` sacked bytes above it and was not sent again. RFC 6675 section 4.
- *
- * @param threshold Bytes: (DupThresh - 1) * SMSS + 1.
+ * IsLost(): marks what was not sent again and has above it DupThresh discontiguous held sequences, or more than
+ * (DupThresh - 1) * SMSS held bytes. RFC 6675 section 4.
  */
-export function markLostBelowSacked(flight: Flight, threshold: u32): void {
+export function markLostBelowSacked(tcb: Tcb, flight: Flight): void {
+  if (flight.sackedBytes === 0) return;
+  const most = (boot.dupThresh - 1) * u32(tcb.mss);
   let above = flight.sackedBytes;
-  for (let i: u32 = 0; i < flight.runCount && above >= threshold; i++) {
+  let groups = countHeld(flight);
+  let wasHeld = false;
+  for (let i: u32 = 0; i < flight.runCount; i++) {
+    if (above <= most && groups < boot.dupThresh) return;
     const run = runAt(flight, i);
-    if ((run.flags & RUN_SACKED) !== 0) above -= bytesOf(run);
-    else if ((run.flags & (RUN_LOST | RUN_RETRANSMITTED)) === 0) {
+    const isHeld = (run.flags & RUN_SACKED) !== 0;
+    if (isHeld) {
+      above -= bytesOf(run);
+      if (!wasHeld) groups--;
+    } else if ((run.flags & (RUN_LOST | RUN_RETRANSMITTED)) === 0) {
       setFlags(flight, run, run.flags | RUN_LOST);
     }
+    wasHeld = isHeld;
   }
 }
 
 /**
- * After a timeout everything not sacked is deemed lost. RFC 6675 section 5.1, RFC 5681 section 3.1. A held byte right at
- * SND.UNA would have been acknowledged: the remote has reneged, and no block is believed any more. RFC 2018 section 8.
+ * NextSeg() rule 3: marks up to `bytes` of the first run below held bytes that was not sent again as lost. RFC 6675
+ * section 4. @returns False if there is none.
  */
+export function markNextHole(flight: Flight, bytes: u32): bool {
+  let above = flight.sackedBytes;
+  for (let i: u32 = 0; i < flight.runCount && above > 0; i++) {
+    const run = runAt(flight, i);
+    if ((run.flags & RUN_SACKED) !== 0) {
+      above -= bytesOf(run);
+    } else if ((run.flags & (RUN_LOST | RUN_RETRANSMITTED)) === 0) {
+      if (bytesOf(run) > bytes && !split(flight, i, run.seq + bytes)) return false;
+      setFlags(flight, run, run.flags | RUN_LOST);
+      return true;
+    }
+  }
+  return false;
+}
+
+/** The index of the highest run that is not held, or runCount. */
+export function highestMissing(flight: Flight): u32 {
+  for (let i = flight.runCount; i > 0; i--) {
+    if ((runAt(flight, i - 1).flags & RUN_SACKED) === 0) return i - 1;
+  }
+  return flight.runCount;
+}
+
+/**
+ * A held byte right at SND.UNA would have been acknowledged: the remote has reneged, and no block is believed any more.
+ * RFC 2018 section 8.
+ */
+export function dropRenegedMarks(flight: Flight): void {
+  if (flight.runCount === 0 || (runAt(flight, 0).flags & RUN_SACKED) === 0) return;
+  count(STAT_SACK_RENEGED);
+  for (let i: u32 = 0; i < flight.runCount; i++) {
+    const run = runAt(flight, i);
+    if ((run.flags & RUN_SACKED) !== 0) setFlags(flight, run, (run.flags | RUN_LOST) & ~RUN_SACKED);
+  }
+}
+
+/** After a timeout everything not held is deemed lost. RFC 6675 section 5.1, RFC 5681 section 3.1. */
 export function markAllLost(flight: Flight): void {
-  const reneged = flight.runCount > 0 && (runAt(flight, 0).flags & RUN_SACKED) !== 0;
   for (let i: u32 = 0; i < flight.runCount; i++) {
     const run = runAt(flight, i);
     // RETRANSMITTED stays: an ACK that comes now is still ambiguous.
-    if (reneged) setFlags(flight, run, (run.flags | RUN_LOST) & ~RUN_SACKED);
-    else if ((run.flags & RUN_SACKED) === 0) setFlags(flight, run, run.flags | RUN_LOST);
+    if ((run.flags & RUN_SACKED) === 0) setFlags(flight, run, run.flags | RUN_LOST);
+  }
+}
+
+/** Nothing is lost after all: what was marked is in flight. RFC 4015 section 3.3. */
+export function clearLost(flight: Flight): void {
+  for (let i: u32 = 0; i < flight.runCount && flight.lostBytes > 0; i++) {
+    const run = runAt(flight, i);
+    setFlags(flight, run, run.flags & ~RUN_LOST);
   }
 }
 
@@ -222,14 +295,25 @@ export function firstLost(flight: Flight): u32 {
   return i;
 }
 
-/** Notes that the first `bytes` of a lost run were sent again now. */
+/** Notes that the first `bytes` of a run were sent again now. */
 export function noteResent(flight: Flight, index: u32, bytes: u32): void {
   const run = runAt(flight, index);
   if (bytes < bytesOf(run) && !split(flight, index, run.seq + bytes)) {
-    // No room to split: make some, and leave the run lost; it is sent again from its start, which is only waste.
+    // No room to split: make some, and leave the run as it is; it may be sent again from its start, which is only waste.
     makeRoom(flight);
     return;
   }
   setFlags(flight, run, (run.flags & ~RUN_LOST) | RUN_RETRANSMITTED);
   run.sentUs = control.nowUs;
+}
+
+/** Notes that a run was sent again now from a number inside it to its end. */
+export function noteTailResent(flight: Flight, index: u32, from: u32): void {
+  const run = runAt(flight, index);
+  if (from !== run.seq && split(flight, index, from)) {
+    noteResent(flight, index + 1, bytesOf(runAt(flight, index + 1)));
+    return;
+  }
+  // Without room to split all of it counts as sent now, which finds no loss too early.
+  noteResent(flight, index, bytesOf(run));
 }

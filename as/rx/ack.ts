@@ -45,13 +45,15 @@ import { armLife, armRetransmit, disarmRetransmit } from "../deadline/deadline.t
 import { raise } from "../events.ts";
 import { onRttSample } from "../loss/congestion.ts";
 import { receiveEcho } from "../loss/ecn.ts";
-import { inFlight, onDuplicateAck, onNewAck } from "../loss/recovery.ts";
 import { settleProbe } from "../loss/path_mtu.ts";
+import { inFlight, onAck } from "../loss/recovery.ts";
 import { computeRto, sampleRtt } from "../loss/rtt.ts";
 import {
   ackedAgain,
   ackedOnce,
   ackedSentUs,
+  beginAck,
+  countDsack,
   markFirstLost,
   removeAcked,
   resentUs,
@@ -114,6 +116,11 @@ function updateWindow(tcb: Tcb, seg: Segment): bool {
   return changed;
 }
 
+function takeSample(tcb: Tcb, flight: Flight, sampleUs: u32): void {
+  sampleRtt(tcb, sampleUs);
+  onRttSample(tcb, flight, sampleUs);
+}
+
 /**
  * One RTT sample per ACK, from what was sent once (Karn's algorithm, RFC 6298 section 3). An ACK that covers anything
  * sent again says nothing of what lay behind the hole either; then the timestamp's echo may (RFC 7323 section 4.1), if it
@@ -121,24 +128,15 @@ function updateWindow(tcb: Tcb, seg: Segment): bool {
  */
 function sample(tcb: Tcb, flight: Flight, seg: Segment): void {
   if (!ackedAgain) {
-    if (!ackedOnce) return;
-    const rttUs = control.nowUs - ackedSentUs;
-    sampleRtt(tcb, rttUs);
-    onRttSample(tcb, flight, rttUs);
+    if (ackedOnce) takeSample(tcb, flight, control.nowUs - ackedSentUs);
     return;
   }
   const hasEcho = (tcb.flags & FLAG_TIMESTAMPS) !== 0 &&
     (seg.options & SEGMENT_OPTION_TIMESTAMPS) !== 0;
   if (!hasEcho || seg.tsEcr === 0) return;
-  const ageUs = (control.nowMs - seg.tsEcr) * US_PER_MS;
+  const ageUs = (control.nowMs - (seg.tsEcr - tcb.tsOffset)) * US_PER_MS;
   // The echo is in whole ms: up to one more than the time since then.
-  if (ageUs <= control.nowUs - resentUs + US_PER_MS) sampleRtt(tcb, ageUs);
-}
-
-/** The retransmission timer after an ACK of new data. RFC 6298 sections 5.2 and 5.3. */
-function restartTimer(tcb: Tcb): void {
-  if (tcb.sndUna === tcb.sndNxt) disarmRetransmit(tcb);
-  else armRetransmit(tcb, tcb.rtoMs);
+  if (ageUs <= control.nowUs - resentUs + US_PER_MS) takeSample(tcb, flight, ageUs);
 }
 
 /** Bytes left the send ring: the user may write again, and an empty ring goes back. */
@@ -155,34 +153,55 @@ function takeNewAck(tcb: Tcb, seg: Segment): void {
   tcb.retries = 0;
   if (tcb.flight !== NONE) {
     const flight = flightAt(tcb.flight);
-    const flightSize = inFlight(tcb, flight);
-    removeAcked(flight, seg.ack);
-    if ((tcb.flags & FLAG_SACK) !== 0) takeSackBlocks(tcb, flight);
+    const pipe = inFlight(tcb, flight);
+    const delivered = flight.delivered;
+    beginAck();
+    removeAcked(tcb, flight, seg.ack);
     tcb.sndUna = seg.ack;
+    if ((tcb.flags & FLAG_SACK) !== 0) takeSackBlocks(tcb, flight);
     flight.firstSentMs = control.nowMs;
     sample(tcb, flight, seg);
-    onNewAck(tcb, flight, acked, flightSize);
+    onAck(tcb, flight, seg, acked, false, flight.delivered - delivered, pipe);
+  } else {
+    // The SYN alone was outstanding, and data takes a flight block before it leaves.
+    tcb.sndUna = seg.ack;
+    if (tcb.sndUna === tcb.sndNxt) disarmRetransmit(tcb);
+    else armRetransmit(tcb, tcb.rtoMs);
   }
-  tcb.sndUna = seg.ack;
   settleProbe(tcb);
-  restartTimer(tcb);
   relieveSendRing(tcb);
   owe(tcb, OWED_DATA);
 }
 
-/** SEG.ACK is not new: it may be a duplicate in the sense of RFC 5681 section 2, and carry SACK. */
+/**
+ * "Duplicate": the same number again while data is outstanding, without text, FIN or a new window (RFC 5681 section 2); with
+ * SACK a segment with news of what is held, whatever else it carries (RFC 6675 section 2).
+ */
+function isDuplicate(tcb: Tcb, seg: Segment, windowChanged: bool, sacked: u32): bool {
+  if (tcb.sndNxt === tcb.sndUna) return false;
+  if ((tcb.flags & FLAG_SACK) !== 0) return sacked > 0;
+  return seg.ack === tcb.sndUna && seg.len === 0 && !windowChanged;
+}
+
+/** SEG.ACK is not new: it may be a duplicate, and carry SACK. */
 function takeOldAck(tcb: Tcb, seg: Segment, windowChanged: bool): void {
-  if (tcb.flight === NONE) return;
+  const hasSack = (tcb.flags & FLAG_SACK) !== 0;
+  if (tcb.flight === NONE) {
+    if (hasSack) countDsack(tcb);
+    return;
+  }
   const flight = flightAt(tcb.flight);
   if ((tcb.flags & FLAG_TIMER_PERSIST) !== 0) {
     // The peer answers our probes: R2 does not kill a connection with a closed window. RFC 9293 section 3.8.6.1.
     flight.firstSentMs = control.nowMs;
     tcb.retries = 0;
   }
-  const sacked: u32 = (tcb.flags & FLAG_SACK) !== 0 ? takeSackBlocks(tcb, flight) : 0;
-  if (seg.ack !== tcb.sndUna || seg.len !== 0 || tcb.sndNxt === tcb.sndUna) return;
-  if (windowChanged && sacked === 0) return;
-  onDuplicateAck(tcb, flight, sacked);
+  const pipe = inFlight(tcb, flight);
+  beginAck();
+  const sacked: u32 = hasSack ? takeSackBlocks(tcb, flight) : 0;
+  const duplicate = isDuplicate(tcb, seg, windowChanged, sacked);
+  // Besides duplicates, an old number says something of probes and of retransmissions that were not needed.
+  if (duplicate || (hasSack && seg.len === 0)) onAck(tcb, flight, seg, 0, duplicate, sacked, pipe);
 }
 
 /** Our FIN, the last number we sent, is acknowledged. */

@@ -216,6 +216,16 @@ export function rangeCount(flight: usize): u32 {
   return count;
 }
 
+/** The first range with bytes at or beyond `seq`: its address, or 0. @param flight Flight block. */
+export function firstHeld(flight: usize, seq: Seq): usize {
+  const count = rangeCount(flight);
+  for (let index: u32 = 0; index < count; index++) {
+    const range = rangeAt(flight, index);
+    if (before(seq, range.end)) return changetype<usize>(range);
+  }
+  return 0;
+}
+
 /**
  * The n-th most recently changed range: the order of SACK blocks. RFC 2018 section 4.
  *

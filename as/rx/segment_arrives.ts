@@ -23,6 +23,7 @@ import {
 import { control } from "../config.ts";
 import { setCurrentSlot } from "../assert.ts";
 import { findSegment, REF_TIME_WAIT } from "../conn/demux.ts";
+import { releaseFlight } from "../conn/tcb.ts";
 import { receiveEcn, takeRepeatedSynEcn } from "../loss/ecn.ts";
 import { owe } from "../owed.ts";
 import { tcbAt } from "../pool.ts";
@@ -96,6 +97,8 @@ function answer(tcb: Tcb, seg: Segment): void {
   if ((tcb.flags & FLAG_USED) === 0 || tcb.state === STATE_CLOSED) return;
   if (seg.answer === ANSWER_ACK) answerAck(tcb);
   else if (seg.answer === ANSWER_CHALLENGE) answerChallenge(tcb);
+  // It may have been kept for a duplicate that is reported now.
+  releaseFlight(tcb);
 }
 
 /** Processes one validated segment. */

@@ -16,11 +16,12 @@ import {
 import { isRecentStale, setRecent } from "../conn/tcb.ts";
 import { timeWaitMs } from "../conn/time_wait.ts";
 import { armLife } from "../deadline/deadline.ts";
-import { atOrBefore, before } from "../seq.ts";
+import { atOrBefore, before, earliest } from "../seq.ts";
 import { count } from "../stats.ts";
 import { receiveWindow } from "../tx/receive_window.ts";
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
 import { isAcceptable } from "./acceptance.ts";
+import { noteDuplicate } from "./dsack.ts";
 import { CONTINUE, DONE } from "./verdict.ts";
 
 /** Drops a segment whose timestamp is older than TS.Recent; RST is exempt. RFC 7323 section 5.3 R1. */
@@ -80,6 +81,10 @@ export function checkSequence(tcb: Tcb, seg: Segment): u32 {
     if (seg.textBytes > 0) seg.flags &= ~TCP_FIN;
     seg.textBytes = 0;
     return CONTINUE;
+  }
+  const isPlain = (seg.flags & (TCP_SYN | TCP_RST)) === 0;
+  if (isPlain && seg.textBytes > 0 && before(seg.seq, tcb.rcvNxt)) {
+    noteDuplicate(tcb, seg.seq, earliest(seg.seq + seg.textBytes, tcb.rcvNxt));
   }
   if (tcb.state === STATE_TIME_WAIT && isRepeatedFin(seg, tcb.rcvNxt)) armLife(tcb, timeWaitMs());
   count(before(seg.seq, tcb.rcvNxt) ? STAT_DUPLICATES : STAT_DROP_UNACCEPTABLE);

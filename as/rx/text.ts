@@ -27,13 +27,14 @@ import { canReceiveText } from "../conn/state.ts";
 import { endConnection } from "../conn/tcb.ts";
 import { armAck } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
-import { initCongestion } from "../loss/congestion.ts";
+import { needFlight } from "../loss/flights.ts";
 import { owe } from "../owed.ts";
-import { flightAt, takeFlight } from "../pool.ts";
+import { flightAt } from "../pool.ts";
 import { after } from "../seq.ts";
 import { count, countMany } from "../stats.ts";
 import { receiveWindow } from "../tx/receive_window.ts";
 import { textBefore, textBeyond } from "./acceptance.ts";
+import { noteDuplicate, noteHeld } from "./dsack.ts";
 import { place, PLACED, PLACED_DUPLICATE, placeInOrder, rangeCount } from "./reassembly.ts";
 
 /** Text of the conformance option `ackEvery: 2`. RFC 9293 section 3.8.6.3 (SHLD-19). */
@@ -47,14 +48,6 @@ function acknowledge(tcb: Tcb, seg: Segment): void {
   }
   if (boot.ackEvery === EVERY_SECOND) seg.answer = ANSWER_ACK;
   else owe(tcb, OWED_ACK);
-}
-
-/** The flight block for out-of-order ranges, or NONE. */
-function flightForRanges(tcb: Tcb): u32 {
-  if (tcb.flight !== NONE) return tcb.flight;
-  tcb.flight = takeFlight();
-  if (tcb.flight !== NONE) initCongestion(tcb, flightAt(tcb.flight));
-  return tcb.flight;
 }
 
 /** Text at RCV.NXT: into the ring, and with it what waited behind it. */
@@ -83,7 +76,7 @@ function takeInOrder(tcb: Tcb, seg: Segment, seq: u32, ptr: usize, bytes: u32): 
 function takeOutOfOrder(tcb: Tcb, seg: Segment, seq: u32, ptr: usize, bytes: u32): void {
   seg.answer = ANSWER_ACK;
   count(STAT_OUT_OF_ORDER);
-  const block = flightForRanges(tcb);
+  const block = needFlight(tcb);
   if (block === NONE) {
     count(STAT_DROP_FLIGHT);
     return;
@@ -138,6 +131,7 @@ export function processText(tcb: Tcb, seg: Segment): void {
   if (old === seg.textBytes) {
     // Nothing new: the remote did not get our ACK. RFC 9293 section 3.10.7.4, first.
     count(STAT_DUPLICATES);
+    noteDuplicate(tcb, seg.seq, seg.seq + seg.textBytes);
     seg.answer = ANSWER_ACK;
     return;
   }
@@ -160,6 +154,8 @@ export function processText(tcb: Tcb, seg: Segment): void {
     seg.answer = ANSWER_ACK;
     return;
   }
+  if (old > 0) noteDuplicate(tcb, seg.seq, seq);
+  else noteHeld(tcb, seq, seq + bytes);
   if (after(seq, tcb.rcvNxt)) takeOutOfOrder(tcb, seg, seq, seg.textPtr + old, bytes);
   else takeInOrder(tcb, seg, seq, seg.textPtr + old, bytes);
 }

@@ -15,6 +15,7 @@ import {
   Range,
   RECORD_HEADER_BYTES,
   SACK_BLOCKS_MAX,
+  STAT_DSACKS_OUT,
   STAT_FRAMES_OUT,
   STAT_SEGMENTS_OUT,
   STATE_SYN_SENT,
@@ -74,8 +75,10 @@ function sackBlocks(tcb: Tcb): u32 {
   if ((tcb.flags & FLAG_SACK) === 0 || tcb.flight === NONE) return 0;
   // With timestamps only three fit into 40 bytes. RFC 2018 section 3.
   const most: u32 = (tcb.flags & FLAG_TIMESTAMPS) !== 0 ? SACK_BLOCKS_MAX - 1 : SACK_BLOCKS_MAX;
-  const ranges = rangeCount(changetype<usize>(flightAt(tcb.flight)));
-  return ranges < most ? ranges : most;
+  const flight = flightAt(tcb.flight);
+  const duplicates: u32 = flight.dsackStart !== flight.dsackEnd ? 1 : 0;
+  const blocks = rangeCount(changetype<usize>(flight)) + duplicates;
+  return blocks < most ? blocks : most;
 }
 
 /** Bytes that SACK takes from the text of the next segment. */
@@ -116,10 +119,18 @@ function writeOptions(tcb: Tcb, at: usize): usize {
   }
   const blocks = sackBlocks(tcb);
   if (blocks === 0) return at;
-  const flight = changetype<usize>(flightAt(tcb.flight));
+  const flight = flightAt(tcb.flight);
   at = writeSackHeader(writeNop(writeNop(at)), blocks);
-  for (let n: u32 = 0; n < blocks; n++) {
-    const range = changetype<Range>(sackBlock(flight, n));
+  let left = blocks;
+  if (flight.dsackStart !== flight.dsackEnd) {
+    // The duplicate first, once; the block that holds it, the newest, follows. RFC 2883 section 4.
+    at = writeSackBlock(at, flight.dsackStart, flight.dsackEnd);
+    flight.dsackStart = flight.dsackEnd;
+    count(STAT_DSACKS_OUT);
+    left--;
+  }
+  for (let n: u32 = 0; n < left; n++) {
+    const range = changetype<Range>(sackBlock(changetype<usize>(flight), n));
     at = writeSackBlock(at, range.start, range.end);
   }
   return at;

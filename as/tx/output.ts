@@ -10,20 +10,20 @@ import {
   FLAG_FIN_SENT,
   FLAG_SYN_RETRANSMITTED,
   FLAG_TIMER_PERSIST,
-  FLAG_TIMER_RETRANSMIT,
   Flight,
   MORE,
   NONE,
   OWED_ACK,
   OWED_KEEPALIVE,
   OWED_PROBE,
-  OWED_RETRANSMIT,
   OWED_SYN,
+  OWED_TAIL,
   RECORD_HEADER_BYTES,
   STAT_BYTES_OUT,
   STAT_FLUSH_STALLED,
   STAT_KEEPALIVES,
   STAT_RETRANSMITS,
+  STAT_TAIL_PROBES,
   STAT_ZERO_WINDOW_PROBES,
   STATE_SYN_RECEIVED,
   STATE_SYN_SENT,
@@ -33,43 +33,35 @@ import {
 import { isCorked } from "../conn/idle.ts";
 import { forgoFastOpen, noteSynText, textOfSyn } from "../conn/fast_open.ts";
 import { canSendData, isOpening, isSynchronized } from "../conn/state.ts";
+import { releaseFlight } from "../conn/tcb.ts";
 import { armPersist, armRetransmit } from "../deadline/deadline.ts";
-import { initCongestion, restartAfterIdle } from "../loss/congestion.ts";
+import { restartAfterIdle } from "../loss/congestion.ts";
 import { newTextEcn, synEcnFlags } from "../loss/ecn.ts";
-import { inFlight } from "../loss/recovery.ts";
-import { firstLost, noteResent, noteSent, runAt } from "../loss/scoreboard.ts";
+import { needFlight } from "../loss/flights.ts";
+import { noteNewSent } from "../loss/recovery.ts";
+import { noteSent } from "../loss/scoreboard.ts";
+import { isRtoArmed, onSent } from "../loss/timers.ts";
+import { mayProbe, noteProbe } from "../loss/tlp.ts";
+import { isFrtoWaiting } from "../loss/undo.ts";
 import { delist, enlist } from "../owed.ts";
-import { flightAt, giveFlight, takeFlight, tcbAt } from "../pool.ts";
+import { flightAt, tcbAt } from "../pool.ts";
 import { before } from "../seq.ts";
 import { count, countMany } from "../stats.ts";
 import { TCP_ACK, TCP_FIN, TCP_PSH, TCP_SYN } from "../wire/tcp_header.ts";
 import {
-  BARE_RECORD_MAX,
-  bareSequence,
-  buildSegment,
-  isHopResolved,
-  sackBytes,
-} from "./build_segment.ts";
+  batchAt,
+  beginBatch,
+  beginPayment,
+  hasRoom,
+  hasSpace,
+  isStalled,
+  put,
+  putRecords,
+} from "./batch.ts";
+import { bareSequence, isHopResolved, sackBytes } from "./build_segment.ts";
 import { noteMtuProbe, probeText } from "./mtu_probe.ts";
+import { payHoles, payLost, resendTail } from "./retransmit.ts";
 import { congestionRoom, maySend, offeredWindow, unsentBytes } from "./usable_window.ts";
-
-/** Where the next record goes. */
-let at: usize = 0;
-/** First byte that this flush may not use. */
-let end: usize = 0;
-/** The connection being paid ran out of room. */
-let stalled: bool = false;
-
-/** Room for a segment with `text` bytes; notes when there is none. */
-function hasRoom(text: u32): bool {
-  if (at + BARE_RECORD_MAX + text <= end) return true;
-  stalled = true;
-  return false;
-}
-
-function put(tcb: Tcb, seq: u32, bytes: u32, flags: u32): void {
-  at += buildSegment(tcb, at, seq, bytes, flags);
-}
 
 /** Moves as many answers as fit. @returns False if some are left. */
 function moveReplies(): bool {
@@ -77,9 +69,7 @@ function moveReplies(): bool {
     const from = replyBase + control.replySent;
     const length = load<u32>(from);
     const stride = (length + RECORD_HEADER_BYTES - VNET_HEADER_BYTES + 3) & ~3;
-    if (at + stride > end) return false;
-    memory.copy(at, from, stride);
-    at += stride;
+    if (!putRecords(from, stride)) return false;
     control.replySent += stride;
   }
   control.replyBytes = 0;
@@ -102,6 +92,7 @@ function paySyn(tcb: Tcb): void {
     tcb.lastSendMs = control.nowMs;
   } else {
     tcb.flags |= FLAG_SYN_RETRANSMITTED;
+    tcb.retransmits++;
     count(STAT_RETRANSMITS);
   }
   armRetransmit(tcb, tcb.rtoMs);
@@ -109,43 +100,12 @@ function paySyn(tcb: Tcb): void {
 
 /** The flight block, taken when the first byte leaves; null if the pool is empty: the timer tries again. */
 function flightOf(tcb: Tcb): Flight | null {
-  if (tcb.flight !== NONE) return flightAt(tcb.flight);
-  const block = takeFlight();
+  const block = needFlight(tcb);
   if (block === NONE) {
     armPersist(tcb, tcb.rtoMs);
     return null;
   }
-  tcb.flight = block;
-  const flight = flightAt(block);
-  initCongestion(tcb, flight);
-  return flight;
-}
-
-/** Sends what is lost again, first hole first, while the congestion window allows; `forced` pays for the first. */
-function payLost(tcb: Tcb, flight: Flight): void {
-  let forced = (tcb.owed & OWED_RETRANSMIT) !== 0;
-  while (flight.lostBytes > 0) {
-    if (!forced && inFlight(tcb, flight) + u32(tcb.mss) > tcb.cwnd) return;
-    const index = firstLost(flight);
-    const run = runAt(flight, index);
-    const seq = run.seq;
-    // The FIN takes a number but is no text.
-    const hasFin = (tcb.flags & FLAG_FIN_SENT) !== 0 && run.end === tcb.sndNxt;
-    const textEnd = hasFin ? run.end - 1 : run.end;
-    let bytes = textEnd - seq;
-    const most = u32(tcb.mss) - sackBytes(tcb);
-    const whole = bytes <= most;
-    if (!whole) bytes = most;
-    if (!hasRoom(bytes)) return;
-    const flags = TCP_ACK | (bytes > 0 ? TCP_PSH : 0) | (hasFin && whole ? TCP_FIN : 0);
-    put(tcb, seq, bytes, flags);
-    count(STAT_RETRANSMITS);
-    noteResent(flight, index, bytes + (hasFin && whole ? 1 : 0));
-    if ((tcb.flags & FLAG_TIMER_RETRANSMIT) === 0) armRetransmit(tcb, tcb.rtoMs);
-    forced = false;
-    tcb.owed = u8(u32(tcb.owed) & ~OWED_RETRANSMIT);
-  }
-  tcb.owed = u8(u32(tcb.owed) & ~OWED_RETRANSMIT);
+  return flightAt(block);
 }
 
 /** Accounts for new text or FIN that has just been built. */
@@ -154,14 +114,13 @@ function advance(tcb: Tcb, flight: Flight, count: u32): void {
   noteSent(flight, tcb.sndNxt, tcb.sndNxt + count);
   tcb.sndNxt += count;
   tcb.lastSendMs = control.nowMs;
-  // "Every time a packet containing data is sent, if the timer is not running, start it". RFC 6298 section 5.1.
-  if ((tcb.flags & FLAG_TIMER_RETRANSMIT) === 0) armRetransmit(tcb, tcb.rtoMs);
+  noteNewSent(tcb, flight, count);
 }
 
 /** New text that is larger than a segment, if the path MTU is searched and now is a good time. RFC 4821 section 7.4. */
 function payMtuProbe(tcb: Tcb, flight: Flight): void {
   const bytes = probeText(tcb, flight);
-  if (bytes === 0 || at + BARE_RECORD_MAX + bytes > end) return;
+  if (bytes === 0 || !hasSpace(bytes)) return;
   noteMtuProbe(tcb, bytes);
   put(tcb, tcb.sndNxt, bytes, TCP_ACK);
   countMany(STAT_BYTES_OUT, bytes);
@@ -171,7 +130,14 @@ function payMtuProbe(tcb: Tcb, flight: Flight): void {
 /** New text, as far as both windows go, and the FIN after the last byte. */
 function payNew(tcb: Tcb, flight: Flight): void {
   if (tcb.sndNxt === tcb.sndUna) restartAfterIdle(tcb, flight);
+  const from = tcb.sndNxt;
   payMtuProbe(tcb, flight);
+  sendNew(tcb, flight);
+  // "Every time a packet containing data is sent, if the timer is not running, start it". RFC 6298 section 5.1.
+  if (tcb.sndNxt !== from) onSent(tcb, flight, true);
+}
+
+function sendNew(tcb: Tcb, flight: Flight): void {
   while (true) {
     const unsent = unsentBytes(tcb);
     let bytes: u32 = u32(tcb.mss) - sackBytes(tcb);
@@ -203,6 +169,34 @@ function payFin(tcb: Tcb, flight: Flight): void {
   put(tcb, tcb.sndNxt, 0, TCP_ACK | TCP_FIN);
   tcb.flags |= FLAG_FIN_SENT;
   advance(tcb, flight, 1);
+}
+
+/**
+ * A tail loss probe: new text if there is some and the remote takes it, whatever cwnd says; else the highest segment again.
+ * RFC 8985 section 7.3.
+ */
+function payTail(tcb: Tcb, flight: Flight): void {
+  tcb.owed = u8(u32(tcb.owed) & ~OWED_TAIL);
+  if (!mayProbe(tcb, flight)) return;
+  const most = u32(tcb.mss) - sackBytes(tcb);
+  const unsent = unsentBytes(tcb);
+  const bytes = unsent < most ? unsent : most;
+  if (bytes > 0 && offeredWindow(tcb) >= bytes) {
+    if (!hasRoom(bytes)) return;
+    const last = bytes === unsent;
+    const fin = last && (tcb.flags & FLAG_FIN_QUEUED) !== 0;
+    let flags = TCP_ACK | (last ? TCP_PSH : 0) | (fin ? TCP_FIN : 0);
+    if ((tcb.flags & FLAG_ECN) !== 0) flags |= newTextEcn(tcb);
+    put(tcb, tcb.sndNxt, bytes, flags);
+    countMany(STAT_BYTES_OUT, bytes);
+    if (fin) tcb.flags |= FLAG_FIN_SENT;
+    advance(tcb, flight, bytes + (fin ? 1 : 0));
+    noteProbe(tcb, flight, false);
+  } else {
+    if (!resendTail(tcb, flight)) return;
+    noteProbe(tcb, flight, true);
+  }
+  count(STAT_TAIL_PROBES);
 }
 
 /** A closed window is probed with one byte; a silly one is overridden with all it takes. RFC 9293 section 3.8.6.2.1 (4). */
@@ -238,7 +232,7 @@ function payProbe(tcb: Tcb, flight: Flight): void {
 
 /** Something waits and no timer would ever wake it: the window is closed or silly. RFC 9293 sections 3.8.6.1, 3.8.6.2.1. */
 function armPersistIfStuck(tcb: Tcb): void {
-  if ((tcb.flags & (FLAG_TIMER_RETRANSMIT | FLAG_TIMER_PERSIST)) !== 0 || stalled) return;
+  if (isRtoArmed(tcb) || (tcb.flags & FLAG_TIMER_PERSIST) !== 0 || isStalled()) return;
   if (tcb.sndNxt !== tcb.sndUna || unsentBytes(tcb) === 0) return;
   // A cork has its own deadline, unless the window is closed besides.
   if (isCorked(tcb) && offeredWindow(tcb) > 0) return;
@@ -247,7 +241,7 @@ function armPersistIfStuck(tcb: Tcb): void {
 
 /** Pays one connection. */
 function pay(tcb: Tcb): void {
-  stalled = false;
+  beginPayment();
   if (isOpening(tcb.state)) {
     if ((tcb.owed & OWED_SYN) !== 0) paySyn(tcb);
     else if ((tcb.owed & OWED_ACK) !== 0 && tcb.state !== STATE_SYN_SENT && hasRoom(0)) {
@@ -257,10 +251,11 @@ function pay(tcb: Tcb): void {
   }
   const owed = u32(tcb.owed);
   if ((owed & ~(OWED_ACK | OWED_KEEPALIVE)) !== 0 && canSendData(tcb.state)) payText(tcb);
-  if (!stalled && (owed & OWED_KEEPALIVE) !== 0) payKeepalive(tcb);
-  if (!stalled && (tcb.owed & OWED_ACK) !== 0 && hasRoom(0)) {
+  if (!isStalled() && (owed & OWED_KEEPALIVE) !== 0) payKeepalive(tcb);
+  if (!isStalled() && (tcb.owed & OWED_ACK) !== 0 && hasRoom(0)) {
     put(tcb, bareSequence(tcb), 0, TCP_ACK);
   }
+  releaseFlight(tcb);
 }
 
 /** A keepalive: SEG.SEQ = SND.NXT - 1 and no text, so that any peer answers it. RFC 9293 section 3.8.4 (SHLD-12). */
@@ -291,14 +286,13 @@ function payText(tcb: Tcb): void {
     return;
   }
   if ((tcb.owed & OWED_PROBE) !== 0) payProbe(tcb, flight);
-  if (!stalled) payLost(tcb, flight);
-  if (!stalled && flight.lostBytes === 0) payNew(tcb, flight);
-  if (!stalled) tcb.owed = u8(u32(tcb.owed) & OWED_ACK);
+  if (!isStalled() && (tcb.owed & OWED_TAIL) !== 0) payTail(tcb, flight);
+  // F-RTO waits for what new text brings before it sends old text again. RFC 5682 section 2.1 step 2b.
+  if (!isStalled() && !isFrtoWaiting(flight)) payLost(tcb, flight);
+  if (!isStalled() && (flight.lostBytes === 0 || isFrtoWaiting(flight))) payNew(tcb, flight);
+  if (!isStalled()) payHoles(tcb, flight);
+  if (!isStalled()) tcb.owed = u8(u32(tcb.owed) & OWED_ACK);
   armPersistIfStuck(tcb);
-  if (flight.runCount === 0 && flight.rangeCount === 0) {
-    giveFlight(tcb.flight);
-    tcb.flight = NONE;
-  }
 }
 
 /**
@@ -308,8 +302,7 @@ function payText(tcb: Tcb): void {
  * @returns Bytes written, with MORE set if something is left for want of room.
  */
 export function flushBatch(room: u32): u32 {
-  at = txBase;
-  end = txBase + (room < BATCH_BYTES ? room : BATCH_BYTES);
+  beginBatch(txBase, txBase + (room < BATCH_BYTES ? room : BATCH_BYTES));
   let left = !moveReplies();
   let walks = control.owedCount;
   while (!left && walks > 0) {
@@ -319,10 +312,10 @@ export function flushBatch(room: u32): u32 {
     // Its next hop has no MAC yet: what it owes stays marked, and setNextHop() puts it back.
     if (!isHopResolved(tcb)) continue;
     pay(tcb);
-    if (!stalled) continue;
+    if (!isStalled()) continue;
     enlist(tcb);
     left = true;
   }
   if (left) count(STAT_FLUSH_STALLED);
-  return u32(at - txBase) | (left ? MORE : 0);
+  return u32(batchAt() - txBase) | (left ? MORE : 0);
 }

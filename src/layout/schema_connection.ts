@@ -204,7 +204,7 @@ export const CONNECTION_STRUCTS: readonly StructSchema[] = [
       ],
       ["firstSentMs", "u32", "When the segment at SND.UNA was first sent: R2 counts from here."],
       ["segmentsUnacked", "u32", "Full segments received since our last ACK."],
-      ["highRetransmit", "u32", "Highest sequence retransmitted in this recovery."],
+      ["rescueEnd", "u32", "RescueRxt: no rescue retransmission below it. RFC 6675 section 4."],
       ["congestion", "u32", "CONGESTION algorithm of the connection."],
       [
         "delivered",
@@ -287,6 +287,12 @@ export const CONNECTION_STRUCTS: readonly StructSchema[] = [
       ["priorCwndPrior", "u32", "cwnd_prior before it, bytes."],
       ["peakBytes", "u32", "Most bytes in flight in this round trip. RFC 7661 section 4.2."],
       ["peakEnd", "u32", "Sequence number whose acknowledgment ends the round trip."],
+      [
+        "resentBytes",
+        "u32",
+        "Bytes of runs that are RETRANSMITTED, and neither SACKED nor LOST.",
+      ],
+      ["partialAcks", "u32", "Partial acknowledgments in this recovery. RFC 6582 section 3.2."],
     ],
   },
   {

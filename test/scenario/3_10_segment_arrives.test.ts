@@ -336,7 +336,7 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
       +0   < P. 1:101(100) ack 1 win 20000
       +.04 > . 1:1(0) ack 101
       +0   < P. 51:201(150) ack 1 win 20000
-      +.04 > . 1:1(0) ack 201
+      +.04 > . 1:1(0) ack 201 <nop,nop,sack 51:101>
       +0   read 300 = 200
     `);
   });
@@ -346,11 +346,11 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
       +0 < P. 101:201(100) ack 1 win 20000
       +0 > . 1:1(0) ack 1 <nop,nop,sack 101:201>
       +0 < P. 101:201(100) ack 1 win 20000 junk
-      +0 > . 1:1(0) ack 1 <nop,nop,sack 101:201>
+      +0 > . 1:1(0) ack 1 <nop,nop,sack 101:201 101:201>
       +0 < P. 1:101(100) ack 1 win 20000
       +0 > . 1:1(0) ack 201
       +0 < P. 1:201(200) ack 1 win 20000 junk
-      +0 > . 1:1(0) ack 201
+      +0 > . 1:1(0) ack 201 <nop,nop,sack 1:201>
       +0 read 300 = 200
     `);
   });

@@ -1,7 +1,7 @@
 /** Loss found without the timer: RFC 5681 section 3.2, RFC 6582, RFC 6675, and the window that follows (section 3.1). */
 import { describe } from "vitest";
 import { CONGESTION_NEW_RENO } from "../../src/layout/layout.gen.ts";
-import { PLAIN_SYN, scenario } from "./dsl/scenario.ts";
+import { NO_RACK, PLAIN_SYN, scenario } from "./dsl/scenario.ts";
 
 /** Where the windows of RFC 5681 are what is shown. */
 const RENO = { congestionControl: CONGESTION_NEW_RENO };
@@ -26,7 +26,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
   scenario(
     "the hole is sent again and nothing else, when three segments above it are held",
     (on) => {
-      on.established({ ...RENO, rtoMs: 1000, win: 65_000 }).script(`
+      on.established({ ...RENO, ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
       +0 write 5000
       ${segments(1, 5001, true)}
       ${duplicate(1, "1001:2001")}
@@ -46,7 +46,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
   );
 
   scenario("each hole is sent again once enough is held above it, when there are two", (on) => {
-    on.established({ ...RENO, rtoMs: 1000, win: 65_000 }).script(`
+    on.established({ ...RENO, ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
       +0 write 8000
       ${segments(1, 8001, true)}
       ${duplicate(1, "1001:2001")}
@@ -57,6 +57,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
       +0 nothing
       ${duplicate(1, "4001:7001 1001:3001")}
       +0 > P. 3001:4001(1000) ack 1
+      +0 > P. 7001:8001(1000) ack 1
       ${duplicate(1, "4001:8001 1001:3001")}
       ${duplicate(3001, "4001:8001")}
       +0 nothing
@@ -67,7 +68,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
   });
 
   scenario("nothing is sent again, when duplicate ACKs hold no news", (on) => {
-    on.established({ rtoMs: 1000, win: 65_000 }).script(`
+    on.established({ ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
       +0 write 5000
       ${segments(1, 5001, true)}
       ${duplicate(1)}
@@ -79,7 +80,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
   });
 
   scenario("blocks are ignored, when they hold what was never sent or is acknowledged", (on) => {
-    on.established({ rtoMs: 1000, win: 65_000 }).script(`
+    on.established({ ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
       +0 write 5000
       ${segments(1, 5001, true)}
       ${duplicate(1, "6001:7001 -500:1 4001:3001")}
@@ -91,7 +92,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
   });
 
   scenario("new text goes out, when SACK shows that segments have left (RFC 3042)", (on) => {
-    on.established({ ...RENO, rtoMs: 1000, win: 65_000 }).script(`
+    on.established({ ...RENO, ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
       +0 write 20000
       ${segments(1, 10_001, false)}
       ${duplicate(1, "1001:2001")}
@@ -100,7 +101,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
       +0 > . 11001:12001(1000) ack 1
       ${duplicate(1, "1001:4001")}
       +0 > P. 1:1001(1000) ack 1
-      +0 info ssthresh = 6000
+      +0 info ssthresh = 5000
       +0 nothing
     `);
   });
@@ -149,17 +150,21 @@ describe("S57 fast retransmit without SACK (RFC 6582)", () => {
       +0 write 20000
       ${segments(1, 10_001, false)}
       ${duplicate(1)}
+      +0 > . 10001:11001(1000) ack 1
       ${duplicate(1)}
+      +0 > . 11001:12001(1000) ack 1
       ${duplicate(1)}
       +0 > P. 1:1001(1000) ack 1
       +0 info ssthresh = 5000
       +0 info cwnd = 8000
       ${duplicate(1)}
       ${duplicate(1)}
-      +0 info cwnd = 10000
+      ${duplicate(1)}
+      ${duplicate(1)}
+      +0 info cwnd = 12000
       +0 nothing
       ${duplicate(1)}
-      +0 > . 10001:11001(1000) ack 1
+      +0 > . 12001:13001(1000) ack 1
     `);
     },
   );
@@ -196,7 +201,7 @@ describe("S57 fast retransmit without SACK (RFC 6582)", () => {
 
 describe("S57 no go-back-N", () => {
   scenario("only holes are sent again, when the timer expires and SACK told of others", (on) => {
-    on.established({ rtoMs: 1000, win: 65_000 }).script(`
+    on.established({ ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
       +0   write 5000
       ${segments(1, 5001, true)}
       ${duplicate(1, "2001:3001")}
@@ -225,7 +230,7 @@ describe("S57 no go-back-N", () => {
   });
 
   scenario("held bytes are sent again, when the peer has reneged (RFC 2018 section 8)", (on) => {
-    on.established({ rtoMs: 1000, win: 65_000 }).script(`
+    on.established({ ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
       +0   write 3000
       ${segments(1, 3001, true)}
       ${duplicate(1, "1001:2001")}

@@ -5,7 +5,8 @@
  * once by IPv6, with addresses that stand for those of the script, and an MTU that leaves the MSS as it is.
  */
 import { test } from "vitest";
-import type { CoreConfig } from "../../../src/core/core_config.ts";
+import { type CoreConfig, DEFAULT_FEATURES } from "../../../src/core/core_config.ts";
+import { FEATURE_RACK, FEATURE_TLP } from "../../../src/layout/layout.gen.ts";
 import { Session } from "./session.ts";
 import type { Endpoint } from "./wire.ts";
 import { HOP, LOCAL_ADDRESS, PEER_ISS, World } from "./world.ts";
@@ -45,6 +46,16 @@ export const PLAIN_SYN = "mss 1000";
 export const FULL_SYN = "mss 1012,sackOK,TS val 5000 ecr 0,nop,wscale 0";
 const DEFAULT_SYN = "mss 1000,nop,nop,sackOK";
 const DEFAULT_WIN = 20_000;
+
+/**
+ * What is on in a fixture: all that is on by default but tail loss probes, which would stand before every timeout that a
+ * script waits for. `PROBES` switches them on.
+ */
+const FEATURES = DEFAULT_FEATURES & ~FEATURE_TLP;
+/** Fixture option: as by default, tail loss probes included. */
+export const PROBES: FixtureOptions = { features: DEFAULT_FEATURES };
+/** Fixture option: loss is found by RFC 6675 alone. */
+export const NO_RACK: FixtureOptions = { features: FEATURES & ~FEATURE_RACK };
 
 function tuple(world: World, isClient: boolean): [local: Endpoint, remote: Endpoint] {
   const [ours, theirs] = isClient ? [EPHEMERAL_PORT, SERVICE_PORT] : [SERVICE_PORT, EPHEMERAL_PORT];
@@ -127,7 +138,8 @@ export class Fixtures {
     const rto = rtoMs === undefined ? {} : { rtoInitialMs: rtoMs, rtoMinMs: rtoMs };
     const family = this.start === "IPv6" ? 6 : 4;
     const startsAt = startMs(this.start, isClient);
-    const world = new World({ ...rto, ...config }, startsAt, peerIss, family);
+    const settings = { features: FEATURES, ...rto, ...config };
+    const world = new World(settings, startsAt, peerIss, family);
     const session = new Session(world, ...tuple(world, isClient));
     this.sessions.push(session);
     return session;
