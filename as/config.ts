@@ -168,8 +168,9 @@ function emptyLists(): void {
   control.timeWaitHead = NONE;
   control.timeWaitTail = NONE;
   control.flightFree = NONE;
+  control.isQuiet = boot.quietMs === 0 ? 0 : 1;
   // The first second's share; later ones are granted as they begin.
-  control.challengeTokens = boot.challengeAcksPerSecond;
+  control.challengeSecond = NONE;
   control.resetTokens = boot.resetsPerSecond;
   for (let i: usize = 0; i < WHEEL_LEVELS * WHEEL_SLOTS; i++) {
     store<u32>(wheelBase + (i << 2), NONE);

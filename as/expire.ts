@@ -51,11 +51,11 @@ import {
 } from "./deadline/deadline.ts";
 import { earliestDeadline } from "./deadline/kinds.ts";
 import { earliestConnection, turnTo, unlinkDeadline } from "./deadline/wheel.ts";
+import { raise } from "./events.ts";
 import { notePathTimeout } from "./loss/path_mtu.ts";
 import { backOff } from "./loss/rtt.ts";
 import { onReorderTimeout, onTimeout } from "./loss/recovery.ts";
 import { backToRto } from "./loss/timers.ts";
-import { raise } from "./events.ts";
 import { owe } from "./owed.ts";
 import { extraOf, flightAt, tcbAt, timeWaitAt } from "./pool.ts";
 import { atOrBefore, before } from "./seq.ts";
@@ -74,14 +74,16 @@ function bumpRetries(tcb: Tcb): void {
   if (u32(tcb.retries) === boot.r1Retries) raise(tcb, EVENT_UNRESPONSIVE);
 }
 
-/** The SYN or SYN,ACK was not answered. RFC 9293 section 3.10.8; R2 of a SYN is lifeAt (MUST-23). */
+/** The SYN or SYN,ACK was not answered, or waited for the end of the quiet time. RFC 9293 section 3.10.8; R2 of a SYN is lifeAt (MUST-23). */
 function expireSyn(tcb: Tcb): void {
   if (tcb.state === STATE_SYN_RECEIVED && u32(tcb.retries) >= boot.synAckRetries) {
     endConnection(tcb, CAUSE_TIMEOUT, REASON_TIMED_OUT);
     return;
   }
-  bumpRetries(tcb);
-  backOff(tcb);
+  if (tcb.sndNxt !== tcb.iss) {
+    bumpRetries(tcb);
+    backOff(tcb);
+  }
   owe(tcb, OWED_SYN);
 }
 

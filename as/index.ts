@@ -23,7 +23,8 @@ import { setOptionOfListener } from "./user/listener_options.ts";
 import { noteConsumed, stopReading, unreadSpans } from "./user/receive.ts";
 import { setOptionOf } from "./user/options.ts";
 import { getOptionOf } from "./user/read_options.ts";
-import { markUrgent, noteWritten, reserve } from "./user/send.ts";
+import { noteWritten, reserve } from "./user/send.ts";
+import { markUrgent } from "./user/urgent.ts";
 
 export function boot(): usize {
   return bootAddress();

@@ -252,6 +252,40 @@ export interface ConnectionInfo {
   readonly rttvarMs: number;
   readonly rtoMs: number;
   readonly retries: number;
+  /** Why the state of loss recovery is what it is: Linux's tcpi_ca_state. */
+  readonly congestionState: "open" | "disorder" | "cwr" | "recovery" | "loss";
+  readonly congestionControl: CongestionControl;
+  /** Smallest round-trip time of late, ms; 0 before the first sample. */
+  readonly minRttMs: number;
+  /** Bytes of ours that were acknowledged, and of theirs that came in order, since the beginning. */
+  readonly ackedBytes: number;
+  readonly receivedBytes: number;
+  /** Segments since the beginning, modulo 2^32. */
+  readonly segmentsIn: number;
+  readonly segmentsOut: number;
+  readonly retransmits: number;
+  /** Segments sent and not acknowledged; of these held by the peer, deemed lost, and on their way again. */
+  readonly unackedSegments: number;
+  readonly sackedSegments: number;
+  readonly lostSegments: number;
+  readonly resentSegments: number;
+  /** Zero-window probes and keepalives without answer. */
+  readonly probes: number;
+  /** Bytes written and never sent. */
+  readonly notSentBytes: number;
+  /** MSS that we announced, and largest text that came in one segment (0 = not known). */
+  readonly advertisedMssBytes: number;
+  readonly receivedMssBytes: number;
+  readonly pathMtuBytes: number;
+  /** Bytes per second; 0 = no pacing. */
+  readonly pacingRate: number;
+  /** Since data was last sent, and since the peer was last heard, ms. */
+  readonly lastDataSentMs: number;
+  readonly lastHeardMs: number;
+  /** Unread bytes up to the end of urgent data; 0 = none. */
+  readonly urgentBytes: number;
+  /** The last ICMP error that did not end the connection, as `"HOST_UNREACHABLE"`; null = none. */
+  readonly softError: string | null;
   readonly timestamps: boolean;
   readonly sack: boolean;
   readonly windowScale: { readonly snd: number; readonly rcv: number } | null;

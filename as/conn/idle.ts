@@ -2,10 +2,12 @@
  * The life timer of a synchronized connection on which nothing happens: keepalives (RFC 9293 section 3.8.4) and the end
  * of a cork. They share the deadline with what ends a connection, and that goes first.
  */
-import { control } from "../config.ts";
+import { boot, control } from "../config.ts";
 import {
   Extra,
   EXTRA_FLAG_KEEP_ALIVE,
+  EXTRA_FLAG_NO_QUICK_ACK,
+  FEATURE_QUICK_ACK,
   FLAG_CORK,
   FLAG_FIN_QUEUED,
   FLAG_READ_CLOSED,
@@ -17,9 +19,11 @@ import {
 import { armLife, disarmLife } from "../deadline/deadline.ts";
 import { extraOf, needExtra } from "../pool.ts";
 import { atOrBefore, before } from "../seq.ts";
-import { isLingering, keepIdleOf } from "./options.ts";
+import { hasExtra, isLingering, keepIdleOf } from "./options.ts";
 import { isSynchronized } from "./state.ts";
 
+/** ACKs that go at once: what a slow start of ten segments takes in its first round, and half of the second. */
+export const QUICK_ACKS: u32 = 16;
 /** How long a cork holds a part of a segment back, ms: as long as Linux' does, tcp(7). */
 const CORK_MS: u32 = 200;
 
@@ -58,6 +62,14 @@ export function restartKeepalive(tcb: Tcb): void {
   extra.keepProbes = 0;
   extra.keepAtMs = tcb.lastHeardMs + keepIdleOf(tcb);
   armIdle(tcb);
+}
+
+/** The connection is ESTABLISHED: what its options start now. */
+export function beginIdle(tcb: Tcb): void {
+  if ((boot.features & FEATURE_QUICK_ACK) !== 0 && !hasExtra(tcb, EXTRA_FLAG_NO_QUICK_ACK)) {
+    needExtra(tcb).quickAcks = QUICK_ACKS;
+  }
+  restartKeepalive(tcb);
 }
 
 /** A part of a segment waits under a cork for the first time, or still. @returns Whether it has waited long enough. */

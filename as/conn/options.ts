@@ -79,10 +79,12 @@ export function maxSegmentOf(tcb: Tcb, path: u32): u32 {
   return u32(extra.maxSegment) < path ? u32(extra.maxSegment) : path;
 }
 
-/** Largest window to advertise, bytes. */
-export function windowClampOf(tcb: Tcb): u32 {
+/** Largest receive window that may come of tuning, bytes: what the user has set does not grow. @param most The core's. */
+export function tunedWindowOf(tcb: Tcb, most: u32): u32 {
   const extra = extraOf(tcb);
-  return extra === null || extra.windowClamp === 0 ? u32.MAX_VALUE : extra.windowClamp;
+  if (extra === null) return most;
+  if (extra.receiveBuffer !== 0) return tcb.rcvBuf;
+  return extra.windowClamp !== 0 && extra.windowClamp < most ? extra.windowClamp : most;
 }
 
 /** CONGESTION algorithm. */
@@ -134,4 +136,6 @@ export function inherit(tcb: Tcb, listener: Listener): void {
   extra.congestion = listener.congestion;
   extra.receiveBuffer = listener.receiveBuffer;
   if (listener.receiveBuffer !== 0) tcb.rcvBuf = listener.receiveBuffer;
+  const clamp = listener.windowClamp;
+  if (clamp !== 0 && clamp < tcb.rcvBuf) tcb.rcvBuf = clamp;
 }

@@ -7,6 +7,7 @@ import {
   FEATURE_TIMESTAMPS,
   FEATURE_WINDOW_SCALE,
   FLAG_ACTIVE,
+  FLAG_FAST_OPEN,
   FLAG_PARKED,
   FLAG_RELEASED,
   FLAG_SACK,
@@ -21,6 +22,7 @@ import {
   SEGMENT_OPTION_TIMESTAMPS,
   SEGMENT_OPTION_WINDOW_SCALE,
   STATE_CLOSED,
+  STATE_SYN_RECEIVED,
   STATE_TIME_WAIT,
   Tcb,
   TCP_HEADER_BYTES,
@@ -132,6 +134,22 @@ export function initialWindow(mss: u32): u32 {
   return segments * mss < bound ? segments * mss : bound;
 }
 
+/**
+ * What is added to the clock of a tuple's timestamps, so that it tells neither our uptime nor one connection by another.
+ * RFC 7323 section 7.1. It follows from the tuple alone: a new connection's timestamps go on from those of the last one
+ * (RFC 6191 section 3), and a TIME-WAIT record need not hold it.
+ */
+export function stampOffset(lA: u64, lB: u64, rA: u64, rB: u64, local: u32, remote: u32): u32 {
+  const ports = (u64(local) << 16) | u64(remote);
+  // Unlike a cookie's, the last word is below 2^32.
+  return u32(sipHash5(boot.cookieKeyA, boot.cookieKeyB, lA, lB, rA, rB, ports));
+}
+
+/** The time as our timestamps tell it: 1 ms a tick, never decreasing. RFC 7323 section 5.4. */
+export function stampNow(tcb: Tcb): u32 {
+  return control.nowMs + tcb.tsOffset;
+}
+
 /** Gives a new connection its ISS and everything that follows from it. The tuple must be set. */
 export function initializeSend(tcb: Tcb): void {
   const iss = initialSequence(tcb);
@@ -144,6 +162,14 @@ export function initializeSend(tcb: Tcb): void {
   updateMss(tcb);
   tcb.tos = u8(boot.tos);
   tcb.lastHeardMs = control.nowMs;
+  tcb.tsOffset = stampOffset(
+    tcb.localAddrA,
+    tcb.localAddrB,
+    tcb.remoteAddrA,
+    tcb.remoteAddrB,
+    tcb.localPort,
+    tcb.remotePort,
+  );
   tcb.rtoMs = boot.rtoInitialMs;
   tcb.ssthresh = firstSsthresh();
   tcb.rcvBuf = boot.receiveBufferInitial < receiveBufferMax()
@@ -206,7 +232,7 @@ export function isRecentStale(tcb: Tcb): bool {
 export function releaseFlight(tcb: Tcb): void {
   if (tcb.flight === NONE) return;
   const flight = flightAt(tcb.flight);
-  if (flight.runCount !== 0 || flight.rangeCount !== 0) return;
+  if (flight.runCount !== 0 || flight.rangeCount !== 0 || flight.receiveFlags !== 0) return;
   // A duplicate waits to be reported, or a probe's answer is awaited, which may come with the next data (RFC 8985 section 7.4).
   if (flight.dsackStart !== flight.dsackEnd) return;
   if ((flight.tlpFlags & TLP_FLAG_RETRANSMITTED) !== 0) return;
@@ -286,6 +312,9 @@ export function endConnection(tcb: Tcb, cause: u32, reason: u32): void {
   if (tcb.reason === REASON_NONE) tcb.reason = u8(reason);
   // Entering TIME-WAIT already told the user: both directions were done.
   const told = tcb.state === STATE_TIME_WAIT;
+  // What came with a SYN is delivered after ESTABLISHED or never.
+  const isEarly = tcb.state === STATE_SYN_RECEIVED && (tcb.flags & FLAG_FAST_OPEN) === 0;
+  if (isEarly) dropReceiveRing(tcb);
   transition(tcb, STATE_CLOSED, cause);
   if ((tcb.flags & FLAG_PARKED) !== 0) {
     tcb.flags &= ~FLAG_PARKED;

@@ -37,10 +37,17 @@ import {
 } from "../layout.gen.ts";
 import { leaveHalfOpen } from "../conn/listener.ts";
 import { dropSendRing } from "../conn/rings.ts";
-import { restartKeepalive } from "../conn/idle.ts";
+import { beginIdle } from "../conn/idle.ts";
 import { finWait2Of } from "../conn/options.ts";
 import { transition } from "../conn/state.ts";
-import { endConnection, noteWindow, releaseFlight, sendShift, widestWindow } from "../conn/tcb.ts";
+import {
+  endConnection,
+  noteWindow,
+  releaseFlight,
+  sendShift,
+  stampNow,
+  widestWindow,
+} from "../conn/tcb.ts";
 import { armLife, armRetransmit, disarmRetransmit } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
 import { onRttSample } from "../loss/congestion.ts";
@@ -66,6 +73,7 @@ import { count } from "../stats.ts";
 import { TCP_ECE } from "../wire/tcp_header.ts";
 import { enterTimeWait } from "./fin.ts";
 import { isAckAcceptable } from "./acceptance.ts";
+import { deliverSynText } from "./syn_text.ts";
 import { closeIfQueued, synAcknowledged } from "./on_syn_sent.ts";
 import { CONTINUE, DONE } from "./verdict.ts";
 
@@ -96,7 +104,8 @@ function completeHandshake(tcb: Tcb, seg: Segment): u32 {
     if (!isKnown) raise(tcb, EVENT_ACCEPTABLE | EVENT_WRITABLE);
   }
   closeIfQueued(tcb);
-  restartKeepalive(tcb);
+  deliverSynText(tcb);
+  beginIdle(tcb);
   owe(tcb, OWED_DATA);
   return CONTINUE;
 }
@@ -134,7 +143,7 @@ function sample(tcb: Tcb, flight: Flight, seg: Segment): void {
   const hasEcho = (tcb.flags & FLAG_TIMESTAMPS) !== 0 &&
     (seg.options & SEGMENT_OPTION_TIMESTAMPS) !== 0;
   if (!hasEcho || seg.tsEcr === 0) return;
-  const ageUs = (control.nowMs - (seg.tsEcr - tcb.tsOffset)) * US_PER_MS;
+  const ageUs = (stampNow(tcb) - seg.tsEcr) * US_PER_MS;
   // The echo is in whole ms: up to one more than the time since then.
   if (ageUs <= control.nowUs - resentUs + US_PER_MS) takeSample(tcb, flight, ageUs);
 }
@@ -150,6 +159,7 @@ function relieveSendRing(tcb: Tcb): void {
 /** SEG.ACK is new: SND.UNA moves. */
 function takeNewAck(tcb: Tcb, seg: Segment): void {
   const acked = seg.ack - tcb.sndUna;
+  if (seg.ack - tcb.iss < tcb.sndUna - tcb.iss) tcb.sndWraps++;
   tcb.retries = 0;
   if (tcb.flight !== NONE) {
     const flight = flightAt(tcb.flight);

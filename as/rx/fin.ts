@@ -8,6 +8,7 @@ import {
   FLAG_RELEASED,
   NONE,
   REASON_NORMAL,
+  RECEIVE_FLAG_FIN_HELD,
   Segment,
   STATE_CLOSE_WAIT,
   STATE_CLOSED,
@@ -23,11 +24,15 @@ import { releaseFlight } from "../conn/tcb.ts";
 import { compactTimeWait, timeWaitMs } from "../conn/time_wait.ts";
 import { armLife, disarmRetransmit } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
+import { needFlight } from "../loss/flights.ts";
 import { flightAt } from "../pool.ts";
+import { receiveWindow } from "../tx/receive_window.ts";
 import { answerAck } from "../tx/reply.ts";
+import { after, before } from "../seq.ts";
 import { TCP_FIN } from "../wire/tcp_header.ts";
 import { dropRanges } from "./reassembly.ts";
 import { isFinNext } from "./text.ts";
+import { endUrgent } from "./urgent.ts";
 
 /**
  * Both directions are done: "start the time-wait timer, turn off the other timers". The user is told now; the record
@@ -56,9 +61,37 @@ function advanceByFin(tcb: Tcb): void {
   else if (tcb.state === STATE_FIN_WAIT_2) enterTimeWait(tcb, CAUSE_FIN);
 }
 
+/** Keeps the number of a FIN whose turn has not come. RFC 9293 SHLD-31 for what is no text. */
+function holdFin(tcb: Tcb, finSeq: u32): void {
+  if (!after(finSeq, tcb.rcvNxt) || (tcb.flags & FLAG_FIN_RECEIVED) !== 0) return;
+  // Beyond the window it is not for us to keep.
+  if (!before(finSeq, tcb.rcvNxt + receiveWindow(tcb))) return;
+  const block = needFlight(tcb);
+  if (block === NONE) return;
+  const flight = flightAt(block);
+  if ((flight.receiveFlags & RECEIVE_FLAG_FIN_HELD) !== 0) return;
+  flight.receiveFlags |= RECEIVE_FLAG_FIN_HELD;
+  flight.finSeq = finSeq;
+}
+
+/** The gap before a FIN that is held has filled. */
+function isHeldFinNext(tcb: Tcb): bool {
+  if (tcb.flight === NONE) return false;
+  const flight = flightAt(tcb.flight);
+  if ((flight.receiveFlags & RECEIVE_FLAG_FIN_HELD) === 0 || before(tcb.rcvNxt, flight.finSeq)) {
+    return false;
+  }
+  flight.receiveFlags &= ~RECEIVE_FLAG_FIN_HELD;
+  // Text beyond a FIN contradicts it; then neither is believed before the remote repeats it.
+  return tcb.rcvNxt === flight.finSeq;
+}
+
 /** Processes the FIN. */
 export function processFin(tcb: Tcb, seg: Segment): void {
-  if ((seg.flags & TCP_FIN) === 0) return;
+  if ((seg.flags & TCP_FIN) === 0) {
+    if (tcb.flight !== NONE && isHeldFinNext(tcb)) takeFin(tcb, seg);
+    return;
+  }
   const state = tcb.state;
   // The seventh step may have ended it: "Do not process the FIN if the state is CLOSED".
   if (state === STATE_CLOSED) return;
@@ -74,15 +107,26 @@ export function processFin(tcb: Tcb, seg: Segment): void {
     seg.answer = ANSWER_ACK;
     return;
   }
-  // Bytes before it are missing: it comes again with them. Its number is not in a range, because ranges are bytes.
-  if (!isFinNext(tcb, seg)) {
-    // RFC 5681 section 4.2: an out-of-order segment is answered at once, also one that is a FIN alone.
-    seg.answer = ANSWER_ACK;
+  if (isFinNext(tcb, seg) || isHeldFinNext(tcb)) {
+    takeFin(tcb, seg);
     return;
   }
+  // Bytes before it are missing. Its number is not in a range, because ranges are bytes.
+  holdFin(tcb, seg.seq + seg.textBytes);
+  // RFC 5681 section 4.2: an out-of-order segment is answered at once, also one that is a FIN alone.
+  seg.answer = ANSWER_ACK;
+}
+
+/** Every byte before the FIN is here. */
+function takeFin(tcb: Tcb, seg: Segment): void {
+  endUrgent(tcb, tcb.rcvNxt);
   tcb.rcvNxt++;
   tcb.flags |= FLAG_FIN_RECEIVED;
-  if (tcb.flight !== NONE) dropRanges(changetype<usize>(flightAt(tcb.flight)));
+  if (tcb.flight !== NONE) {
+    const flight = flightAt(tcb.flight);
+    dropRanges(changetype<usize>(flight));
+    flight.receiveFlags &= ~RECEIVE_FLAG_FIN_HELD;
+  }
   raise(tcb, EVENT_END);
   seg.answer = ANSWER_ACK;
   advanceByFin(tcb);

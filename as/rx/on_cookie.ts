@@ -43,7 +43,14 @@ import {
   stampShift,
   stampWith,
 } from "../conn/syn_cookie.ts";
-import { defaultMssOf, offeredFlags, receiveShift, takeSyn, WINDOW16_MAX } from "../conn/tcb.ts";
+import {
+  defaultMssOf,
+  offeredFlags,
+  receiveShift,
+  stampOffset,
+  takeSyn,
+  WINDOW16_MAX,
+} from "../conn/tcb.ts";
 import { startPathMtu } from "../loss/path_mtu.ts";
 import { computeRto } from "../loss/rtt.ts";
 import { takeTcb } from "../pool.ts";
@@ -94,7 +101,15 @@ export function answerByCookie(seg: Segment, listener: Listener): void {
     (seg.options & SEGMENT_OPTION_WINDOW_SCALE) !== 0;
   const ecn = stamps && (features & FEATURE_ECN_ACCEPT) !== 0 &&
     (seg.flags & (TCP_ECE | TCP_CWR)) === (TCP_ECE | TCP_CWR);
-  const tsVal = stampWith(control.nowMs, scale ? seg.windowScale : NONE, sack, ecn);
+  const offset = stampOffset(
+    seg.localAddrA,
+    seg.localAddrB,
+    seg.remoteAddrA,
+    seg.remoteAddrB,
+    seg.localPort,
+    seg.remotePort,
+  );
+  const tsVal = stampWith(control.nowMs + offset, scale ? seg.windowScale : NONE, sack, ecn);
   sendSynCookie(
     seg,
     makeCookie(seg, mss),

@@ -12,6 +12,7 @@ import {
   NONE,
   OWED_SYN,
   Segment,
+  SEGMENT_OPTION_FAST_OPEN,
   STAT_DROP_BACKLOG,
   STAT_DROP_CONNECTIONS,
   STAT_DROP_PARKED,
@@ -31,6 +32,7 @@ import { owe } from "../owed.ts";
 import { takeTcb } from "../pool.ts";
 import { count } from "../stats.ts";
 import { answerReset } from "../tx/reply.ts";
+import { keepSynText } from "./syn_text.ts";
 import { TCP_ACK, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
 import { serveFastOpen } from "./fast_open.ts";
 import { newPassive } from "./new_passive.ts";
@@ -84,8 +86,13 @@ function openPassive(seg: Segment, id: u32): void {
   enterTcb(slot);
   if (!asks) serveFastOpen(tcb, seg, listener);
   count(STAT_PASSIVE_OPENS);
-  if (asks) park(tcb);
-  else answerSyn(tcb);
+  if (asks) {
+    park(tcb);
+    return;
+  }
+  // By Fast Open it is delivered now, or refused with its cookie: RFC 7413 section 4.2.2.
+  if ((seg.options & SEGMENT_OPTION_FAST_OPEN) === 0) keepSynText(tcb, seg);
+  answerSyn(tcb);
 }
 
 /**
@@ -98,7 +105,7 @@ export function onListen(seg: Segment): bool {
   if ((seg.flags & TCP_RST) !== 0) return true;
   // Second, "Any acknowledgment is bad if it arrives on a connection still in the LISTEN state."
   if ((seg.flags & TCP_ACK) !== 0) answerReset(seg);
-  // Third, a SYN. Data on it is not kept: the SYN alone is acknowledged and the remote sends the rest again.
+  // Third, a SYN. Text on it is kept within a bound, or sent again by the remote.
   else if ((seg.flags & TCP_SYN) !== 0) openPassive(seg, id);
   // Fourth, "This should not be reached. Drop the segment and return."
   return true;

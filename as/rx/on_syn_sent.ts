@@ -21,7 +21,7 @@ import {
   STATE_SYN_RECEIVED,
   Tcb,
 } from "../layout.gen.ts";
-import { restartKeepalive } from "../conn/idle.ts";
+import { beginIdle } from "../conn/idle.ts";
 import { endOfSyn, takeFastOpenAnswer } from "../conn/fast_open.ts";
 import { transition } from "../conn/state.ts";
 import { endConnection, offeredFlags, takeSyn } from "../conn/tcb.ts";
@@ -35,7 +35,9 @@ import { count } from "../stats.ts";
 import { TCP_ACK, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
 import { isAckAcceptable } from "./acceptance.ts";
 import { processFin } from "./fin.ts";
+import { keepSynText } from "./syn_text.ts";
 import { processText } from "./text.ts";
+import { processUrgent } from "./urgent.ts";
 
 const US_PER_MS: u32 = 1000;
 /** RTO of the first text, when the timer has expired over the SYN, ms. RFC 6298 section 5.7. */
@@ -73,10 +75,11 @@ function establish(tcb: Tcb, seg: Segment): void {
   synAcknowledged(tcb);
   takeFastOpenAnswer(tcb, seg);
   transition(tcb, STATE_ESTABLISHED, CAUSE_SYN_ACK);
-  restartKeepalive(tcb);
+  beginIdle(tcb);
   raise(tcb, EVENT_OPENED | EVENT_WRITABLE);
   owe(tcb, OWED_ACK | OWED_DATA);
   // "If there are other controls or text in the segment, then continue processing at the sixth step": what follows the SYN.
+  processUrgent(tcb, seg);
   seg.seq++;
   seg.len--;
   processText(tcb, seg);
@@ -111,6 +114,7 @@ export function onSynSent(tcb: Tcb, seg: Segment): void {
   tcb.sndWnd = seg.wnd;
   tcb.sndWl1 = seg.seq;
   tcb.sndWl2 = tcb.iss;
+  keepSynText(tcb, seg);
   transition(tcb, STATE_SYN_RECEIVED, CAUSE_SYN);
   owe(tcb, OWED_SYN);
 }

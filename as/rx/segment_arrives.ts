@@ -14,32 +14,37 @@ import {
   OWED_SYN,
   Segment,
   STAT_DROP_NO_ACK,
+  STAT_DROP_QUIET,
   STATE_CLOSED,
   STATE_LISTEN,
   STATE_SYN_RECEIVED,
   STATE_SYN_SENT,
+  STATE_TIME_WAIT,
   Tcb,
 } from "../layout.gen.ts";
 import { control } from "../config.ts";
+import { isQuiet } from "../clock.ts";
 import { setCurrentSlot } from "../assert.ts";
 import { findSegment, REF_TIME_WAIT } from "../conn/demux.ts";
 import { releaseFlight } from "../conn/tcb.ts";
 import { receiveEcn, takeRepeatedSynEcn } from "../loss/ecn.ts";
 import { owe } from "../owed.ts";
 import { tcbAt } from "../pool.ts";
+import { after, before } from "../seq.ts";
 import { count } from "../stats.ts";
 import { answerAck, answerChallenge, answerReset } from "../tx/reply.ts";
-import { TCP_ACK, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
+import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from "../wire/tcp_header.ts";
 import { processAck } from "./ack.ts";
 import { processFin } from "./fin.ts";
 import { onClosed } from "./on_closed.ts";
 import { COOKIE_DROPPED, openByCookie } from "./on_cookie.ts";
 import { onListen } from "./on_listen.ts";
 import { onSynSent } from "./on_syn_sent.ts";
-import { onTimeWaitRecord } from "./on_time_wait.ts";
+import { onTimeWaitRecord, reopenTimeWait } from "./on_time_wait.ts";
 import { checkRst, checkSyn } from "./rst_syn.ts";
 import { checkPaws, checkSequence } from "./sequence.ts";
 import { processText } from "./text.ts";
+import { processUrgent } from "./urgent.ts";
 import { CONTINUE, DONE } from "./verdict.ts";
 
 /**
@@ -59,6 +64,13 @@ function takeOffRepeatedSyn(tcb: Tcb, seg: Segment): u32 {
   seg.flags &= ~TCP_SYN;
   seg.seq++;
   seg.len--;
+  if (before(seg.seq, tcb.rcvNxt) && !after(seg.seq + seg.len, tcb.rcvNxt)) {
+    // What came with the first SYN is kept already.
+    seg.seq = tcb.rcvNxt;
+    seg.len = 0;
+    seg.textBytes = 0;
+    seg.flags &= ~TCP_FIN;
+  }
   return CONTINUE;
 }
 
@@ -75,7 +87,8 @@ function onSynchronized(tcb: Tcb, seg: Segment): void {
     return;
   }
   if ((tcb.flags & FLAG_ECN) !== 0) receiveEcn(tcb, seg);
-  if (processAck(tcb, seg) === DONE) return; // fifth; sixth, urgent, is not told to the user yet
+  if (processAck(tcb, seg) === DONE) return; // fifth
+  processUrgent(tcb, seg); // sixth
   processText(tcb, seg); // seventh
   processFin(tcb, seg); // eighth
 }
@@ -103,6 +116,10 @@ function answer(tcb: Tcb, seg: Segment): void {
 
 /** Processes one validated segment. */
 export function segmentArrives(seg: Segment): void {
+  if (control.isQuiet !== 0 && isQuiet()) {
+    count(STAT_DROP_QUIET);
+    return;
+  }
   seg.answer = ANSWER_NONE;
   let ref = findSegment(seg);
   if (ref === NONE) ref = openByCookie(seg);
@@ -116,6 +133,7 @@ export function segmentArrives(seg: Segment): void {
     return;
   }
   const tcb = tcbAt(ref);
+  if (tcb.state === STATE_TIME_WAIT && reopenTimeWait(tcb, seg)) return;
   tcb.segmentsIn++;
   setCurrentSlot(ref);
   step(tcb, seg);

@@ -8,6 +8,7 @@ import {
   Segment,
   SEGMENT_OPTION_TIMESTAMPS,
   STAT_DROP_PAWS,
+  STAT_DROP_TIMESTAMP_MISSING,
   STAT_DROP_UNACCEPTABLE,
   STAT_DUPLICATES,
   STATE_TIME_WAIT,
@@ -24,10 +25,17 @@ import { isAcceptable } from "./acceptance.ts";
 import { noteDuplicate } from "./dsack.ts";
 import { CONTINUE, DONE } from "./verdict.ts";
 
-/** Drops a segment whose timestamp is older than TS.Recent; RST is exempt. RFC 7323 section 5.3 R1. */
+/**
+ * Drops a segment whose timestamp is older than TS.Recent (RFC 7323 section 5.3 R1), and one without where they were agreed
+ * (section 3.2: "silently drop the segment"). RST is exempt from both; a SYN from the latter, because a remote that has
+ * lost its state must get its challenge ACK (RFC 5961 section 4.2).
+ */
 export function checkPaws(tcb: Tcb, seg: Segment): u32 {
-  if ((tcb.flags & FLAG_TIMESTAMPS) === 0 || (seg.options & SEGMENT_OPTION_TIMESTAMPS) === 0) {
-    return CONTINUE;
+  if ((tcb.flags & FLAG_TIMESTAMPS) === 0) return CONTINUE;
+  if ((seg.options & SEGMENT_OPTION_TIMESTAMPS) === 0) {
+    if ((seg.flags & (TCP_RST | TCP_SYN)) !== 0) return CONTINUE;
+    count(STAT_DROP_TIMESTAMP_MISSING);
+    return DONE;
   }
   if ((seg.flags & TCP_RST) !== 0 || !before(seg.tsVal, tcb.tsRecent)) return CONTINUE;
   if (isRecentStale(tcb)) return CONTINUE;

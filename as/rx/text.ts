@@ -29,7 +29,7 @@ import { armAck } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
 import { needFlight } from "../loss/flights.ts";
 import { owe } from "../owed.ts";
-import { flightAt } from "../pool.ts";
+import { extraOf, flightAt } from "../pool.ts";
 import { after } from "../seq.ts";
 import { count, countMany } from "../stats.ts";
 import { receiveWindow } from "../tx/receive_window.ts";
@@ -42,6 +42,16 @@ const EVERY_SECOND: u32 = 2;
 
 /** An ACK for in-order text: the first waits, a second is owed at once; flush() sends one per connection and batch. */
 function acknowledge(tcb: Tcb, seg: Segment): void {
+  const extra = extraOf(tcb);
+  if (extra !== null) {
+    if (seg.textBytes > extra.rcvMss) extra.rcvMss = seg.textBytes;
+    if (extra.quickAcks > 0) {
+      // The remote's slow start needs them, or the user asked for them.
+      extra.quickAcks--;
+      owe(tcb, OWED_ACK);
+      return;
+    }
+  }
   if ((tcb.flags & FLAG_TIMER_ACK) === 0 && (tcb.owed & OWED_ACK) === 0) {
     armAck(tcb, boot.delayedAckMs);
     return;
@@ -65,6 +75,7 @@ function takeInOrder(tcb: Tcb, seg: Segment, seq: u32, ptr: usize, bytes: u32): 
     bytes,
   );
   countMany(STAT_BYTES_IN, next - tcb.rcvNxt);
+  if (next - tcb.irs < tcb.rcvNxt - tcb.irs) tcb.rcvWraps++;
   tcb.rcvNxt = next;
   raise(tcb, EVENT_READABLE);
   // RFC 5681 section 4.2: "an immediate ACK when the incoming segment fills in all or part of a gap".
@@ -166,6 +177,7 @@ function dropInOrder(tcb: Tcb, seg: Segment, seq: u32, bytes: u32): void {
     seg.answer = ANSWER_ACK;
     return;
   }
+  if (seq + bytes - tcb.irs < tcb.rcvNxt - tcb.irs) tcb.rcvWraps++;
   tcb.rcvNxt = seq + bytes;
   tcb.rcvUser = tcb.rcvNxt;
   acknowledge(tcb, seg);

@@ -1,8 +1,10 @@
 /** Builds one segment of a connection as a record: headers, options, and text copied and summed in one pass. */
-import { boot, control, hopsBase } from "../config.ts";
+import { boot, hopsBase } from "../config.ts";
 import {
   ETHERNET_HEADER_BYTES,
+  EXTRA_FLAG_SND_UP,
   FLAG_ECN_ECHO,
+  FLAG_EXTRA,
   FLAG_SACK,
   FLAG_TIMER_ACK,
   FLAG_TIMER_PERSIST,
@@ -25,19 +27,20 @@ import {
 } from "../layout.gen.ts";
 import { copySumAt, fold, pseudoSum, sum } from "../checksum.ts";
 import { cookieToSend } from "../conn/fast_open.ts";
-import { offeredFlags, offeredMss, receiveShift } from "../conn/tcb.ts";
+import { offeredFlags, offeredMss, receiveShift, stampNow } from "../conn/tcb.ts";
 import { ignoresPathMtu } from "../loss/path_mtu.ts";
 import { ringMask, ringPtr } from "../conn/rings.ts";
 import { disarmAck } from "../deadline/deadline.ts";
 import { ecnBits } from "../loss/ecn.ts";
-import { flightAt, needExtra } from "../pool.ts";
+import { extraOf, flightAt, needExtra } from "../pool.ts";
 import { rangeCount, sackBlock } from "../rx/reassembly.ts";
+import { after } from "../seq.ts";
 import { count } from "../stats.ts";
 import { store16 } from "../bytes.ts";
 import { writeEthernet } from "../wire/ethernet.ts";
 import { defaultTtl, etherTypeOf, ipHeaderBytes, isIpv4, writeIp } from "../wire/ip.ts";
 import { allowFragments } from "../wire/ipv4.ts";
-import { TCP_ACK, TCP_ECE, TCP_RST, TCP_SYN, writeTcp } from "../wire/tcp_header.ts";
+import { TCP_ACK, TCP_ECE, TCP_RST, TCP_SYN, TCP_URG, writeTcp } from "../wire/tcp_header.ts";
 import {
   writeFastOpen,
   writeMss,
@@ -57,6 +60,8 @@ const TCP_CHECKSUM_AT: usize = 16;
 /** A SACK option's first two bytes and the two NOPs before it. RFC 2018 section 3. */
 const SACK_HEADER_BYTES: u32 = 4;
 const SACK_BLOCK_BYTES: u32 = 8;
+/** Largest urgent pointer. RFC 9293 section 3.1. */
+const URGENT_MAX: u32 = 0xffff;
 /** Longest record of a segment without text, bytes: every header and 40 bytes of options. */
 export const BARE_RECORD_MAX: u32 = 14 + 14 + 40 + 60;
 
@@ -107,7 +112,7 @@ function writeSynOptions(tcb: Tcb, at: usize): usize {
   at = writeMss(at, offeredMss(tcb));
   if (sack) at = writeSackPermitted(at);
   else if (stamps) at = writeNop(writeNop(at));
-  if (stamps) at = writeTimestamps(at, control.nowMs, tcb.tsRecent);
+  if (stamps) at = writeTimestamps(at, stampNow(tcb), tcb.tsRecent);
   else if (sack) at = writeNop(writeNop(at));
   if (scale) at = writeWindowScale(writeNop(at), receiveShift());
   return writeCookie(tcb, at, offering);
@@ -115,7 +120,7 @@ function writeSynOptions(tcb: Tcb, at: usize): usize {
 
 function writeOptions(tcb: Tcb, at: usize): usize {
   if ((tcb.flags & FLAG_TIMESTAMPS) !== 0) {
-    at = writeTimestamps(writeNop(writeNop(at)), control.nowMs, tcb.tsRecent);
+    at = writeTimestamps(writeNop(writeNop(at)), stampNow(tcb), tcb.tsRecent);
   }
   const blocks = sackBlocks(tcb);
   if (blocks === 0) return at;
@@ -196,6 +201,24 @@ function writeLinkAndIp(tcb: Tcb, frame: usize, tcpBytes: u32, ecn: u32): void {
 }
 
 /**
+ * SEG.UP of a segment, or 0: it has no URG. The pointer counts from SEG.SEQ and goes 65,535 far; while the urgent data
+ * is longer it advances from segment to segment (MUST-31).
+ */
+function urgentPointer(tcb: Tcb, seq: u32, flags: u32): u32 {
+  const extra = extraOf(tcb);
+  if (extra === null || (extra.flags & EXTRA_FLAG_SND_UP) === 0) return 0;
+  if ((flags & (TCP_SYN | TCP_RST)) !== 0) return 0;
+  if (!after(extra.sndUp, tcb.sndUna)) {
+    // "The absence of this flag indicates that there is no urgent data outstanding."
+    extra.flags &= ~EXTRA_FLAG_SND_UP;
+    return 0;
+  }
+  if (!after(extra.sndUp, seq)) return 0;
+  const ahead = extra.sndUp - seq;
+  return ahead < URGENT_MAX ? ahead : URGENT_MAX;
+}
+
+/**
  * Builds a segment.
  *
  * @param at Where its record goes; a multiple of 4, with room for BARE_RECORD_MAX and the text.
@@ -217,6 +240,7 @@ export function buildSegment(tcb: Tcb, at: usize, seq: u32, bytes: u32, flags: u
   // "In every ACK until CWR". RFC 3168 section 6.1.3.
   if (hasAck && (tcb.flags & FLAG_ECN_ECHO) !== 0) flags |= TCP_ECE;
   const window = (flags & TCP_RST) !== 0 ? 0 : advertise(tcb, isSyn);
+  const urgent = (tcb.flags & FLAG_EXTRA) !== 0 ? urgentPointer(tcb, seq, flags) : 0;
   writeTcp(
     tcp,
     tcb.localPort,
@@ -224,9 +248,9 @@ export function buildSegment(tcb: Tcb, at: usize, seq: u32, bytes: u32, flags: u
     seq,
     hasAck ? tcb.rcvNxt : 0,
     headerBytes,
-    flags,
+    urgent === 0 ? flags : flags | TCP_URG,
     window,
-    0,
+    urgent,
   );
   const tcpBytes = headerBytes + bytes;
   let total = pseudoSum(

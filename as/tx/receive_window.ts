@@ -2,9 +2,15 @@
  * The window we advertise. RFC 9293 section 3.8.6. The right edge never moves left (SHLD-14), and moves right only by
  * steps worth announcing (section 3.8.6.2.2, MUST-39).
  */
-import { Tcb } from "../layout.gen.ts";
+import { boot, control } from "../config.ts";
+import { Extra, FEATURE_RECEIVE_TUNING, Tcb } from "../layout.gen.ts";
+import { tunedWindowOf } from "../conn/options.ts";
 import { ownShift, receiveBufferMax, WINDOW16_MAX } from "../conn/tcb.ts";
+import { needExtra } from "../pool.ts";
 import { before } from "../seq.ts";
+
+/** Room beside twice what was read, segments: bursts and losses must not close the window. */
+const SPARE_SEGMENTS: u32 = 16;
 
 /** RCV.WND: how much beyond RCV.NXT was last advertised, bytes. */
 export function receiveWindow(tcb: Tcb): u32 {
@@ -53,11 +59,31 @@ export function advertise(tcb: Tcb, isSyn: bool): u32 {
   return window;
 }
 
-/** The reader keeps up: let the window grow with what has arrived, twice as fast as slow start fills it. */
+/**
+ * Dynamic right-sizing: the window grows to twice what the user reads in a round trip, because slow start doubles what
+ * comes in the next. As soon as the reader is slower than the network, it grows no more.
+ */
 export function tuneReceiveBuffer(tcb: Tcb): void {
-  const most = receiveBufferMax();
-  if (tcb.rcvBuf >= most || tcb.rcvNxt - tcb.rcvUser > tcb.rcvBuf / 4) return;
-  if (tcb.rcvNxt - tcb.irs < 2 * tcb.rcvBuf) return;
-  const doubled = tcb.rcvBuf * 2;
-  tcb.rcvBuf = doubled < most ? doubled : most;
+  if ((boot.features & FEATURE_RECEIVE_TUNING) === 0) return;
+  const most = tunedWindowOf(tcb, receiveBufferMax());
+  // A connection that has brought less than its window does not fill it.
+  if (tcb.rcvBuf >= most || (tcb.rcvNxt - tcb.irs < tcb.rcvBuf && tcb.rcvWraps === 0)) return;
+  const extra = needExtra(tcb);
+  if (extra.rcvSpaceAtUs === 0) {
+    beginRound(tcb, extra);
+    return;
+  }
+  if (control.nowUs - extra.rcvSpaceAtUs < tcb.srttUs) return;
+  const read = tcb.rcvUser - extra.rcvSpaceSeq;
+  beginRound(tcb, extra);
+  if (read <= extra.rcvSpace) return;
+  extra.rcvSpace = read;
+  const wanted: u32 = read * 2 + SPARE_SEGMENTS * u32(tcb.mss);
+  if (wanted > tcb.rcvBuf) tcb.rcvBuf = wanted < most ? wanted : most;
+}
+
+function beginRound(tcb: Tcb, extra: Extra): void {
+  extra.rcvSpaceSeq = tcb.rcvUser;
+  // 0 means that no round has begun.
+  extra.rcvSpaceAtUs = control.nowUs === 0 ? 1 : control.nowUs;
 }

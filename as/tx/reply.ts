@@ -24,6 +24,8 @@ import {
 } from "../layout.gen.ts";
 import { store16 } from "../bytes.ts";
 import { fold, pseudoSum, sum } from "../checksum.ts";
+import { stampOffset } from "../conn/tcb.ts";
+import { sipHash5 } from "../hash.ts";
 import { count } from "../stats.ts";
 import { writeEthernet } from "../wire/ethernet.ts";
 import { defaultTtl, etherTypeOf, ipHeaderBytes, writeIp } from "../wire/ip.ts";
@@ -71,12 +73,23 @@ export function answerAck(tcb: Tcb): void {
   answerWith(tcb, bareSequence(tcb), TCP_ACK);
 }
 
+/**
+ * How many challenge ACKs a second may have: from half of the limit up, by a keyed hash. Who counts what is left of it does
+ * not know of how many, and so can not find out connections (CVE-2016-5696). RFC 5961 section 10.
+ */
+function challengeShare(second: u32): u32 {
+  const limit = boot.challengeAcksPerSecond;
+  const half = limit / 2;
+  const hash = sipHash5(boot.isnKeyA, boot.isnKeyB, u64(second), 0, 0, 0, u64.MAX_VALUE);
+  return limit - half + (u32(hash) % (half + 1));
+}
+
 /** The same, but at most so many per second. RFC 5961 sections 3, 4, 5 and 10. */
 export function answerChallenge(tcb: Tcb): void {
   const second = control.nowMs / SECOND_MS;
   if (second !== control.challengeSecond) {
     control.challengeSecond = second;
-    control.challengeTokens = boot.challengeAcksPerSecond;
+    control.challengeTokens = challengeShare(second);
   }
   if (control.challengeTokens === 0) {
     count(STAT_CHALLENGE_LIMITED);
@@ -177,7 +190,15 @@ export function answerTimeWait(seg: Segment, record: TimeWait): void {
   let end = bareOptions(seg);
   if (end === 0) return;
   if (record.tsRecent !== 0) {
-    end = writeTimestamps(writeNop(writeNop(end)), control.nowMs, record.tsRecent);
+    const offset = stampOffset(
+      record.localAddrA,
+      record.localAddrB,
+      record.remoteAddrA,
+      record.remoteAddrB,
+      record.localPort,
+      record.remotePort,
+    );
+    end = writeTimestamps(writeNop(writeNop(end)), control.nowMs + offset, record.tsRecent);
   }
   sendBare(seg, end, record.sndNxt, record.rcvNxt, TCP_ACK, 0);
 }

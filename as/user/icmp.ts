@@ -5,13 +5,18 @@
 import { scratchBase } from "../config.ts";
 import {
   CAUSE_UNREACHABLE,
+  EVENT_SOFT_ERROR,
+  EXTRA_FLAG_QUIET_ERRORS,
   FLAG_ACTIVE,
   IPV4_HEADER_BYTES,
   IPV6_HEADER_BYTES,
   NONE,
   REASON_HOST_UNREACHABLE,
   REASON_NET_UNREACHABLE,
+  REASON_NONE,
+  REASON_PARAMETER_PROBLEM,
   REASON_PORT_UNREACHABLE,
+  REASON_TIME_EXCEEDED,
   SCRATCH_BYTES,
   STAT_ICMP_IGNORED,
   STATE_SYN_RECEIVED,
@@ -24,9 +29,11 @@ import {
 } from "../layout.gen.ts";
 import { load16, load32 } from "../bytes.ts";
 import { findTuple, REF_TIME_WAIT } from "../conn/demux.ts";
+import { hasExtra } from "../conn/options.ts";
 import { endConnection } from "../conn/tcb.ts";
+import { raise } from "../events.ts";
 import { heedTooBig } from "../loss/path_mtu.ts";
-import { tcbAt } from "../pool.ts";
+import { needExtra, tcbAt } from "../pool.ts";
 import { before } from "../seq.ts";
 import { count } from "../stats.ts";
 import { isIpv4 } from "../wire/ip.ts";
@@ -35,6 +42,11 @@ import { mappedB } from "../wire/ipv4.ts";
 /** Destination unreachable. RFC 792; RFC 4443 section 3.1. */
 const ICMP_UNREACHABLE: u32 = 3;
 const ICMP6_UNREACHABLE: u32 = 1;
+/** Soft errors. RFC 792; RFC 4443 sections 3.3 and 3.4. */
+const ICMP_TIME_EXCEEDED: u32 = 11;
+const ICMP_PARAMETER_PROBLEM: u32 = 12;
+const ICMP6_TIME_EXCEEDED: u32 = 3;
+const ICMP6_PARAMETER_PROBLEM: u32 = 4;
 /** Packet too big. RFC 4443 section 3.2. */
 const ICMP6_TOO_BIG: u32 = 2;
 /** Codes that RFC 9293 section 3.9.2.2 (SHLD-26) calls hard; code 4 is path MTU discovery's. */
@@ -110,6 +122,22 @@ function reasonOf(isV4: bool, code: u32): u32 {
   return code === ICMP6_NO_ROUTE ? REASON_NET_UNREACHABLE : REASON_HOST_UNREACHABLE;
 }
 
+/** What never ends a connection: time exceeded and parameter problem. RFC 9293 section 3.9.2.2 (MUST-56). */
+function softReasonOf(isV4: bool, type: u32): u32 {
+  if (type === (isV4 ? ICMP_TIME_EXCEEDED : ICMP6_TIME_EXCEEDED)) return REASON_TIME_EXCEEDED;
+  if (type === (isV4 ? ICMP_PARAMETER_PROBLEM : ICMP6_PARAMETER_PROBLEM)) {
+    return REASON_PARAMETER_PROBLEM;
+  }
+  return REASON_NONE;
+}
+
+/** "SHOULD make the information available to the application" (SHLD-25), asynchronously (MUST-47), unless it asked for none (SHLD-20). */
+export function tellSoftError(tcb: Tcb, reason: u32): void {
+  if (hasExtra(tcb, EXTRA_FLAG_QUIET_ERRORS)) return;
+  needExtra(tcb).softReason = reason;
+  raise(tcb, EVENT_SOFT_ERROR);
+}
+
 /**
  * An ICMP error. While the connection opens, unreachable ends it; once it is open none does: hard errors too are treated
  * as soft, because they are cheaply forged. Deviation from RFC 9293 SHLD-26 with RFC 5461 and RFC 5927 section 5.2.
@@ -129,10 +157,19 @@ export function heedIcmp(bytes: u32, type: u32, code: u32, mtu: u32): i32 {
     ? type === ICMP_UNREACHABLE && code === ICMP_FRAGMENTATION_NEEDED
     : type === ICMP6_TOO_BIG;
   if (isTooBig) return heedTooBig(tcb, mtu, quotedBytes(isV4)) ? STATUS_OK : -STATUS_WRONG_STATE;
-  if (type !== (isV4 ? ICMP_UNREACHABLE : ICMP6_UNREACHABLE)) return -STATUS_UNSUPPORTED;
+  if (type !== (isV4 ? ICMP_UNREACHABLE : ICMP6_UNREACHABLE)) {
+    const soft = softReasonOf(isV4, type);
+    // Source quench "MUST [be] silently discarded" (MUST-55), and so is what we do not know.
+    if (soft === REASON_NONE) return -STATUS_UNSUPPORTED;
+    tellSoftError(tcb, soft);
+    return STATUS_OK;
+  }
   const opening = tcb.state === STATE_SYN_SENT ||
     (tcb.state === STATE_SYN_RECEIVED && (tcb.flags & FLAG_ACTIVE) !== 0);
-  if (!opening) return -STATUS_WRONG_STATE;
+  if (!opening) {
+    tellSoftError(tcb, reasonOf(isV4, code));
+    return STATUS_OK;
+  }
   endConnection(tcb, CAUSE_UNREACHABLE, reasonOf(isV4, code));
   return STATUS_OK;
 }

@@ -29,6 +29,7 @@ import {
   STATUS_TIME_WAIT,
   STATUS_WRONG_STATE,
 } from "../layout.gen.ts";
+import { isQuiet } from "../clock.ts";
 import { enterTcb, findTuple, REF_TIME_WAIT } from "../conn/demux.ts";
 import {
   freeListener,
@@ -39,7 +40,7 @@ import {
 } from "../conn/listener.ts";
 import { transition } from "../conn/state.ts";
 import { endConnection, initializeSend } from "../conn/tcb.ts";
-import { armLife, disarmLife } from "../deadline/deadline.ts";
+import { armLife, armRetransmit, disarmLife } from "../deadline/deadline.ts";
 import { owe } from "../owed.ts";
 import { takeTcb, tcbAt } from "../pool.ts";
 import { answerSyn } from "../rx/on_listen.ts";
@@ -79,7 +80,9 @@ export function openActive(hop: u32): f64 {
   tcb.rcvAdv = boot.receiveBufferInitial;
   enterTcb(slot);
   armLife(tcb, boot.synR2Ms);
-  owe(tcb, OWED_SYN);
+  // During the quiet time nothing is sent: the timer sends the SYN at its end.
+  if (isQuiet()) armRetransmit(tcb, control.quietUntil - control.nowMs);
+  else owe(tcb, OWED_SYN);
   count(STAT_ACTIVE_OPENS);
   return handleOf(slot, tcb.generation);
 }

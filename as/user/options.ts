@@ -54,7 +54,7 @@ import {
   Tcb,
 } from "../layout.gen.ts";
 import { takeCookieOfCall } from "../conn/fast_open.ts";
-import { restartKeepalive, uncork } from "../conn/idle.ts";
+import { QUICK_ACKS, restartKeepalive, uncork } from "../conn/idle.ts";
 import { ringLimit } from "../conn/rings.ts";
 import { isOpening, isSynchronized } from "../conn/state.ts";
 import { MSS_MIN, receiveBufferMax } from "../conn/tcb.ts";
@@ -65,8 +65,6 @@ import { resolve } from "./handle.ts";
 
 /** The option is not of this group. */
 export const NOT_HERE: i32 = -1000;
-/** ACKs that go at once after QUICK_ACK is set: what a slow start of ten segments takes in its first two rounds. */
-const QUICK_ACKS: u32 = 16;
 /** The two bits of the Differentiated Services byte that are ECN's. RFC 3168 section 5. */
 const ECN_MASK: u32 = 3;
 const BYTE_MAX: u32 = 255;
@@ -162,13 +160,19 @@ function setTimes(tcb: Tcb, option: u32, value: u32): i32 {
   }
 }
 
+/** What is advertised already stays so: the right edge never moves left. RFC 9293 section 3.8.6 (SHLD-14). */
+function setReceiveBuffer(tcb: Tcb, bytes: u32): void {
+  tcb.rcvBuf = bytes;
+  if (tcb.state === STATE_SYN_SENT && tcb.sndNxt === tcb.iss) tcb.rcvAdv = bytes;
+}
+
 /** Buffers, windows and rates. */
 function setSizes(tcb: Tcb, option: u32, value: u32): i32 {
   switch (option) {
     case OPTION_RECEIVE_BUFFER: {
       if (value === 0 || value > receiveBufferMax()) return -STATUS_BAD_ARGUMENT;
       needExtra(tcb).receiveBuffer = value;
-      tcb.rcvBuf = value;
+      setReceiveBuffer(tcb, value);
       return STATUS_OK;
     }
     case OPTION_SEND_BUFFER: {
@@ -178,6 +182,7 @@ function setSizes(tcb: Tcb, option: u32, value: u32): i32 {
     }
     case OPTION_WINDOW_CLAMP: {
       needExtra(tcb).windowClamp = value;
+      if (value !== 0 && value < tcb.rcvBuf) setReceiveBuffer(tcb, value);
       return STATUS_OK;
     }
     case OPTION_MAX_PACING_RATE: {

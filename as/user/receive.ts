@@ -1,12 +1,14 @@
 /** The RECEIVE call. RFC 9293 section 3.10.3. The host copies from the spans of the ring itself. */
 import { spans } from "../config.ts";
 import {
+  FLAG_FAST_OPEN,
   FLAG_FIN_RECEIVED,
   FLAG_READ_CLOSED,
   NONE,
   OWED_ACK,
   STATE_CLOSED,
   STATE_FIN_WAIT_2,
+  STATE_SYN_RECEIVED,
   STATUS_BAD_ARGUMENT,
   STATUS_OK,
   STATUS_STALE_HANDLE,
@@ -22,10 +24,14 @@ import { flightAt } from "../pool.ts";
 import { rangeCount } from "../rx/reassembly.ts";
 import { tuneReceiveBuffer, wantsWindowUpdate } from "../tx/receive_window.ts";
 import { resolve } from "./handle.ts";
+import { noteRead } from "./urgent.ts";
 
 /** Bytes waiting for the user. */
 export function waitingBytes(tcb: Tcb): u32 {
-  return tcb.receiveRing === NONE ? 0 : unreadBytes(tcb, FLAG_FIN_RECEIVED);
+  if (tcb.receiveRing === NONE) return 0;
+  // What came with the SYN waits for ESTABLISHED, unless a cookie of Fast Open vouches for the remote (seeds S12).
+  if (tcb.state === STATE_SYN_RECEIVED && (tcb.flags & FLAG_FAST_OPEN) === 0) return 0;
+  return unreadBytes(tcb, FLAG_FIN_RECEIVED);
 }
 
 /** Where the unread bytes are. @returns How many. */
@@ -60,6 +66,7 @@ export function noteConsumed(slot: u32, generation: u32, bytes: u32): i32 {
   if (tcb === null) return -STATUS_STALE_HANDLE;
   if (bytes > waitingBytes(tcb)) return -STATUS_BAD_ARGUMENT;
   tcb.rcvUser += bytes;
+  noteRead(tcb);
   dropRingIfEmpty(tcb);
   if (!canReceiveText(tcb.state)) return STATUS_OK;
   tuneReceiveBuffer(tcb);

@@ -11,7 +11,6 @@ import {
   STATUS_BAD_ARGUMENT,
   STATUS_OK,
   STATUS_STALE_HANDLE,
-  STATUS_UNSUPPORTED,
   Tcb,
 } from "../layout.gen.ts";
 import { dropSendRing, fitSendRing, ringBytes, ringMask, ringPtr } from "../conn/rings.ts";
@@ -20,7 +19,7 @@ import { owe } from "../owed.ts";
 import { resolve } from "./handle.ts";
 
 /** The user may still write. */
-function canWrite(tcb: Tcb): bool {
+export function canWrite(tcb: Tcb): bool {
   if ((tcb.flags & FLAG_FIN_QUEUED) !== 0) return false;
   const state = tcb.state;
   return state === STATE_ESTABLISHED || state === STATE_CLOSE_WAIT || state === STATE_SYN_SENT ||
@@ -64,12 +63,6 @@ export function reserve(slot: u32, generation: u32, want: u32): u32 {
   if (granted < want) tcb.flags |= FLAG_WANTS_SPACE;
   if (granted > 0) setSpans(tcb, granted);
   return granted;
-}
-
-/** Everything written so far is urgent. RFC 9293 section 3.8.5. */
-export function markUrgent(slot: u32, generation: u32): i32 {
-  const tcb = resolve(slot, generation);
-  return tcb === null ? -STATUS_STALE_HANDLE : -STATUS_UNSUPPORTED;
 }
 
 /** The first `bytes` of the granted spans hold data. */

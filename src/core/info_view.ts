@@ -5,26 +5,54 @@ import {
   FLAG_SACK,
   FLAG_TIMESTAMPS,
   FLAG_WINDOW_SCALE,
+  INFO_ADV_MSS,
+  INFO_BACKOFF,
+  INFO_BYTES_ACKED,
+  INFO_BYTES_RECEIVED,
+  INFO_CA_STATE,
+  INFO_CONGESTION,
   INFO_CWND,
+  INFO_DELIVERED,
+  INFO_DUP_ACKS,
   INFO_FLAGS,
   INFO_IN_FLIGHT,
+  INFO_LAST_DATA_SENT_MS,
+  INFO_LAST_HEARD_MS,
   INFO_LOCAL_ADDR_A,
   INFO_LOCAL_PORT,
+  INFO_LOST,
+  INFO_MIN_RTT_US,
   INFO_MSS,
+  INFO_NOT_SENT,
+  INFO_PACING_RATE,
+  INFO_PATH_MTU,
+  INFO_PROBES,
+  INFO_RANGE_COUNT,
+  INFO_RCV_MSS,
   INFO_RCV_WND,
   INFO_REASON,
   INFO_RECEIVE_QUEUED,
+  INFO_RECOVERY,
   INFO_REMOTE_ADDR_A,
   INFO_REMOTE_PORT,
+  INFO_REORDERING,
+  INFO_RETRANS_OUT,
+  INFO_RETRANSMITS,
   INFO_RETRIES,
   INFO_RTO_MS,
   INFO_RTTVAR_US,
+  INFO_SACKED,
   INFO_SCALES,
+  INFO_SEGMENTS_IN,
+  INFO_SEGMENTS_OUT,
   INFO_SEND_QUEUED,
   INFO_SND_WND,
+  INFO_SOFT_REASON,
   INFO_SRTT_US,
   INFO_SSTHRESH,
   INFO_STATE,
+  INFO_UNACKED,
+  INFO_URGENT_BYTES,
   STATE_NAMES,
 } from "../layout/layout.gen.ts";
 
@@ -172,6 +200,146 @@ export class InfoView {
     if ((this.flags & FLAG_WINDOW_SCALE) === 0) return null;
     const scales = this.#view.getUint8(this.#at + INFO_SCALES);
     return { snd: scales & SCALE_MASK, rcv: scales >> SCALE_BITS };
+  }
+
+  /** Bytes of ours that were acknowledged. */
+  get bytesAcked(): number {
+    return this.readU64(INFO_BYTES_ACKED);
+  }
+
+  /** Bytes of theirs that came in order. */
+  get bytesReceived(): number {
+    return this.readU64(INFO_BYTES_RECEIVED);
+  }
+
+  /** Segments received. */
+  get segmentsIn(): number {
+    return this.#u32(INFO_SEGMENTS_IN);
+  }
+
+  /** Segments sent. */
+  get segmentsOut(): number {
+    return this.#u32(INFO_SEGMENTS_OUT);
+  }
+
+  /** Segments sent again. */
+  get retransmits(): number {
+    return this.#u32(INFO_RETRANSMITS);
+  }
+
+  /** Segments sent and not acknowledged. */
+  get unacked(): number {
+    return this.#u32(INFO_UNACKED);
+  }
+
+  /** Of these held by the remote. */
+  get sacked(): number {
+    return this.#u32(INFO_SACKED);
+  }
+
+  /** Of these deemed lost. */
+  get lost(): number {
+    return this.#u32(INFO_LOST);
+  }
+
+  /** Retransmitted and not acknowledged. */
+  get retransOut(): number {
+    return this.#u32(INFO_RETRANS_OUT);
+  }
+
+  /** Doublings of the RTO. */
+  get backoff(): number {
+    return this.#u32(INFO_BACKOFF);
+  }
+
+  /** Probes without answer. */
+  get probes(): number {
+    return this.#u32(INFO_PROBES);
+  }
+
+  /** Largest text that came in one segment, bytes; 0 = not known. */
+  get rcvMss(): number {
+    return this.#u32(INFO_RCV_MSS);
+  }
+
+  /** MSS that we announced, bytes. */
+  get advMss(): number {
+    return this.#u32(INFO_ADV_MSS);
+  }
+
+  /** Path MTU, bytes. */
+  get pathMtu(): number {
+    return this.#u32(INFO_PATH_MTU);
+  }
+
+  /** Segments of reordering that are allowed for. */
+  get reordering(): number {
+    return this.#u32(INFO_REORDERING);
+  }
+
+  /** Since data was last sent, ms. */
+  get lastDataSentMs(): number {
+    return this.#u32(INFO_LAST_DATA_SENT_MS);
+  }
+
+  /** Since the remote was last heard, ms. */
+  get lastHeardMs(): number {
+    return this.#u32(INFO_LAST_HEARD_MS);
+  }
+
+  /** Bytes written and never sent. */
+  get notSent(): number {
+    return this.#u32(INFO_NOT_SENT);
+  }
+
+  /** Bytes per second; 0 = no pacing. */
+  get pacingRate(): number {
+    return this.#u32(INFO_PACING_RATE);
+  }
+
+  /** Segments delivered since something was last not in flight. */
+  get delivered(): number {
+    return this.#u32(INFO_DELIVERED);
+  }
+
+  /** CONGESTION algorithm. */
+  get congestion(): number {
+    return this.#u32(INFO_CONGESTION);
+  }
+
+  /** CA state as Linux numbers them: 0 Open, 1 Disorder, 2 CWR, 3 Recovery, 4 Loss. */
+  get caState(): number {
+    return this.#u32(INFO_CA_STATE);
+  }
+
+  /** Bytes to be read until the end of the urgent data; 0 = none. */
+  get urgentBytes(): number {
+    return this.#u32(INFO_URGENT_BYTES);
+  }
+
+  /** REASON of the last soft error. */
+  get softReason(): number {
+    return this.#u32(INFO_SOFT_REASON);
+  }
+
+  /** RECOVERY phase. */
+  get recovery(): number {
+    return this.#u32(INFO_RECOVERY);
+  }
+
+  /** Duplicate ACKs in a row. */
+  get dupAcks(): number {
+    return this.#u32(INFO_DUP_ACKS);
+  }
+
+  /** Out-of-order ranges held. */
+  get rangeCount(): number {
+    return this.#u32(INFO_RANGE_COUNT);
+  }
+
+  /** Smallest RTT of late, ms; 0 before the first sample. */
+  get minRttMs(): number {
+    return this.#u32(INFO_MIN_RTT_US) / US_PER_MS;
   }
 
   /** Our end. */

@@ -190,7 +190,7 @@ export const COMMON_STRUCTS: readonly StructSchema[] = [
       ["puntCount", "u32", "Frames handed to the host by the last ingest()."],
       ["listenerHigh", "u32", "Listeners ever used: the search for one ends here."],
       ["quietUntil", "u32", "End of the quiet time, ms. RFC 9293 section 3.4.3."],
-      ["isQuiet", "u32", "1 until then."],
+      ["isQuiet", "u32", "1 until the time is known, 2 until then, 0 afterwards."],
       ["fastOpenPending", "u32", "Connections by Fast Open whose handshake is not complete."],
       [
         "cookieUntil",
@@ -473,7 +473,7 @@ export const COMMON_STRUCTS: readonly StructSchema[] = [
         "u32",
         "Unread bytes up to the urgent pointer; 0 = no urgent data (SIOCATMARK). RFC 9293 MUST-33.",
       ],
-      ["softReason", "u32", "REASON of the last soft error, taken by reading. RFC 9293 MUST-47."],
+      ["softReason", "u32", "REASON of the last soft error; 0 = none. RFC 9293 MUST-47."],
       ["listener", "u32", "Listener that it came from."],
       ["tsOffset", "u32", "Offset of our timestamps."],
     ],

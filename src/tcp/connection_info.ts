@@ -1,7 +1,12 @@
 /** A connection in the shape of the public API. */
+import { REASON_NAMES } from "../layout/layout.gen.ts";
+import { CONGESTION_CONTROLS } from "./tcp_options.ts";
 import { type Endpoint, type InfoView, ipv4Endpoint, stateName } from "../core/info_view.ts";
 import { formatIpv4 } from "../net/addresses.ts";
 import type { ConnectionInfo, NetAddress } from "../options.ts";
+
+/** Linux's names of tcpi_ca_state, in the order of their numbers. */
+const CA_STATES = ["open", "disorder", "cwr", "recovery", "loss"] as const;
 
 /**
  * Copies what the core shows.
@@ -25,6 +30,28 @@ export function toConnectionInfo(view: InfoView): ConnectionInfo {
     rttvarMs: view.rttvarMs,
     rtoMs: view.rtoMs,
     retries: view.retries,
+    congestionState: CA_STATES[view.caState] ?? "open",
+    congestionControl: CONGESTION_CONTROLS[view.congestion] ?? "newreno",
+    minRttMs: view.minRttMs,
+    ackedBytes: view.bytesAcked,
+    receivedBytes: view.bytesReceived,
+    segmentsIn: view.segmentsIn,
+    segmentsOut: view.segmentsOut,
+    retransmits: view.retransmits,
+    unackedSegments: view.unacked,
+    sackedSegments: view.sacked,
+    lostSegments: view.lost,
+    resentSegments: view.retransOut,
+    probes: view.probes,
+    notSentBytes: view.notSent,
+    advertisedMssBytes: view.advMss,
+    receivedMssBytes: view.rcvMss,
+    pathMtuBytes: view.pathMtu,
+    pacingRate: view.pacingRate,
+    lastDataSentMs: view.lastDataSentMs,
+    lastHeardMs: view.lastHeardMs,
+    urgentBytes: view.urgentBytes,
+    softError: view.softReason === 0 ? null : REASON_NAMES[view.softReason] ?? null,
     timestamps: view.hasTimestamps,
     sack: view.hasSack,
     windowScale: view.windowScale,

@@ -2,6 +2,7 @@
 import {
   REASON_ABORTED,
   REASON_HOST_UNREACHABLE,
+  REASON_KEEPALIVE,
   REASON_NAMES,
   REASON_NET_UNREACHABLE,
   REASON_PORT_UNREACHABLE,
@@ -9,6 +10,7 @@ import {
   REASON_RESET,
   REASON_TIMED_OUT,
   REASON_UNLISTENED,
+  REASON_USER_TIMEOUT,
 } from "../layout/layout.gen.ts";
 import {
   ConnectionAborted,
@@ -35,6 +37,10 @@ export function errorOfReason(reason: number, doing: string): StackError {
       return new ConnectionRefused(`${doing}: the peer answered with RST`);
     case REASON_TIMED_OUT:
       return new TimedOut(`${doing}: the peer did not answer in time`);
+    case REASON_USER_TIMEOUT:
+      return new TimedOut(`${doing}: data was not acknowledged within the user timeout`);
+    case REASON_KEEPALIVE:
+      return new TimedOut(`${doing}: the peer answers no keepalives`);
     case REASON_ABORTED:
       return new ConnectionAborted(`${doing}: it was aborted`);
     case REASON_HOST_UNREACHABLE:

@@ -60,6 +60,8 @@ export interface Block {
   finReceived: boolean;
   /** Bytes in order that the user has not taken. */
   unread: number;
+  /** Bytes that came with the SYN; the user gets them after ESTABLISHED. */
+  synText: number;
   /** Numbers of bytes that came before their turn. */
   early: Set<number>;
   /** A delayed acknowledgment waits. */
@@ -96,6 +98,7 @@ export function noBlock(state: State): Block {
     finSeq: null,
     finReceived: false,
     unread: 0,
+    synText: 0,
     early: new Set(),
     ackDelayed: false,
     readClosed: false,

@@ -16,6 +16,9 @@ interface Arriving {
   readonly wire: ModelSegment;
 }
 
+/** Text that a SYN may bring, bytes: one segment of an Ethernet. */
+const SYN_TEXT_MAX = 1440;
+
 /** SEG.LEN: SYN and FIN take a number each. */
 function lengthOf({ syn, fin, bytes }: Arriving): number {
   return bytes + (syn ? 1 : 0) + (fin ? 1 : 0);
@@ -73,6 +76,7 @@ function onListen(tcp: TcpMachine, seg: Arriving): void {
     block.una = block.iss;
     block.nxt = block.iss;
     takeSyn(block, seg);
+    queueSynText(block, seg);
     tcp.block = block;
     tcp.sendSyn();
   } else {
@@ -91,6 +95,16 @@ function takeSyn(block: Block, seg: Arriving): void {
   block.wl2 = block.iss;
   // We offer timestamps always: what counts is whether the remote does. RFC 7323 section 3.2.
   block.tsRecent = seg.wire.stamp ?? null;
+}
+
+/** Other controls and text are queued: docs: up to one segment. */
+function queueSynText(block: Block, seg: Arriving): void {
+  if (block.readClosed || seg.bytes > SYN_TEXT_MAX) return;
+  block.rcvNxt += seg.bytes;
+  block.synText = seg.bytes;
+  if (!seg.fin) return;
+  block.rcvNxt += 1;
+  block.finReceived = true;
 }
 
 /** 3.10.7.3. */
@@ -114,6 +128,7 @@ function onSynSent(tcp: TcpMachine, seg: Arriving): void {
   takeSyn(block, seg);
   if (!seg.hasAck) {
     tcp.cite("3.10.7.3 fourth: otherwise enter SYN-RECEIVED, <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>");
+    queueSynText(block, seg);
     block.state = "SYN-RECEIVED";
     tcp.sendSyn();
     return;
@@ -134,6 +149,11 @@ function enterEstablished(tcp: TcpMachine): void {
   const { block } = tcp;
   block.state = block.closing ? "FIN-WAIT-1" : "ESTABLISHED";
   tcp.tell(block.origin === "active" ? "opened" : "acceptable");
+  block.unread += block.synText;
+  block.synText = 0;
+  if (!block.finReceived) return;
+  tcp.tell("end");
+  block.state = block.closing ? "CLOSING" : "CLOSE-WAIT";
 }
 
 function removeAcknowledged(block: Block, ack: number): void {
@@ -166,9 +186,13 @@ function beforeFirst(tcp: TcpMachine, seg: Arriving): boolean {
     // Trimming, "including SYN", leaves the ACK that ends a simultaneous open: section 3.5, figure 7.
     seg.syn = false;
     seg.seq += 1;
+    if (seg.seq < block.rcvNxt && seg.seq + lengthOf(seg) <= block.rcvNxt) {
+      // What came with the first SYN is trimmed as well.
+      Object.assign(seg, { seq: block.rcvNxt, bytes: 0, fin: false });
+    }
     return true;
   }
-  const reopens = block.state === "TIME-WAIT" && block.letGo && tcp.listening && seg.syn &&
+  const reopens = block.state === "TIME-WAIT" && tcp.listening && seg.syn &&
     !seg.hasAck &&
     !seg.rst && isNewerSyn(block, seg);
   if (!reopens) return true;
@@ -204,8 +228,13 @@ function isAcceptable(block: Block, seg: Arriving): boolean {
 function checkStamp(tcp: TcpMachine, seg: Arriving): boolean {
   const { tsRecent } = tcp.block;
   const { stamp } = seg.wire;
-  // docs: a segment without the option is taken, though it should be dropped.
-  if (tsRecent === null || stamp === undefined || seg.rst) return true;
+  if (tsRecent === null || seg.rst) return true;
+  if (stamp === undefined) {
+    // docs: but a SYN, which must get its challenge ACK.
+    if (seg.syn) return true;
+    tcp.cite("RFC 7323 3.2: a non-RST segment without the option: silently drop");
+    return false;
+  }
   if (lift(stamp, tsRecent) >= tsRecent) return true;
   if (tcp.block.letGo && lengthOf(seg) === 0) return false;
   tcp.acknowledge("RFC 7323 5.3 R1: SEG.TSval < TS.Recent: not acceptable, acknowledge and drop");

@@ -76,14 +76,15 @@ function provoke(session: Session, flags: number, seq: number, bytes: number, ac
 }
 
 describe("RFC 1025: the kamikaze packet (S59)", () => {
-  scenario("it opens a connection, when we listen; its text and FIN come again", (on) => {
+  scenario("it opens a connection, when we listen; its text and FIN are kept", (on) => {
     on.server().script(`
       +0 listen
       +0 < FSPU 0:1(1) win 20000 urg 1
-      +0 > S. 0:0(0) ack 1
-      +0 < FPU. 1:2(1) ack 1 win 20000 urg 1
-      +0 > . 1:1(0) ack 3
+      +0 > S. 0:0(0) ack 3
+      +0 < . 3:3(0) ack 1 win 20000
       +0 accept
+      +0 event READABLE
+      +0 event END
       +0 read 1
       +0 state CLOSE-WAIT
     `);

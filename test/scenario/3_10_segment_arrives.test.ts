@@ -290,11 +290,11 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
     on.established({ syn: FULL_SYN }).script(`
       +0 < . 2001:2501(500) ack 1 win 20000 <nop,nop,TS val 5001 ecr 0>
       +0 > . 1:1(0) ack 1 <nop,nop,TS val 0 ecr 5000,nop,nop,sack 2001:2501>
-      +0 < . 4001:4501(500) ack 1 win 20000
+      +0 < . 4001:4501(500) ack 1 win 20000 <nop,nop,TS val 5001 ecr 0>
       +0 > . 1:1(0) ack 1
-      +0 < . 6001:6501(500) ack 1 win 20000
+      +0 < . 6001:6501(500) ack 1 win 20000 <nop,nop,TS val 5001 ecr 0>
       +0 > . 1:1(0) ack 1
-      +0 < . 8001:8501(500) ack 1 win 20000
+      +0 < . 8001:8501(500) ack 1 win 20000 <nop,nop,TS val 5001 ecr 0>
       +0 > . 1:1(0) ack 1 <nop,nop,TS val 0 ecr 5000,nop,nop,sack 8001:8501 6001:6501 4001:4501>
     `);
   });

@@ -204,16 +204,15 @@ describe("RFC 9293 section 3.6, figure 12: normal close", () => {
     `);
   });
 
-  scenario("FIN is not taken, when text before it is missing", (on) => {
+  scenario("FIN is held until the text before it is here", (on) => {
     on.established().script(`
       +0   < F. 101:101(0) ack 1 win 20000
       +0   > . 1:1(0) ack 1
       +0   state ESTABLISHED
       +0   < P. 1:101(100) ack 1 win 20000
-      +.04 > . 1:1(0) ack 101
-      +0   < F. 101:101(0) ack 1 win 20000
       +0   > . 1:1(0) ack 102
       +0   state CLOSE-WAIT
+      +0   event END
     `);
   });
 
@@ -468,11 +467,14 @@ describe("S38 a new SYN (RFC 9293 MAY-2, RFC 6191)", () => {
     `);
   });
 
-  scenario("it draws a challenge ACK, when the user still holds the old handle", (on) => {
+  scenario("MAY-2 it gets a TCB of its own, when the user still holds the old handle", (on) => {
     on.passive().script(REACH["TIME-WAIT"].script).script(`
-      +1 < S 100000:100000(0) win 20000 <mss 1000>
+      +1 < S 1:1(0) win 20000 <mss 1000>
       +0 > . 2:2(0) ack 2
       +0 state TIME-WAIT
+      +0 reopen 100000
+      +0 < S 0:0(0) win 20000 <mss 1000>
+      +0 > S. 0:0(0) ack 1
     `);
   });
 

@@ -175,6 +175,112 @@ describe("RFC 9293 section 3.8.3: R2 is the user's", () => {
   });
 });
 
+describe("RFC 9293 section 3.8.3: R1", () => {
+  scenario("SHLD-9 SHLD-10 the user is told after three retransmissions, once", (on) => {
+    on.established({ rtoMs: 1000, features: 0 }).script(`
+      +0 write 1000
+      +0 > P. 1:1001(1000) ack 1
+      +1 > P. 1:1001(1000) ack 1
+      +2 > P. 1:1001(1000) ack 1
+      +0 quiet UNRESPONSIVE
+      +4 > P. 1:1001(1000) ack 1
+      +0 event UNRESPONSIVE
+      +8 > P. 1:1001(1000) ack 1
+      +0 quiet UNRESPONSIVE
+    `);
+  });
+});
+
+describe("RFC 9293 section 3.4.3: quiet time (seeds S25)", () => {
+  scenario("S25 nothing is sent or heard before it is over", (on) => {
+    on.client({ quietMs: 5000 }).script(`
+      +0 connect
+      +0 < S 0:0(0) win 1000 <mss 1000>
+      +0 nothing
+      +0 drops QUIET = 1
+      +4.999 nothing
+      +.001 > S 0:0(0)
+      +.1 < S. 0:0(0) ack 1 win 1000 <mss 1000>
+      +0 > . 1:1(0) ack 1
+    `);
+  });
+});
+
+describe("RFC 9293 section 3.10.6: STATUS", () => {
+  scenario("bytes and segments are counted, SYN and FIN are no bytes", (on) => {
+    on.established({ rtoMs: 1000, features: 0 }).script(`
+      +0   info bytesAcked = 0
+      +0   info bytesReceived = 0
+      +0   write 1500
+      +0   > . 1:1001(1000) ack 1
+      +0   < P. 1:11(10) ack 1001 win 20000
+      +0   > P. 1001:1501(500) ack 11
+      +0   info bytesAcked = 1000
+      +0   info unacked = 1
+      +0   info bytesReceived = 10
+      +1   > P. 1001:1501(500) ack 11
+      +0   info retransmits = 1
+      +0   info lastHeardMs = 1000
+      +0   < F. 11:11(0) ack 1501 win 20000
+      +0   > . 1501:1501(0) ack 12
+      +0   info bytesReceived = 10
+      +0   closeWrite
+      +0   > F. 1501:1501(0) ack 12
+      +0   < . 12:12(0) ack 1502 win 20000
+      +0   info bytesAcked = 1500
+      +0   info segmentsIn = 4
+      +0   info segmentsOut = 7
+    `);
+  });
+});
+
+describe("RFC 9293 section 3.8.6: windows that the user bounds", () => {
+  scenario("a clamp holds from the SYN on, and the window does not grow beyond it", (on) => {
+    on.client().script(`
+      +0 connect WINDOW_CLAMP 5000
+      +0 > S 0:0(0) win 5000
+      +0 < S. 0:0(0) ack 1 win 20000 <mss 1000>
+      +0 > . 1:1(0) ack 1 win 5000
+      +0 option WINDOW_CLAMP 0
+      +0 optionOf WINDOW_CLAMP = 0
+    `);
+  });
+
+  scenario("the receive buffer that the user sets is the window, and does not grow", (on) => {
+    on.client().script(`
+      +0 connect RECEIVE_BUFFER 3000
+      +0 > S 0:0(0) win 3000
+      +0 < S. 0:0(0) ack 1 win 20000 <mss 1000>
+      +0 > . 1:1(0) ack 1 win 3000
+      +0 < . 1:1001(1000) ack 1 win 20000
+      +0 < . 1001:2001(1000) ack 1 win 20000
+      +0 > . 1:1(0) ack 2001 win 1000
+      +0 read 2000
+      +0 > . 1:1(0) ack 2001 win 3000
+      +0 < . 2001:3001(1000) ack 1 win 20000
+      +0 < . 3001:4001(1000) ack 1 win 20000
+      +0 > . 1:1(0) ack 4001 win 1000
+      +0 read 2000
+      +0 > . 1:1(0) ack 4001 win 3000
+    `);
+  });
+});
+
+describe("RFC 9293 section 3.8.6.3: quick ACKs", () => {
+  scenario("ACKs go at once, when they are asked for, and wait, when they are not", (on) => {
+    on.established().script(`
+      +0   < P. 1:11(10) ack 1 win 20000
+      +.04 > . 1:1(0) ack 11
+      +0   option QUICK_ACK 1
+      +0   < P. 11:21(10) ack 1 win 20000
+      +0   > . 1:1(0) ack 21
+      +0   option QUICK_ACK 0
+      +0   < P. 21:31(10) ack 1 win 20000
+      +.04 > . 1:1(0) ack 31
+    `);
+  });
+});
+
 describe("RFC 9293 section 3.10.4: lingering and FIN-WAIT-2", () => {
   scenario("the rest is reset, when the queue was not sent within LINGER", (on) => {
     on.established({ rtoMs: 60000, features: 0 }).script(`

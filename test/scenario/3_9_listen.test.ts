@@ -118,15 +118,76 @@ describe("RFC 9293 section 3.10.7.2: LISTEN", () => {
     `);
   });
 
-  scenario("text on the SYN is not acknowledged, when we do not keep it (S12)", (on) => {
+  scenario("S12 text on the SYN is kept and delivered after ESTABLISHED", (on) => {
     on.server().script(`
       +0 listen
       +0 < SP 0:10(10) win 20000 <mss 1000>
+      +0 > S. 0:0(0) ack 11
+      +0 quiet READABLE
+      +0 < . 11:11(0) ack 1 win 20000
+      +0 accept
+      +0 event READABLE
+      +0 read 10
+      +0 < P. 11:21(10) ack 1 win 20000
+      +.04 > . 1:1(0) ack 21
+      +0 read 10
+    `);
+  });
+
+  scenario("S12 text on the SYN is not acknowledged, when it is longer than a segment", (on) => {
+    on.server({ mtu: 576 }).script(`
+      +0 listen
+      +0 < SP 0:600(600) win 20000 <mss 1000>
       +0 > S. 0:0(0) ack 1
       +0 < P. 1:11(10) ack 1 win 20000
       +0 accept
       +0 read 10
       +.04 > . 1:1(0) ack 11
+    `);
+  });
+
+  scenario("S14 SYN, text and FIN make a connection in three segments", (on) => {
+    on.server().script(`
+      +0 listen
+      +0 < FSP 0:10(10) win 20000 <mss 1000>
+      +0 > S. 0:0(0) ack 12
+      +0 < . 12:12(0) ack 1 win 20000
+      +0 accept
+      +0 state CLOSE-WAIT
+      +0 event READABLE
+      +0 event END
+      +0 read 100 = 10
+      +0 closeWrite
+      +0 > F. 1:1(0) ack 12
+      +0 < . 12:12(0) ack 2 win 20000
+      +0 event CLOSED NORMAL
+    `);
+  });
+
+  scenario("S14 both sides send text and FIN with SYNs that cross", (on) => {
+    on.client().script(`
+      +0 connect
+      +0 > S 0:0(0)
+      +0 < FSP 0:10(10) win 20000 <mss 1000>
+      +0 > S. 0:0(0) ack 12
+      +0 readable = 0
+      +0 < S. 0:0(0) ack 1 win 20000 <mss 1000>
+      +0 state CLOSE-WAIT
+      +0 event OPENED
+      +0 read 100 = 10
+      +0 event END
+    `);
+  });
+
+  scenario("S12 nothing of it is delivered, when the handshake fails", (on) => {
+    on.client().script(`
+      +0 connect
+      +0 > S 0:0(0)
+      +0 < SP 0:10(10) win 20000 <mss 1000>
+      +0 > S. 0:0(0) ack 11
+      +0 < R. 11:11(0) ack 1 win 0
+      +0 event CLOSED REFUSED
+      +0 readable = 0
     `);
   });
 });
@@ -246,7 +307,7 @@ describe("S74 the host decides over SYNs", () => {
       +0  decide ACCEPT
       +0  > S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,TS val 2000 ecr 700,nop,wscale 5>
       +0  state SYN-RECEIVED
-      +.1 < . 1:1(0) ack 1 win 160
+      +.1 < . 1:1(0) ack 1 win 160 <nop,nop,TS val 2800 ecr 2000>
       +0  accept
       +0  state ESTABLISHED
       +99 nothing
@@ -336,7 +397,7 @@ describe("S74 the host decides over SYNs", () => {
       +0 decide ACCEPT
       +0 > S. 0:0(0) ack 1
       +0 decide REFUSE = STALE_HANDLE
-      +0 < . 1:1(0) ack 1 win 100
+      +0 < . 1:1(0) ack 1 win 100 <nop,nop,TS val 5000 ecr 0>
       +0 decide REFUSE = WRONG_STATE
       +0 accept
     `);

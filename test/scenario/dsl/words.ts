@@ -15,6 +15,7 @@
  * | `write N` | writes N bytes of the pattern | N; fewer if there is less room |
  * | `read N` | reads at most N bytes and compares them with the pattern | N; fewer if fewer wait |
  * | `readable` | bytes that wait | the number |
+ * | `urgent N` | writes N bytes, and what was written so far is urgent | N; fewer if there is less room, or a STATUS |
  * | `closeWrite`, `closeRead`, `close` (release), `abort` | as named | OK, or a STATUS |
  * | `option NAME VALUE` | sets an option | OK, or a STATUS |
  * | `optionOf NAME` | reads an option | the number, or a STATUS |
@@ -23,6 +24,7 @@
  * | `fastOpen BYTES [COOKIE MSS]` | active open that writes BYTES at once; without a cookie it asks for one | OK, or the first STATUS |
  * | `cookie` | the Fast Open cookie of the server, as hex; NONE | the cookie |
  * | `take N` | N segments were emitted that the script does not look at | N |
+ * | `icmp NAME` | a router complains of the last packet of ours; see COMPLAINTS | OK, or a STATUS |
  * | `linkUp` | the link works again | OK |
  * | `suspended S [T]` | S seconds pass in which nothing runs; deadlines move by T (default S) | OK |
  * | `hold`, `deliver` | what is injected in between becomes one batch | OK |
@@ -166,6 +168,16 @@ function write(session: Session, args: readonly Arg[]): Outcome {
   return value(sent, bytes);
 }
 
+function urgent(session: Session, args: readonly Arg[]): Outcome {
+  const { world, flow } = session;
+  const bytes = numberOf(args[0]);
+  const sent = world.core.send(session.handle, pattern("out", flow.writeAt, bytes), world.now);
+  flow.writeAt += sent;
+  const result = world.core.sendUrgent(session.handle, world.now);
+  world.settle();
+  return result < 0 ? status(result) : value(sent, bytes);
+}
+
 function read(session: Session, args: readonly Arg[]): Outcome {
   const { world, flow } = session;
   const into = new Uint8Array(numberOf(args[0]));
@@ -223,6 +235,16 @@ function infoOf(session: Session, args: readonly Arg[]): Outcome {
   return { actual: String(found), usual: String(found) };
 }
 
+/** Types and codes of ICMP and ICMPv6. RFC 792; RFC 4443 section 3. */
+const COMPLAINTS: Readonly<Record<string, [[number, number], [number, number]]>> = {
+  net: [[3, 0], [1, 0]],
+  host: [[3, 1], [1, 3]],
+  port: [[3, 3], [1, 4]],
+  exceeded: [[11, 0], [3, 0]],
+  parameter: [[12, 0], [4, 0]],
+  quench: [[4, 0], [200, 0]],
+};
+
 /** All words by name. */
 export const WORDS: Readonly<Record<string, Word>> = {
   listen: call(listen),
@@ -245,6 +267,7 @@ export const WORDS: Readonly<Record<string, Word>> = {
   write,
   read,
   readable: (session) => value(session.world.core.readable(session.handle)),
+  urgent,
   closeWrite: call((s) => s.world.core.closeWrite(s.handle, s.world.now)),
   closeRead: call((s) => s.world.core.closeRead(s.handle, s.world.now)),
   close: call((s) => s.world.core.release(s.handle, s.world.now)),
@@ -279,6 +302,11 @@ export const WORDS: Readonly<Record<string, Word>> = {
     let taken = 0;
     while (taken < wanted && session.take() !== null) taken++;
     return value(taken, wanted);
+  },
+  icmp: ({ world }, args) => {
+    const complaint = COMPLAINTS[String(args[0])];
+    if (complaint === undefined) throw new TypeError(`"${args[0]}" is no complaint`);
+    return status(world.complain(...complaint));
   },
   linkUp: (session) => {
     session.world.core.linkUp(session.world.now);

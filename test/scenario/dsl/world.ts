@@ -103,6 +103,8 @@ export class World {
   /** Records that wait for `deliver()`, or null while each is delivered by itself. */
   #held: Uint8Array[] | null = null;
   #elapsed = 0;
+  /** The last frame that the stack has sent. */
+  #last: Uint8Array = new Uint8Array(0);
   readonly #remoteIss: number;
   readonly #family: Family;
 
@@ -316,7 +318,22 @@ export class World {
     }
   }
 
+  /**
+   * A router complains of the last packet that the stack has sent.
+   *
+   * @param v4 Type and code of ICMP.
+   * @param v6 Type and code of ICMPv6.
+   * @returns What the core answers.
+   */
+  complain(v4: readonly [number, number], v6: readonly [number, number]): number {
+    const [type, code] = this.#family === 4 ? v4 : v6;
+    const result = this.core.icmpError(this.#last.subarray(14), type, code, 0, this.now);
+    this.settle();
+    return result;
+  }
+
   #emit(frame: Uint8Array): void {
+    this.#last = frame;
     const { segment, problems } = readFrame(frame, this.ip);
     const flow = this.flow(segment.source, segment.destination);
     if ((segment.flags & FLAG_SYN) !== 0) flow.localIsn ??= segment.seq;
