@@ -208,6 +208,12 @@ export interface ConnectOptions extends TcpOptions {
   readonly reuseAddress?: boolean;
   /** Local address; must be ours. */
   readonly localAddress?: string;
+  /**
+   * Written at once: with `fastOpen` it may go with the SYN, and a server that has given a cookie gets it a round trip earlier;
+   * otherwise it goes once the connection is open. At most what the send queue takes. Data that reaches the server twice
+   * must do no harm (RFC 7413 section 6.1).
+   */
+  readonly earlyData?: Uint8Array;
   /** How long the open may take, ms. Default R2 of RFC 9293: 180,000. */
   readonly connectTimeoutMs?: number;
   /** Aborts the open; once it is open, nothing. */

@@ -11,7 +11,7 @@ import type { Lease } from "./net/dhcp_lease.ts";
 import { DnsClient } from "./net/dns_client.ts";
 import { type InterfaceConfig, NetworkInterface } from "./net/interface.ts";
 import type { AddressInfo, LinkState, StaticAddress, Tuning } from "./options.ts";
-import type { Clock } from "./runtime/clock.ts";
+import type { Clock, Timer } from "./runtime/clock.ts";
 import { Loop } from "./runtime/loop.ts";
 import type { Random } from "./runtime/random.ts";
 import { ConnectionManager, type Path } from "./tcp/manager.ts";
@@ -20,6 +20,10 @@ import { tunedConfig } from "./tcp/tuning.ts";
 /** First byte of a MAC address: bit 0 marks groups, bit 1 those that nobody has registered. IEEE 802, section 8. */
 const MAC_GROUP = 0x01;
 const MAC_LOCAL = 0x02;
+
+/** How long a key of Fast Open's cookies is used, ms: a day; a cookie is good for two. RFC 7413 leaves it open. */
+const KEY_LIFE_MS = 86_400_000;
+const KEY_BYTES = 16;
 
 /** Options of `openStack()`. */
 export interface OpenStackOptions {
@@ -58,6 +62,8 @@ export class Stack {
   #link: LinkState = { up: false, reason: "The link was not opened yet" };
   #wasUp = false;
   #dhcp: DhcpClient | null = null;
+  /** The next change of the key of Fast Open's cookies. */
+  #rotation: Timer | null = null;
   #lease: Lease | null = null;
   #ended = false;
 
@@ -183,9 +189,20 @@ export class Stack {
     this.loop.close();
   }
 
-  /** Opens the link; called by `openStack()`. */
-  start(): void {
+  /** Opens the link; called by `openStack()`. @param servesFast Listeners may serve Fast Open. */
+  start(servesFast: boolean): void {
     this.loop.start();
+    if (servesFast) this.#rotateLater();
+  }
+
+  /** Cookies are made with a secret that changes; those of the one before stay good. RFC 7413 section 4.1.2. */
+  #rotateLater(): void {
+    this.#rotation = this.clock.at(this.clock.now() + KEY_LIFE_MS, () => {
+      const key = new Uint8Array(KEY_BYTES);
+      this.random.fill(key);
+      this.core.fastOpen.rotateKey(key);
+      this.#rotateLater();
+    });
   }
 
   #path(remote: number): Path | null {
@@ -233,6 +250,7 @@ export class Stack {
   #end(error: StackError): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#rotation?.cancel();
     this.#onPath.clear();
     this.manager.end(error);
     this.#dhcp?.stop();
@@ -268,7 +286,7 @@ export function openStack(module: WebAssembly.Module, options: OpenStackOptions)
   const fixed = address === undefined || address === "dhcp" ? null : parseStatic(address);
   const config = tunedConfig(tuning, link.mac ?? makeMac(random), link.mtu);
   const stack = new Stack(Core.start(module, config, random), options);
-  stack.start();
+  stack.start(tuning.fastOpen === true);
   if (fixed !== null) stack.configure(fixed);
   if (address === "dhcp") stack.startDhcp();
   return stack;

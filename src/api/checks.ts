@@ -33,6 +33,9 @@ export function checkConnect(options: ConnectOptions): void {
   if (options.connectTimeoutMs !== undefined) {
     checkInteger("connectTimeoutMs", options.connectTimeoutMs, 1, CONNECT_TIMEOUT_MAX_MS);
   }
+  if (options.earlyData !== undefined && !(options.earlyData instanceof Uint8Array)) {
+    throw new TypeError("Cannot take earlyData: expected a Uint8Array");
+  }
   coreOptions(options);
 }
 

@@ -177,6 +177,7 @@ export class InProcessStack implements NetworkStack {
     const remote = { address, port };
     const connection = this.manager.connect({
       ...{ remote, localPort, reuseAddress, timeoutMs, options },
+      ...(options.earlyData === undefined ? {} : { earlyData: options.earlyData }),
       ...from,
     });
     return opened(connection, signal);

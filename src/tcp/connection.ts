@@ -202,6 +202,20 @@ export class Connection {
   }
 
   /**
+   * Writes all of it before the SYN is sent, or lets the connection go.
+   *
+   * @throws {RangeError} If it is more than the send queue takes.
+   */
+  writeEarly(data: Uint8Array): void {
+    if (this.write(data) === data.length) return;
+    this.abort();
+    this.release();
+    throw new RangeError(
+      `Cannot send ${data.length} bytes with the SYN: the send queue takes less, write them once it is open`,
+    );
+  }
+
+  /**
    * Ends one direction. Idempotent.
    *
    * @param how "write" sends FIN after what is queued; "read" drops what is unread and what still comes.

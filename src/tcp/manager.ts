@@ -18,6 +18,7 @@ import {
   EVENT_ASKED,
   EVENT_CLOSED,
   EVENT_OPENED,
+  FLAG_SYN_RETRANSMITTED,
   LISTEN_FLAG_DECIDE_HOST,
   OPTION_CONNECT_TIMEOUT,
   STATE_CLOSED,
@@ -32,6 +33,7 @@ import type { Random } from "../runtime/random.ts";
 import type { RestingRow, RestView } from "../core/rest_view.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { endpointText, toConnectionInfo } from "./connection_info.ts";
+import { FastOpenCache, type FastOpenCore } from "./fast_open_cache.ts";
 import { AskedConnection, Listener, type ListenerHost } from "./listener.ts";
 import { PORT_MAX, PortTable } from "./ports.ts";
 import { type CoreOption, coreOptions, listenerOptions } from "./tcp_options.ts";
@@ -57,6 +59,7 @@ export type ManagerCore =
     | "timeWaits"
     | "tcbs"
   >
+  & FastOpenCore
   & { readonly unheld: Pick<RestView, "rows"> };
 
 /** How a destination is reached. */
@@ -94,6 +97,8 @@ export interface OpenRequest {
   readonly timeoutMs?: number;
   /** Options of the connection. */
   readonly options?: TcpOptions;
+  /** Written before the SYN is sent, at most what the send queue takes; with `options.fastOpen` it may go with the SYN. */
+  readonly earlyData?: Uint8Array;
 }
 
 /** A passive open. */
@@ -126,12 +131,14 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
   readonly #listeners = new Map<number, Listener>();
   /** Active opens that have not completed: few, and asked when a next hop fails. */
   readonly #opening = new Set<Connection>();
+  readonly #fastOpen: FastOpenCache;
   #ended: StackError | null = null;
 
   /** @param parts What it stands on. */
   constructor(parts: ManagerParts) {
     this.#parts = parts;
     this.core = parts.core;
+    this.#fastOpen = new FastOpenCache(parts.core);
     this.#ports = new PortTable(parts.random);
   }
 
@@ -182,6 +189,10 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
     this.#owners.set(opened.handle, connection);
     this.#opening.add(connection);
     this.#beginWith(connection, options);
+    if (request.options?.fastOpen === true) {
+      this.#fastOpen.begin(opened.handle, remote.address, this.now());
+    }
+    if (request.earlyData !== undefined) connection.writeEarly(request.earlyData);
     const timeoutMs = request.timeoutMs ?? 0;
     if (timeoutMs > 0) {
       this.core.setOption(opened.handle, OPTION_CONNECT_TIMEOUT, timeoutMs, this.now());
@@ -231,7 +242,10 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
   onEvent(handle: number, bits: number, detail: number): void {
     const owner = this.#owners.get(handle);
     if (owner instanceof Connection) {
-      if ((bits & (EVENT_OPENED | EVENT_CLOSED)) !== 0) this.#opening.delete(owner);
+      if ((bits & (EVENT_OPENED | EVENT_CLOSED)) !== 0 && this.#opening.delete(owner)) {
+        const flags = this.core.info(handle)?.flags ?? 0;
+        this.#fastOpen.end(handle, (flags & FLAG_SYN_RETRANSMITTED) !== 0, this.now());
+      }
       owner.deliver(bits, detail);
     } else if ((bits & EVENT_CLOSED) !== 0) {
       // Nobody has seen it: it is gone before it was accepted, or its SYN before it was decided over.
@@ -354,8 +368,6 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
     if (listener.local.port !== ANY) this.#ports.drop(listener.local.port, 0);
     this.wake();
   }
-
-  // Steps.
 
   /** Sets the options of an active open; one that can not be set ends it before its SYN leaves. */
   #beginWith(connection: Connection, options: readonly CoreOption[]): void {

@@ -63,6 +63,7 @@ export type EventSink = (handle: number, bits: number, detail: number) => void;
 export class FakeCore implements ManagerCore {
   readonly config: CoreConfig = coreConfig({ mac: new Uint8Array(6), mtu: 1500 });
   readonly tcbs: TcbView;
+  readonly fastOpen: { set(): number; cookie(): null } = { set: () => 0, cookie: () => null };
   readonly unheld: { rows(): [] } = { rows: () => [] };
   readonly connections: Map<number, FakeConnection> = new Map();
   readonly listening: Map<number, { local: Endpoint; backlog: number; flags: number }> = new Map();
