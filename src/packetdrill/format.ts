@@ -57,7 +57,8 @@ export function ecnName(tos: number): Ecn {
   return ECN_NAMES[tos & ECN_MASK] ?? "noecn";
 }
 
-function hex(bytes: Uint8Array): string {
+/** Bytes as two digits each. */
+export function hexOf(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
@@ -85,11 +86,11 @@ export function formatOption(option: Option): string {
       return `TS val ${option.val} ecr ${option.ecr}`;
     case "FO":
     case "FOEXP":
-      return option.cookie.length === 0 ? option.kind : `${option.kind} ${hex(option.cookie)}`;
+      return option.cookie.length === 0 ? option.kind : `${option.kind} ${hexOf(option.cookie)}`;
     case "accEcn":
       return formatAccEcn(option.order, option.fields);
     case "other":
-      return `kind ${option.number} ${hex(option.data)}`;
+      return `kind ${option.number} ${hexOf(option.data)}`;
     default:
       return option.kind;
   }

@@ -15,7 +15,7 @@ import { AssertFailure, PythonScope } from "./python.ts";
 import { type RunOptions, type Settings, settingsOf } from "./settings.ts";
 import type { Attempt, Outcome } from "./socket.ts";
 import { type SocketListener, Sockets } from "./sockets.ts";
-import { startMsFor } from "./start.ts";
+import { cookieFor, startMsFor } from "./start.ts";
 import type { Call, Code, Command, Expr, Script, ScriptEvent, TimeSpec } from "./syntax.ts";
 import { applyCommand } from "./apply_command.ts";
 import { tcpInfo } from "./tcp_info.ts";
@@ -347,6 +347,17 @@ function faultResult(file: string, error: unknown): Omit<RunResult, "packets"> {
   return { file, result, line, expected: null, got: null, message };
 }
 
+/** The word by which scripts name the cookie of our Fast Open, unless the caller gives it a meaning. RFC 7413. */
+const COOKIE_WORD = "TFO_COOKIE";
+
+function readText(text: string, options: RunOptions & ParseOptions): Script {
+  const defines = new Map(options.defines ?? []);
+  if (!text.includes(COOKIE_WORD) || defines.has(COOKIE_WORD)) return parseScript(text, options);
+  const draft = parseScript(text, { ...options, defines: defines.set(COOKIE_WORD, "00000000") });
+  defines.set(COOKIE_WORD, cookieFor(settingsOf(draft, options)));
+  return parseScript(text, { ...options, defines });
+}
+
 /**
  * Reads and runs a script.
  *
@@ -361,7 +372,7 @@ export function runText(text: string, options: RunOptions & ParseOptions): RunRe
   const file = options.file ?? "script";
   let script: Script;
   try {
-    script = parseScript(text, options);
+    script = readText(text, options);
   } catch (error) {
     return { ...faultResult(file, error), packets: [] };
   }

@@ -1,6 +1,12 @@
 /** What a script runs with: defaults, then its own `--name=value` lines, then the command line. */
-import { type CoreConfig, coreConfig, MIB } from "../core/core_config.ts";
-import { CONGESTION_CUBIC, CONGESTION_NEW_RENO, FEATURE_NAMES } from "../layout/layout.gen.ts";
+import { type CoreConfig, coreConfig, DEFAULT_FEATURES, MIB } from "../core/core_config.ts";
+import {
+  CONGESTION_CUBIC,
+  CONGESTION_NEW_RENO,
+  FEATURE_FAST_OPEN_CLIENT,
+  FEATURE_FAST_OPEN_SERVER,
+  FEATURE_NAMES,
+} from "../layout/layout.gen.ts";
 import { ScriptFault, Unsupported } from "./fault.ts";
 import { OUR_MAC } from "./frame.ts";
 import type { Strictness } from "./match.ts";
@@ -139,7 +145,9 @@ function configure(config: Record<string, unknown>, reader: Reader, name: string
 
 function makeConfig(reader: Reader, mtu: number): CoreConfig {
   const base = { mac: OUR_MAC, mtu, memoryBytes: MEMORY_BYTES, maxConnections: CONNECTIONS };
-  const config: Record<string, unknown> = { ...coreConfig(base) };
+  // Fast Open is asked for by calls of the script, and by nothing else.
+  const features = DEFAULT_FEATURES | FEATURE_FAST_OPEN_CLIENT | FEATURE_FAST_OPEN_SERVER;
+  const config: Record<string, unknown> = { ...coreConfig({ ...base, features }) };
   for (const name of [...reader.values.keys()]) configure(config, reader, name);
   // What stands in `config` are the fields of a CoreConfig, each changed to another number at most.
   return config as unknown as CoreConfig;

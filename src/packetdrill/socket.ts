@@ -70,8 +70,8 @@ const ERRNO_OF_REASON: Readonly<Record<number, string>> = {
   [REASON_KEEPALIVE]: "ETIMEDOUT",
 };
 
-/** Where a socket stands. */
-export type Phase = "new" | "listening" | "connecting" | "connected" | "failed";
+/** Where a socket stands; "deferred" is a connect() that goes with the first write. */
+export type Phase = "new" | "listening" | "deferred" | "connecting" | "connected" | "failed";
 
 /** `SO_LINGER`. */
 export interface Linger {
@@ -104,6 +104,8 @@ export class TcpSocket {
   isWriteShut = false;
   isReusable = false;
   linger: Linger = { isOn: false, seconds: 0 };
+  /** Its SYN asks for Fast Open. */
+  isFastOpen = false;
   /** MSG_MORE holds data back. */
   isHeldBack = false;
   /** The urgent byte was read. */

@@ -1,6 +1,7 @@
 /** Calls that move bytes: the families of read and write, and ioctl. Bytes are zeros: scripts count them. */
 import { INFO_URGENT_BYTES } from "../layout/layout.gen.ts";
 import { Unsupported } from "./fault.ts";
+import type { End } from "./frame.ts";
 import {
   type Attempt,
   done,
@@ -180,29 +181,39 @@ function put(socket: TcpSocket, bytes: number): number {
   return taken;
 }
 
-/** Begins a connection whose SYN carries the data. RFC 7413. @returns Null if it goes on as a write. */
-function fastOpen(sockets: Sockets, args: Arguments, socket: TcpSocket): Outcome | null {
+/**
+ * Begins a connection whose SYN carries the data, or asks for a cookie. RFC 7413.
+ *
+ * @returns An error; null if the call goes on as a write.
+ */
+function fastOpen(sockets: Sockets, socket: TcpSocket, remote: End): Outcome | null {
   if (socket.phase === "connected") return failed("EISCONN");
   if (socket.phase === "connecting") return failed("EALREADY");
-  socket.kept.set("fastOpen", 1);
-  return beginConnect(sockets, socket, remoteEnd(sockets, args, 4));
+  socket.isFastOpen = true;
+  const isWithData = sockets.hasCookie(remote);
+  const outcome = beginConnect(sockets, socket, remote);
+  if (outcome !== null || isWithData) return outcome;
+  return socket.isNonBlocking ? failed("EINPROGRESS") : null;
 }
 
 function writer(sockets: Sockets, args: Arguments, bytes: number, flags: number): Attempt {
   const isMore = (flags & known("MSG_MORE")) !== 0;
   let sent = 0;
-  let isOpening = (flags & known("MSG_FASTOPEN")) !== 0;
+  let isFirst = true;
   return sockets.withSocket(args.number(0), (socket) => {
     const isNonBlocking = socket.isNonBlocking || (flags & known("MSG_DONTWAIT")) !== 0;
-    const isFastOpen = isOpening;
-    if (isOpening) {
-      isOpening = false;
-      const outcome = fastOpen(sockets, args, socket);
+    const isFast = (flags & known("MSG_FASTOPEN")) !== 0 || socket.phase === "deferred";
+    let goesWithSyn = false;
+    if (isFirst && isFast) {
+      const remote = socket.remote ?? remoteEnd(sockets, args, 4);
+      const outcome = fastOpen(sockets, socket, remote);
       if (outcome !== null) return outcome;
+      goesWithSyn = sockets.hasCookie(remote);
     }
+    isFirst = false;
     const error = writeError(socket);
     if (error !== null) return sent > 0 ? done(sent) : failed(error);
-    if (socket.phase === "connecting" && !isFastOpen && socket.kept.get("fastOpen") !== 1) {
+    if (socket.phase === "connecting" && !goesWithSyn) {
       return isNonBlocking ? failed("EAGAIN") : null;
     }
     if (isMore) socket.hold();

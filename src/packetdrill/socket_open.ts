@@ -73,6 +73,8 @@ function continueConnect(made: TcpSocket): Outcome | null {
   switch (made.phase) {
     case "connecting":
       return null;
+    case "deferred":
+      return failed("EISCONN");
     case "failed":
       made.phase = "new";
       release(made);
@@ -103,6 +105,16 @@ export function beginConnect(sockets: Sockets, made: TcpSocket, remote: End): Ou
   if (error !== null) return failed(error);
   made.isConnectTold = false;
   return null;
+}
+
+/** TCP_FASTOPEN_CONNECT: with a cookie the SYN waits for the first write; without one it asks for it. */
+function socketDefers(sockets: Sockets, made: TcpSocket, remote: End): boolean {
+  if (made.kept.get("TCP_FASTOPEN_CONNECT") !== 1) return false;
+  made.isFastOpen = true;
+  if (!sockets.hasCookie(remote)) return false;
+  made.phase = "deferred";
+  made.remote = remote;
+  return true;
 }
 
 /** Where connect() goes: what the script says, or the plan. */
@@ -136,6 +148,7 @@ function connect(sockets: Sockets, args: Arguments): Attempt {
     const isSecond = made.phase !== "new" && !isBegun;
     if (!isSecond && !isBegun) {
       isBegun = true;
+      if (socketDefers(sockets, made, remote)) return done();
       const outcome = beginConnect(sockets, made, remote);
       if (outcome !== null) return outcome;
       return made.isNonBlocking ? failed("EINPROGRESS") : null;

@@ -207,7 +207,10 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, SocketOption>>>> 
     TCP_FASTOPEN: {
       set: (socket, value) => {
         socket.kept.set("TCP_FASTOPEN", value);
-        return socket.setOption(OPTION_FAST_OPEN, value === 0 ? 0 : 1) ? null : "EOPNOTSUPP";
+        const { listener, world } = socket;
+        if (listener === null) return null;
+        const status = world.core.setListenerOption(listener, OPTION_FAST_OPEN, value);
+        return status < 0 ? "EOPNOTSUPP" : null;
       },
       get: (socket) => socket.kept.get("TCP_FASTOPEN") ?? 0,
     },

@@ -4,10 +4,13 @@
  */
 import {
   EVENT_ACCEPTABLE,
+  EVENT_OPENED,
+  OPTION_FAST_OPEN,
   REASON_NONE,
   STATUS_IN_USE,
   STATUS_TIME_WAIT,
 } from "../layout/layout.gen.ts";
+import type { FastOpenCookie } from "../core/fast_open.ts";
 import type { Address, End } from "./frame.ts";
 import { type Attempt, done, failed, type Outcome, TcpSocket } from "./socket.ts";
 import { Epoll } from "./epoll.ts";
@@ -53,6 +56,8 @@ export class Sockets {
   readonly #table = new Map<number, Described>();
   readonly #byHandle = new Map<number, TcpSocket>();
   readonly #byListener = new Map<number, TcpSocket>();
+  /** What servers have given, by their addresses. RFC 7413 section 4.1.3. */
+  readonly #cookies = new Map<Address, FastOpenCookie>();
   #nextPort: number;
 
   constructor(world: World, plan: Plan, file: string, listener: SocketListener) {
@@ -151,7 +156,14 @@ export class Sockets {
     socket.phase = "listening";
     this.#byListener.set(id, socket);
     socket.applyOptions();
+    const fastOpen = socket.kept.get("TCP_FASTOPEN") ?? 0;
+    if (fastOpen > 0) core.setListenerOption(id, OPTION_FAST_OPEN, fastOpen);
     return done();
+  }
+
+  /** Whether a SYN to an address may carry data. */
+  hasCookie(remote: End): boolean {
+    return this.#cookies.has(remote.address);
   }
 
   /** Sends the SYN. @returns Null once it is on its way. */
@@ -168,6 +180,10 @@ export class Sockets {
     this.#byHandle.set(handle, socket);
     this.listener.onConnect(local, remote);
     socket.applyOptions();
+    // A core without the feature opens as ever.
+    if (socket.isFastOpen) {
+      core.fastOpen.set(handle, this.#cookies.get(remote.address) ?? null, now);
+    }
     return null;
   }
 
@@ -182,6 +198,12 @@ export class Sockets {
       if (socket === undefined) return;
     }
     socket.deliver(bits, detail);
+    if ((bits & EVENT_OPENED) !== 0 && socket.isFastOpen) this.#keepCookie(socket);
+  }
+
+  #keepCookie({ handle, remote }: TcpSocket): void {
+    const given = handle === null ? null : this.world.core.fastOpen.cookie(handle);
+    if (given !== null && remote !== null) this.#cookies.set(remote.address, given);
   }
 
   /** A passive open completed. */

@@ -127,15 +127,13 @@ export class World {
 
   /** The peer sends frames; they arrive as one batch. */
   ingest(frames: readonly Uint8Array[]): void {
-    const sizes = frames.map((frame) => RECORD_HEADER_BYTES + frame.length);
-    const batch = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
-    const view = new DataView(batch.buffer);
+    const records = frames.map(recordOf);
+    const batch = new Uint8Array(records.reduce((bytes, record) => bytes + record.length, 0));
     let end = 0;
-    frames.forEach((frame, i) => {
-      view.setUint32(end, (sizes[i] ?? 0) - 4, true);
-      batch.set(frame, end + RECORD_HEADER_BYTES);
-      end += sizes[i] ?? 0;
-    });
+    for (const record of records) {
+      batch.set(record, end);
+      end += record.length;
+    }
     for (let at = 0; at < end;) {
       at = this.core.ingest(batch, this.now, at);
       this.#takePunts();
@@ -212,4 +210,12 @@ export function startCore(
   core.setAddress(0, local, BROADCAST);
   core.setNextHop(HOP, PEER_MAC, now);
   return core;
+}
+
+/** A record around a frame, as a device delivers it. */
+export function recordOf(frame: Uint8Array): Uint8Array {
+  const record = new Uint8Array(RECORD_HEADER_BYTES + frame.length);
+  new DataView(record.buffer).setUint32(0, record.length - 4, true);
+  record.set(frame, RECORD_HEADER_BYTES);
+  return record;
 }

@@ -43,7 +43,9 @@ function unknownIn({ events }: Script): string[] {
 describe("our own scripts", () => {
   test.each(SCRIPTS)("%s says nothing that is not known", (name) => {
     const text = readFileSync(new URL(name, FOLDER), "utf8");
-    expect(unknownIn(parseScript(text, { file: name }))).toEqual([]);
+    // The runner puts the cookie in place of its name.
+    const defines = new Map([["TFO_COOKIE", "0102030405060708"]]);
+    expect(unknownIn(parseScript(text, { file: name, defines }))).toEqual([]);
   });
 
   test("a name that is not known is found", () => {
