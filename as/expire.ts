@@ -324,5 +324,9 @@ export function nextDue(): f64 {
     if (!any || before(until, at)) at = until;
     any = true;
   }
+  if (control.isPacing !== 0) {
+    if (!any || before(control.paceAtMs, at)) at = control.paceAtMs;
+    any = true;
+  }
   return any ? hostTime(at) : Infinity;
 }

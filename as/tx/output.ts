@@ -14,6 +14,7 @@ import {
   MORE,
   NONE,
   OWED_ACK,
+  OWED_DATA,
   OWED_KEEPALIVE,
   OWED_PROBE,
   OWED_SYN,
@@ -61,7 +62,11 @@ import {
 import { bareSequence, isHopResolved, sackBytes } from "./build_segment.ts";
 import { noteMtuProbe, probeText } from "./mtu_probe.ts";
 import { payHoles, payLost, resendTail } from "./retransmit.ts";
+import { isPaced, mayLeave, notePaced, waitForPace } from "./pacing.ts";
 import { congestionRoom, maySend, offeredWindow, unsentBytes } from "./usable_window.ts";
+
+/** The connection being paid has text that waits for its pace. */
+let isWaiting: bool = false;
 
 /** Moves as many answers as fit. @returns False if some are left. */
 function moveReplies(): bool {
@@ -138,6 +143,7 @@ function payNew(tcb: Tcb, flight: Flight): void {
 }
 
 function sendNew(tcb: Tcb, flight: Flight): void {
+  const paced = isPaced(tcb);
   while (true) {
     const unsent = unsentBytes(tcb);
     let bytes: u32 = u32(tcb.mss) - sackBytes(tcb);
@@ -153,11 +159,17 @@ function sendNew(tcb: Tcb, flight: Flight): void {
     }
     if (congestionRoom(tcb, flight) < bytes) return;
     if (bytes < full && !maySend(tcb, bytes)) return;
+    if (paced && !mayLeave(flight)) {
+      waitForPace(flight);
+      isWaiting = true;
+      return;
+    }
     if (!hasRoom(bytes)) return;
     const last = bytes === unsent;
     let flags = TCP_ACK | (last ? TCP_PSH : 0) | (last && finDue ? TCP_FIN : 0);
     if ((tcb.flags & FLAG_ECN) !== 0) flags |= newTextEcn(tcb);
     put(tcb, tcb.sndNxt, bytes, flags);
+    if (paced) notePaced(tcb, flight, bytes);
     countMany(STAT_BYTES_OUT, bytes);
     if (last && finDue) tcb.flags |= FLAG_FIN_SENT;
     advance(tcb, flight, bytes + (last && finDue ? 1 : 0));
@@ -291,8 +303,8 @@ function payText(tcb: Tcb): void {
   if (!isStalled() && !isFrtoWaiting(flight)) payLost(tcb, flight);
   if (!isStalled() && (flight.lostBytes === 0 || isFrtoWaiting(flight))) payNew(tcb, flight);
   if (!isStalled()) payHoles(tcb, flight);
-  if (!isStalled()) tcb.owed = u8(u32(tcb.owed) & OWED_ACK);
-  armPersistIfStuck(tcb);
+  if (!isStalled()) tcb.owed = u8(u32(tcb.owed) & (isWaiting ? OWED_ACK | OWED_DATA : OWED_ACK));
+  if (!isWaiting) armPersistIfStuck(tcb);
 }
 
 /**
@@ -304,6 +316,7 @@ function payText(tcb: Tcb): void {
 export function flushBatch(room: u32): u32 {
   beginBatch(txBase, txBase + (room < BATCH_BYTES ? room : BATCH_BYTES));
   let left = !moveReplies();
+  control.isPacing = 0;
   let walks = control.owedCount;
   while (!left && walks > 0) {
     walks--;
@@ -311,7 +324,10 @@ export function flushBatch(room: u32): u32 {
     delist(tcb);
     // Its next hop has no MAC yet: what it owes stays marked, and setNextHop() puts it back.
     if (!isHopResolved(tcb)) continue;
+    isWaiting = false;
     pay(tcb);
+    // Who waits for its pace stays on the list, and is no reason to call again at once.
+    if (isWaiting) enlist(tcb);
     if (!isStalled()) continue;
     enlist(tcb);
     left = true;

@@ -189,6 +189,8 @@ export const COMMON_STRUCTS: readonly StructSchema[] = [
       ["resetSecond", "u32", "The second they belong to."],
       ["puntCount", "u32", "Frames handed to the host by the last ingest()."],
       ["listenerHigh", "u32", "Listeners ever used: the search for one ends here."],
+      ["paceAtMs", "u32", "When the first of the paced connections may go on, ms."],
+      ["isPacing", "u32", "1 while one waits for that."],
       ["quietUntil", "u32", "End of the quiet time, ms. RFC 9293 section 3.4.3."],
       ["isQuiet", "u32", "1 until the time is known, 2 until then, 0 afterwards."],
       ["fastOpenPending", "u32", "Connections by Fast Open whose handshake is not complete."],
