@@ -15,6 +15,10 @@ const TOKEN_MAX = 512;
 /** As in Linux's IFNAMSIZ, without the zero at the end. */
 const TAP_NAME_MAX = 15;
 
+/** IPv4's default MSS, and what its largest packet holds, bytes. RFC 9293 section 3.7.1. */
+const MSS_MIN = 536;
+const MSS_MAX = 65_495;
+
 /** Where a relay listens unless told otherwise. */
 const DEFAULT_LISTEN = "127.0.0.1:8787";
 
@@ -44,6 +48,8 @@ export interface RelayCommand {
   readonly rules: readonly EgressRule[];
   readonly hostPorts: ReadonlySet<number>;
   readonly publish: PublishPolicy;
+  /** Most that SYNs through the TAP may offer as MSS, bytes; null = what they offer. */
+  readonly mssClamp: number | null;
   /** File of a capture, or null. */
   readonly capture: string | null;
   readonly json: boolean;
@@ -75,6 +81,7 @@ Who may connect
 What clients reach
   --tap NAME              joins clients to this TAP device; without it, user mode: ordinary sockets, no privileges
   --dhcp CIDR             with --tap: leases addresses of this network to clients; the address in it is the relay's
+  --mss-clamp BYTES       with --tap: lowers the MSS that SYNs offer, for a path that loses large packets; 536 to 65495
   --allow CIDR[:PORT]     user mode: opens a network that is closed by default (private, link-local, this host); repeatable
   --allow-host PORT,...   user mode: opens ports of this host's loopback, which clients reach at 10.0.2.2; repeatable
   --publish any|PORT,...  user mode: lets clients publish their ports on this host's loopback, any or these
@@ -97,6 +104,7 @@ const FLAGS = {
   allow: { type: "string", multiple: true },
   "allow-host": { type: "string", multiple: true },
   publish: { type: "string", multiple: true },
+  "mss-clamp": { type: "string" },
   capture: { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
@@ -139,6 +147,7 @@ export function parseCommand(args: readonly string[]): Command {
       (values["allow-host"] ?? []).flatMap((text) => readPorts("allow-host", text)),
     ),
     publish: readPublish(values.publish ?? [name === "start" ? "any" : "off"]),
+    mssClamp: values["mss-clamp"] === undefined ? null : readMss(values["mss-clamp"]),
     capture: values.capture ?? null,
     json: values.json ?? false,
   };
@@ -175,6 +184,11 @@ function checkMode(name: string, values: Values, tap: string | null): void {
       `Cannot use --${flag} with --tap: in TAP mode the kernel decides, use its firewall`,
     );
   }
+  if (tap === null && values["mss-clamp"] !== undefined) {
+    throw new UsageError(
+      "Cannot use --mss-clamp without --tap: in user mode the relay ends TCP itself",
+    );
+  }
   if (tap === null && values.dhcp !== undefined) {
     throw new UsageError("Cannot use --dhcp without --tap: user mode has a DHCP server of its own");
   }
@@ -204,6 +218,16 @@ function readPort(flag: string, text: string, least: number): number {
     );
   }
   return port;
+}
+
+function readMss(text: string): number {
+  const mss = Number(text);
+  if (!/^\d{1,5}$/.test(text) || mss < MSS_MIN || mss > MSS_MAX) {
+    throw new UsageError(
+      `Cannot use "${text}" for --mss-clamp: expected a number of ${MSS_MIN} to ${MSS_MAX}`,
+    );
+  }
+  return mss;
 }
 
 function readPorts(flag: string, text: string): number[] {

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { systemClock } from "../runtime/system_clock.ts";
 import { systemRandom } from "../runtime/system_random.ts";
 import { assertSimd } from "../core/wasm_source.ts";
+import { clampMss } from "../link/mss_clamp.ts";
 import { openTap } from "../link/tap.ts";
 import { websocketLink } from "../link/websocket.ts";
 import { type CaptureFile, openCapture } from "../relay/capture.ts";
@@ -109,7 +110,8 @@ async function makeNetwork(
     const decorate = capture === null ? {} : { decorate: capture.decorate };
     return userNetwork({ clock, random, log, egress: { rules, hostPorts }, publish, ...decorate });
   }
-  const device = await openTap({ name });
+  const opened = await openTap({ name });
+  const device = command.mssClamp === null ? opened : clampMss(opened, command.mssClamp);
   const tap = capture?.decorate(device) ?? device;
   const served = dhcp === null ? {} : { dhcp };
   return await tapNetwork({ tap, name, clock, random, log, ...served });

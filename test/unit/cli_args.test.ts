@@ -32,6 +32,7 @@ describe("parseCommand()", () => {
       rules: [],
       hostPorts: new Set(),
       publish: "off",
+      mssClamp: null,
       capture: null,
       json: false,
     });
@@ -113,4 +114,16 @@ describe("parseCommand()", () => {
 test("the version is that of the package", () => {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   expect(VERSION).toBe(JSON.parse(text).version);
+});
+
+describe("--mss-clamp", () => {
+  test("S60: is for a TAP, and in range", () => {
+    expect(parseCommand(["relay", "--tap", "tap0", "--mss-clamp", "1360"])).toMatchObject({
+      mssClamp: 1360,
+    });
+    expect(errorOf("relay --mss-clamp 1360").message).toContain("without --tap");
+    expect(errorOf("relay --tap tap0 --mss-clamp 100").message).toBe(
+      'Cannot use "100" for --mss-clamp: expected a number of 536 to 65495',
+    );
+  });
 });
