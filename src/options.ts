@@ -294,6 +294,8 @@ export interface ConnectionInfo {
   readonly softError: string | null;
   readonly timestamps: boolean;
   readonly sack: boolean;
+  /** Both ends do Explicit Congestion Notification. RFC 3168. */
+  readonly ecn: boolean;
   readonly windowScale: { readonly snd: number; readonly rcv: number } | null;
 }
 

@@ -1,5 +1,6 @@
 /** Reads the Info block: a connection as the core shows it. */
 import {
+  FLAG_ECN,
   FLAG_FIN_QUEUED,
   FLAG_FIN_RECEIVED,
   FLAG_SACK,
@@ -193,6 +194,11 @@ export class InfoView {
   /** Whether both ends permitted SACK. */
   get hasSack(): boolean {
     return (this.flags & FLAG_SACK) !== 0;
+  }
+
+  /** Whether both ends do ECN. */
+  get hasEcn(): boolean {
+    return (this.flags & FLAG_ECN) !== 0;
   }
 
   /** Snd.Wind.Shift and Rcv.Wind.Shift, or null without window scaling. */

@@ -32,6 +32,8 @@ const SYSTEM = [
   { programs: ["nft"], pkg: "nftables", loss: "interop tests with packet loss" },
   { programs: ["tshark"], pkg: "tshark", loss: "tests that compare with a dissector" },
   { programs: ["curl"], pkg: "curl", loss: "interop tests with curl" },
+  { programs: ["ethtool"], pkg: "ethtool", loss: "interop tests of offloads" },
+  { programs: ["sysctl"], pkg: "procps", loss: "interop tests" },
   { programs: ["ping"], pkg: "iputils-ping", loss: "interop tests with ping" },
 ];
 

@@ -1,8 +1,9 @@
 /**
  * Runs the tests and says on the last line of stdout how many passed and failed.
  *
- * `--project name` (may be repeated) chooses; `--no-build` leaves the core as it is; the rest goes to vitest: a part of a
- * file's path, `-t name`, and so on.
+ * `--project name` (may be repeated) chooses; `--no-build` leaves the core as it is; `--full` runs all combinations where
+ * otherwise a choice of them is tested, which takes hours; the rest goes to vitest: a part of a file's path, `-t name`, and
+ * so on.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -82,7 +83,9 @@ async function main() {
     });
     if (code !== 0) return { passed: 0, failed: 1 };
   }
-  const result = await runVitest(args.filter((arg) => arg !== "--no-build"));
+  if (args.includes("--full")) process.env.TIDEWIRE_FULL = "1";
+  const own = ["--no-build", "--full"];
+  const result = await runVitest(args.filter((arg) => !own.includes(arg)));
   if (result.passed + result.failed === 0) note("test: no test was run");
   if (result.skipped > 0) note(`test: ${result.skipped} skipped`);
   for (const line of absentRuntimes()) note(line);

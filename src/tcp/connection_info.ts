@@ -54,6 +54,7 @@ export function toConnectionInfo(view: InfoView): ConnectionInfo {
     softError: view.softReason === 0 ? null : REASON_NAMES[view.softReason] ?? null,
     timestamps: view.hasTimestamps,
     sack: view.hasSack,
+    ecn: view.hasEcn,
     windowScale: view.windowScale,
   };
 }

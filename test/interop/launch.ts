@@ -27,6 +27,12 @@ globalThis.Deno = Deno;
 await import("./test/interop/peer.ts");
 `;
 
+/** Other peers, with the shim too. */
+const PEERS = ["cover_peer", "provoke_peer", "bottleneck_peer"] as const;
+
+/** What the kernel's sockets do, and no stack of ours is in. */
+const KERNEL_SCRIPTS = ["kernel_server", "kernel_client", "kernel_stream"] as const;
+
 /** The program of a runtime; undefined when it is not installed. */
 export function runtimePath(runtime: RuntimeName): string | undefined {
   return { deno: denoPath, node: nodePath, bun: bunPath }[runtime]();
@@ -80,11 +86,23 @@ export class Workshop {
         stdin: { contents: SHIMMED_ENTRY, resolveDir: ROOT },
         outfile: this.path("shimmed.mjs"),
       }),
-      build({
-        ...common,
-        entryPoints: [entry("kernel_server.ts")],
-        outfile: this.path("kernel.mjs"),
-      }),
+      ...PEERS.map((name) =>
+        build({
+          ...common,
+          stdin: {
+            contents: SHIMMED_ENTRY.replace("/peer.ts", `/${name}.ts`),
+            resolveDir: ROOT,
+          },
+          outfile: this.path(`${name}.mjs`),
+        })
+      ),
+      ...KERNEL_SCRIPTS.map((name) =>
+        build({
+          ...common,
+          entryPoints: [entry(`${name}.ts`)],
+          outfile: this.path(`${name}.mjs`),
+        })
+      ),
     ]);
   }
 
@@ -110,6 +128,13 @@ export class Workshop {
     flags.push(`--config=${join(ROOT, "deno.json")}`);
     const script = isBundled ? this.path("deno.mjs") : join(ROOT, "test/interop/peer.ts");
     return [program, "run", ...flags, script];
+  }
+
+  /** The command of a bundled script: in Node, or where Deno is alone, in Deno. */
+  script(name: (typeof PEERS | typeof KERNEL_SCRIPTS)[number], ...args: string[]): string[] {
+    const node = nodePath();
+    const program = node === undefined ? [process.execPath, "run", "-A"] : [node];
+    return [...program, this.path(`${name}.mjs`), ...args];
   }
 
   /** Starts our side and waits until it listens. */
@@ -145,7 +170,7 @@ export class Workshop {
     // Where Deno runs alone, it serves, too.
     const node = nodePath();
     const program = node === undefined ? [process.execPath, "run", "-A"] : [node];
-    const server = namespace.start([...program, this.path("kernel.mjs")]);
+    const server = namespace.start([...program, this.path("kernel_server.mjs")]);
     await until(() => server.stdout().includes("ready"), "the kernel's server listens");
     return server;
   }

@@ -13,7 +13,14 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   ping: "iputils-ping",
   curl: "curl",
   tshark: "tshark",
+  ethtool: "ethtool",
+  sysctl: "procps",
+  nstat: "iproute2",
 };
+
+const OFFLOADS = ["tso", "gso", "gro"];
+const ON = OFFLOADS.flatMap((name) => [name, "on"]);
+const OFF = OFFLOADS.flatMap((name) => [name, "off"]);
 
 /** A process that has not ended when it is told to. */
 const KILL_AFTER_MS = 2_000;
@@ -40,6 +47,8 @@ export interface NamespaceOptions {
   readonly mtu?: number;
   /** Whether the kernel's TCP may build super-segments that are cut before the TAP. Default true. */
   readonly segmentationOffload?: boolean;
+  /** Without a TAP. Default false. */
+  readonly bare?: boolean;
 }
 
 /** Why these tests can not run here, or null. */
@@ -90,10 +99,11 @@ export class Namespace {
 
   /** Makes it, with the TAP up and the kernel's address on it. */
   constructor(options: NamespaceOptions = {}) {
-    const { mtu = 1500, segmentationOffload = true } = options;
+    const { mtu = 1500, segmentationOffload = true, bare = false } = options;
     ip("netns", "add", this.name);
     alive.add(this);
     this.ip("link", "set", "lo", "up");
+    if (bare) return;
     this.ip("tuntap", "add", this.tap, "mode", "tap");
     this.ip("link", "set", this.tap, "mtu", String(mtu));
     // What `ethtool -K tap0 tso off gso off` does for TCP: no packet is larger than one segment.
@@ -107,21 +117,48 @@ export class Namespace {
     return ip("-n", this.name, ...args);
   }
 
+  /** Switches GSO, TSO and GRO of the TAP, as `ethtool -K` does: no packet is larger than one segment without them. */
+  offload(isOn: boolean): void {
+    this.ip("link", "set", this.tap, "gso_max_segs", isOn ? "65535" : "1");
+    execFileSync("ip", [
+      "netns",
+      "exec",
+      this.name,
+      "ethtool",
+      "-K",
+      this.tap,
+      ...(isOn ? ON : OFF),
+    ]);
+  }
+
+  /** Sets knobs of the kernel within: `{ "net.ipv4.tcp_sack": 0 }`. */
+  sysctl(knobs: Readonly<Record<string, number | string>>): void {
+    const settings = Object.entries(knobs).map(([name, value]) => `${name}=${value}`);
+    execFileSync("ip", ["netns", "exec", this.name, "sysctl", "-qw", ...settings]);
+  }
+
+  /** The kernel's counters within, by the names of `nstat`. */
+  nstat(): Record<string, number> {
+    const args = ["netns", "exec", this.name, "nstat", "-asz", "--json"];
+    const { kernel } = JSON.parse(execFileSync("ip", args, { encoding: "utf8" }));
+    return kernel;
+  }
+
   /** Loads rules of nftables. */
   nft(rules: string): void {
     execFileSync("ip", ["netns", "exec", this.name, "nft", "-f", "-"], { input: rules });
   }
 
-  /** Starts a program within. */
-  start(command: readonly string[]): Running {
+  /** Starts a program within. @param stdin Whether it reads lines from us. */
+  start(command: readonly string[], stdin: "ignore" | "pipe" = "ignore"): Running {
     const child = spawn("ip", ["netns", "exec", this.name, ...command], {
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [stdin, "pipe", "pipe"],
     });
     this.#running.add(child);
     let stdout = "";
     let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (text) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text) => (stderr += text));
+    child.stdout?.setEncoding("utf8").on("data", (text) => (stdout += text));
+    child.stderr?.setEncoding("utf8").on("data", (text) => (stderr += text));
     const ended = new Promise<Ended>((resolve, reject) => {
       child.on("error", reject);
       child.on("close", (code) => {

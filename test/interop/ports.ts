@@ -23,3 +23,5 @@ export const RESET_BY_KERNEL_PORT = 9003;
 export const RESET_BY_US_PORT = 9004;
 /** Of the kernel: its backlog is full. */
 export const BLOCKED_PORT = 9005;
+/** Both sides connect from it to it. */
+export const SIMULTANEOUS_PORT = 9006;
