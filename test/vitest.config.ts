@@ -16,7 +16,7 @@ const PROJECTS: readonly Project[] = [
   { name: "style", folders: ["style"], alone: false, timeoutMs: 20_000 },
   { name: "unit", folders: ["unit", "property", "model"], alone: false, timeoutMs: 20_000 },
   { name: "scenario", folders: ["scenario"], alone: false, timeoutMs: 20_000 },
-  { name: "sim", folders: ["sim"], alone: false, timeoutMs: SLOW_TIMEOUT_MS },
+  { name: "sim", folders: ["sim", "faults"], alone: false, timeoutMs: SLOW_TIMEOUT_MS },
   { name: "runtimes", folders: ["runtimes"], alone: true, timeoutMs: SLOW_TIMEOUT_MS },
   { name: "interop", folders: ["interop"], alone: true, timeoutMs: SLOW_TIMEOUT_MS },
 ];

@@ -2,12 +2,12 @@
  * One core under virtual time and the peer's side of its cable. Nothing happens by itself: time passes when a script says
  * so, and then each deadline is met at its very ms. What the core emits is taken apart at once and waits to be expected.
  */
-import { readFileSync } from "node:fs";
 import { Core } from "../../../src/core/core.ts";
 import { type CoreConfig, coreConfig, MIB } from "../../../src/core/core_config.ts";
 import { BATCH_BYTES, RECORD_HEADER_BYTES } from "../../../src/layout/layout.gen.ts";
 import type { IpAddress } from "../../../src/core/info_view.ts";
 import { seededRandom } from "../../../src/runtime/seeded_random.ts";
+import { coreUnderTest } from "../../core_under_test.ts";
 import { add32, Flow } from "./flow.ts";
 import { formatSegment, formatTime, type Shown } from "./format.ts";
 import { pattern } from "./pattern.ts";
@@ -70,14 +70,6 @@ const TRACE_MAX = 10;
 const DEADLINES_MAX = 100_000;
 const FLUSHES_MAX = 1_000;
 
-let compiled: WebAssembly.Module | undefined;
-
-function coreModule(): WebAssembly.Module {
-  const url = new URL("../../../dist/core.wasm", import.meta.url);
-  compiled ??= new WebAssembly.Module(readFileSync(url));
-  return compiled;
-}
-
 /** A segment that the stack has sent. */
 export interface Emission {
   /** Ms since the world was made. */
@@ -128,7 +120,7 @@ export class World {
       ...config,
       mtu: family === 4 ? mtu : mtu + LONGER_HEADER_BYTES,
     });
-    this.core = Core.start(coreModule(), whole, seededRandom(KEYS_SEED));
+    this.core = Core.start(coreUnderTest(), whole, seededRandom(KEYS_SEED));
     this.startMs = startMs;
     this.ip = { ttl: family === 4 ? whole.ttl : whole.ttlV6, tos: whole.tos };
     this.#remoteIss = remoteIss;

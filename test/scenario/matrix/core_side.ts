@@ -2,7 +2,6 @@
  * The core's side of a cell: one small core, one pair of sockets, and what can be seen of it from outside. Its memory is
  * all its state, so a standing is reached once and copied back before each cell.
  */
-import { readFileSync } from "node:fs";
 import { Core } from "../../../src/core/core.ts";
 import { coreConfig, MIB } from "../../../src/core/core_config.ts";
 import {
@@ -22,6 +21,7 @@ import {
   TCB_SND_WND,
 } from "../../../src/layout/layout.gen.ts";
 import { seededRandom } from "../../../src/runtime/seeded_random.ts";
+import { coreUnderTest } from "../../core_under_test.ts";
 import type { ModelSegment, Reply } from "../../model/tcp_block.ts";
 import { firstWrong, pattern } from "../dsl/pattern.ts";
 import type { TcpOption } from "../dsl/syntax.ts";
@@ -115,11 +115,7 @@ function bitsOf(letters: string): number {
     .reduce((bits, [bit]) => bits | bit, 0);
 }
 
-let compiled: WebAssembly.Module | undefined;
-
 function startCore(family: Family, isStamped: boolean): Core {
-  const url = new URL("../../../dist/core.wasm", import.meta.url);
-  compiled ??= new WebAssembly.Module(readFileSync(url));
   const config = coreConfig({
     mac: OUR_MAC,
     mtu: MTU,
@@ -131,7 +127,7 @@ function startCore(family: Family, isStamped: boolean): Core {
     receiveBufferMax: RCV_BUFF,
     rtoMinMs: RTO_MS,
   });
-  const core = Core.start(compiled, config, seededRandom(KEYS_SEED));
+  const core = Core.start(coreUnderTest(), config, seededRandom(KEYS_SEED));
   core.setAddress(0, ENDS_OF[family].local.address, BROADCAST);
   core.setNextHop(HOP, PEER_MAC, 0);
   return core;
