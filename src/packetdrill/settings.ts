@@ -43,7 +43,6 @@ export interface Settings {
   readonly stampTickMs: number;
   readonly isStampScaled: boolean;
   readonly ignoresCommands: boolean;
-  readonly isNonFatal: boolean;
   readonly perturbation: Perturbation;
   readonly config: CoreConfig;
   readonly corrupt: ((frame: Uint8Array) => void) | null;
@@ -68,11 +67,11 @@ const TOLERANCE_SHARE = 0.125;
 const PERCENT = 100;
 const US_PER_MS = 1000;
 
-/** Enough for every script, and quick to be had. */
+/** Enough for the window scale of the default buffers: a core with less memory offers a smaller one. */
 const MEMORY_BYTES: number = 32 * MIB;
 const CONNECTIONS = 256;
 
-/** Options of other runners that mean nothing here: devices, wall-clock time, kernels. */
+/** Options of other runners that mean nothing here: devices, wall-clock time, kernels. Every failure is fatal here. */
 const MEANINGLESS: ReadonlySet<string> = new Set([
   "gateway_ip",
   "netmask_ip",
@@ -83,6 +82,7 @@ const MEANINGLESS: ReadonlySet<string> = new Set([
   "code_sockopt",
   "send_omit_free",
   "dry_run",
+  "non_fatal",
   "verbose",
   "v",
 ]);
@@ -208,7 +208,6 @@ function readSettings(reader: Reader, script: Script, options: RunOptions): Sett
   // Addresses are those of the plan: scripts that name others mean their own network.
   for (const name of ["local_ip", "remote_ip"]) takeText(reader, name);
   const mtu = numberFrom(reader, "mtu", DEFAULT_MTU) + (isIpv6 ? IPV6_SURPLUS : 0);
-  const nonFatal = takeText(reader, "non_fatal");
   return {
     module: options.module,
     plan: {
@@ -228,7 +227,6 @@ function readSettings(reader: Reader, script: Script, options: RunOptions): Sett
     stampTickMs: numberFrom(reader, "tcp_ts_tick_usecs", 0) / US_PER_MS,
     isStampScaled: takeFlag(reader, "tcp_ts_ecr_scaled"),
     ignoresCommands: options.ignoresCommands ?? false,
-    isNonFatal: nonFatal !== undefined,
     perturbation,
     config: makeConfig(reader, mtu),
     corrupt: options.corrupt ?? null,

@@ -7,7 +7,10 @@ import {
   EVENT_END,
   EVENT_OPENED,
   EVENT_SOFT_ERROR,
+  EVENT_URGENT,
+  INFO_SOFT_REASON,
   OPTION_CORK,
+  OPTION_SOFT_ERRORS,
   REASON_ABORTED,
   REASON_HOST_UNREACHABLE,
   REASON_KEEPALIVE,
@@ -115,6 +118,7 @@ export class TcpSocket {
   /** Options of the socket layer that were set, by level and name. */
   readonly kept: Map<string, number> = new Map();
   #state = STATE_CLOSED;
+  #softError: string | null = null;
 
   constructor(world: World) {
     this.world = world;
@@ -126,12 +130,18 @@ export class TcpSocket {
     this.#state = (detail >>> 8) & 0xff;
     if ((bits & EVENT_OPENED) !== 0) this.phase = "connected";
     if ((bits & EVENT_END) !== 0) this.isEnded = true;
+    if ((bits & EVENT_URGENT) !== 0) this.isUrgentRead = false;
     if ((bits & EVENT_SOFT_ERROR) !== 0) this.#noteSoftError();
     if ((bits & EVENT_CLOSED) !== 0) this.#end(detail & 0xff, before);
   }
 
+  /** Only who asked for them by IP_RECVERR is told at once; to the others they explain a timeout. */
   #noteSoftError(): void {
-    this.kept.set("softError", 1);
+    const info = this.handle === null ? null : this.world.core.info(this.handle);
+    const errno = ERRNO_OF_REASON[info?.readU32(INFO_SOFT_REASON) ?? 0];
+    if (errno === undefined) return;
+    this.#softError = errno;
+    if (this.options.get(OPTION_SOFT_ERRORS) === 1) this.error ??= errno;
   }
 
   #end(reason: number, before: number): void {
@@ -141,7 +151,8 @@ export class TcpSocket {
     const errno = ERRNO_OF_REASON[reason] ?? "EPROTO";
     // Linux: a reset of a connection whose other direction is closed already is a broken pipe.
     const isPipe = reason === REASON_RESET && before === STATE_CLOSE_WAIT;
-    this.error ??= isPipe ? "EPIPE" : errno;
+    const soft = reason === REASON_TIMED_OUT ? this.#softError : null;
+    this.error ??= isPipe ? "EPIPE" : soft ?? errno;
   }
 
   /** Takes the pending error. @returns Its name, or null. */

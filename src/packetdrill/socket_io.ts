@@ -76,7 +76,7 @@ function readUrgent(socket: TcpSocket): Outcome {
   return done(1);
 }
 
-/** @param min Bytes to wait for: more than one with MSG_WAITALL. */
+/** A call that reads. @param finish Looks at what the call answers, for those that write more than bytes. */
 function reader(
   sockets: Sockets,
   fd: number,

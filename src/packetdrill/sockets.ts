@@ -75,11 +75,6 @@ export class Sockets {
     return this.#table.get(fd);
   }
 
-  /** All sockets that have a descriptor. */
-  *all(): Iterable<Described> {
-    yield* this.#table.values();
-  }
-
   /**
    * Gives a new descriptor the number that the script writes, because a script's numbers are names.
    *
