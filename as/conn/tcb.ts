@@ -98,10 +98,10 @@ export function receiveBufferMax(): u32 {
   return boot.receiveBufferMax < limit ? boot.receiveBufferMax : limit;
 }
 
-/** Snd and Rcv.Wind.Shift are set together. */
+/** Snd and Rcv.Wind.Shift are set together. It follows what was configured, whatever the memory can hold of it now. */
 export function receiveShift(): u32 {
   let shift: u32 = 0;
-  while (shift < WINDOW_SHIFT_MAX && (WINDOW16_MAX << shift) < receiveBufferMax()) shift++;
+  while (shift < WINDOW_SHIFT_MAX && (WINDOW16_MAX << shift) < boot.receiveBufferMax) shift++;
   return shift;
 }
 

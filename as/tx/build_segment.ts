@@ -110,10 +110,10 @@ function writeSynOptions(tcb: Tcb, at: usize): usize {
   const stamps = (flags & FLAG_TIMESTAMPS) !== 0;
   const scale = (flags & FLAG_WINDOW_SCALE) !== 0;
   at = writeMss(at, offeredMss(tcb));
+  // What does not fill whole words by itself follows its padding, as RFC 7323 appendix A advises for timestamps.
+  if (sack !== stamps) at = writeNop(writeNop(at));
   if (sack) at = writeSackPermitted(at);
-  else if (stamps) at = writeNop(writeNop(at));
   if (stamps) at = writeTimestamps(at, stampNow(tcb), tcb.tsRecent);
-  else if (sack) at = writeNop(writeNop(at));
   if (scale) at = writeWindowScale(writeNop(at), receiveShift());
   return writeCookie(tcb, at, offering);
 }

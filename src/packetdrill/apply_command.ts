@@ -19,6 +19,7 @@ export function applyCommand(world: World, command: Command, file: string, ignor
   const [problem] = unknown;
   if (problem !== undefined && !ignores) throw new Unsupported(file, command.line, problem);
   const config = applyChanges(world.config, changes);
+  world.host = Object.assign({}, world.host, ...changes.map(({ host }) => host ?? {}));
   if (!isSame(world.config, config)) {
     if (!world.isStarted) {
       world.config = config;

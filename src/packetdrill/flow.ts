@@ -20,6 +20,8 @@ export interface Emission {
   /** Ms since the script began. */
   readonly atMs: number;
   readonly segment: Segment;
+  /** Its first byte was sent before. */
+  readonly isAgain: boolean;
 }
 
 /** A connection. */
@@ -42,6 +44,8 @@ export class Flow {
   readonly #stamps = new Map<number, number>();
   #stampOffset: number | null = null;
   #firstStamp = 0;
+  /** The end of the text that was sent, as on the wire; null before the first. */
+  #sentEnd: number | null = null;
   /** Highest acknowledgment that was sent, as on the wire; null before the first. */
   #acked: number | null = null;
 
@@ -63,6 +67,7 @@ export class Flow {
   noteSyn(seq: number, incarnation: number): void {
     if (this.#localIsn !== null && this.#incarnation === incarnation) return;
     this.#incarnation = incarnation;
+    this.#sentEnd = null;
     this.#localIsn = seq;
     this.#scriptIsn = null;
   }
@@ -91,9 +96,12 @@ export class Flow {
   }
 
   /** The stack has sent a segment. */
-  emit(emission: Emission): void {
-    this.emitted.push(emission);
-    const { flags, ack } = emission.segment;
+  emit(segment: Segment, atMs: number): void {
+    const { flags, seq, ack, length } = segment;
+    const end = add32(seq, length);
+    const isAgain = this.#sentEnd !== null && isBefore(seq, this.#sentEnd);
+    if (length > 0 && (this.#sentEnd === null || isBefore(this.#sentEnd, end))) this.#sentEnd = end;
+    this.emitted.push({ atMs, segment, isAgain });
     if ((flags & FLAG_ACK) === 0) return;
     if (this.#acked === null || isBefore(this.#acked, ack)) this.#acked = ack;
   }

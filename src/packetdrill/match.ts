@@ -113,6 +113,8 @@ function sameOfParts(first: Segment, next: Segment): boolean {
 export interface Gathered {
   /** How many emissions it took. */
   readonly count: number;
+  /** The first was sent before. */
+  readonly isAgain: boolean;
   /** All of them as one segment. */
   readonly segment: Segment;
   readonly firstAtMs: number;
@@ -147,10 +149,14 @@ export function gather(emitted: readonly Emission[], length: number): Gathered |
   }
   // PSH and FIN close a packet: they are the last part's.
   const segment = { ...first, flags: last.segment.flags, length: bytes };
-  return { count, segment, firstAtMs: head.atMs, lastAtMs: last.atMs };
+  return { count, isAgain: head.isAgain, segment, firstAtMs: head.atMs, lastAtMs: last.atMs };
 }
 
-/** Flags that parts of one packet need not agree in with it. @param count Parts. */
-export function flagsIgnored(count: number): number {
-  return count > 1 ? MAY_DIFFER & ~FLAG_FIN : 0;
+/**
+ * Flags that parts of one packet need not agree in with it. RFC 9293 says when new text has PSH (MUST-61), and leaves it open for
+ * text that goes again.
+ */
+export function flagsIgnored({ count, isAgain }: Gathered): number {
+  if (count > 1) return MAY_DIFFER & ~FLAG_FIN;
+  return isAgain ? FLAG_PSH : 0;
 }

@@ -217,7 +217,7 @@ export class Packets {
       const got = `${formatSegment(flow.toScript(segment))}: ${problems.join("; ")}`;
       throw new Failure(this.line, "a packet of the stack is broken", "a whole packet", got);
     }
-    flow.emit({ atMs, segment });
+    flow.emit(segment, atMs);
   }
 
   /**
@@ -267,7 +267,7 @@ export class Packets {
     const stamp = this.#nameStamp(flow, packet, gathered);
     const actual = flow.toScript(gathered.segment);
     const { strictness } = this.#settings;
-    const found = differences(packet, actual, strictness, flagsIgnored(gathered.count));
+    const found = differences(packet, actual, strictness, flagsIgnored(gathered));
     if (stamp !== null) found.push(stamp);
     const at = gathered.firstAtMs;
     const isEarly = at < due.fromMs - slackMs;

@@ -106,21 +106,21 @@ class Runner implements WorldListener, SocketListener {
   constructor(script: Script, settings: Settings) {
     this.#script = script;
     this.#settings = settings;
-    const { module, plan, config } = settings;
+    const { module, plan, config, host } = settings;
     const startMs = startMsFor(script, settings);
-    this.world = new World({ module, local: plan.local, startMs }, config, this);
+    this.world = new World({ module, local: plan.local, host, startMs }, config, this);
     this.sockets = new Sockets(this.world, plan, script.file, this);
     this.packets = new Packets(this.world, this.sockets, settings, script.file);
   }
 
   /** @throws {Failure | ScriptFault} At the first event that is not kept. */
   run(): void {
-    const { init, events, cleanup } = this.#script;
+    const { init, events } = this.#script;
     if (init !== null) this.#command(init);
     events.forEach((event, i) => this.#event(event, events[i + 1]));
     this.#finishPending();
     this.packets.finish();
-    if (cleanup !== null) this.#command(cleanup);
+    // The cleanup puts back for others what was changed: here nothing is left to put back.
     this.#end();
   }
 
@@ -347,12 +347,13 @@ function faultResult(file: string, error: unknown): Omit<RunResult, "packets"> {
   return { file, result, line, expected: null, got: null, message };
 }
 
-/** The word by which scripts name the cookie of our Fast Open, unless the caller gives it a meaning. RFC 7413. */
+/** The word by which scripts name the cookie of our Fast Open. RFC 7413. */
 const COOKIE_WORD = "TFO_COOKIE";
 
+/** A cookie that the caller names is that of another host, with another key: where it stands, ours is meant. */
 function readText(text: string, options: RunOptions & ParseOptions): Script {
   const defines = new Map(options.defines ?? []);
-  if (!text.includes(COOKIE_WORD) || defines.has(COOKIE_WORD)) return parseScript(text, options);
+  if (!text.includes(COOKIE_WORD)) return parseScript(text, options);
   const draft = parseScript(text, { ...options, defines: defines.set(COOKIE_WORD, "00000000") });
   defines.set(COOKIE_WORD, cookieFor(settingsOf(draft, options)));
   return parseScript(text, { ...options, defines });

@@ -1,16 +1,11 @@
 /** What a script runs with: defaults, then its own `--name=value` lines, then the command line. */
-import { type CoreConfig, coreConfig, DEFAULT_FEATURES, MIB } from "../core/core_config.ts";
-import {
-  CONGESTION_CUBIC,
-  CONGESTION_NEW_RENO,
-  FEATURE_FAST_OPEN_CLIENT,
-  FEATURE_FAST_OPEN_SERVER,
-  FEATURE_NAMES,
-} from "../layout/layout.gen.ts";
+import { type CoreConfig, coreConfig, MIB } from "../core/core_config.ts";
+import { CONGESTION_CUBIC, CONGESTION_NEW_RENO, FEATURE_NAMES } from "../layout/layout.gen.ts";
 import { ScriptFault, Unsupported } from "./fault.ts";
 import { OUR_MAC } from "./frame.ts";
 import type { Strictness } from "./match.ts";
 import { NO_PERTURBATION, parsePerturbation, type Perturbation } from "./perturb.ts";
+import { type Host, type Profile, profileOf } from "./profile.ts";
 import type { Plan } from "./sockets.ts";
 import type { Script } from "./syntax.ts";
 
@@ -45,6 +40,7 @@ export interface Settings {
   readonly ignoresCommands: boolean;
   readonly perturbation: Perturbation;
   readonly config: CoreConfig;
+  readonly host: Host;
   readonly corrupt: ((frame: Uint8Array) => void) | null;
 }
 
@@ -76,6 +72,10 @@ const MEANINGLESS: ReadonlySet<string> = new Set([
   "gateway_ip",
   "netmask_ip",
   "speed",
+  "mss",
+  "is_anyip",
+  "so_filename",
+  "so_flags",
   "init_scripts",
   "code_command",
   "code_format",
@@ -143,23 +143,35 @@ function configure(config: Record<string, unknown>, reader: Reader, name: string
   return true;
 }
 
-function makeConfig(reader: Reader, mtu: number): CoreConfig {
+function makeConfig(reader: Reader, mtu: number, profile: Profile): CoreConfig {
   const base = { mac: OUR_MAC, mtu, memoryBytes: MEMORY_BYTES, maxConnections: CONNECTIONS };
-  // Fast Open is asked for by calls of the script, and by nothing else.
-  const features = DEFAULT_FEATURES | FEATURE_FAST_OPEN_CLIENT | FEATURE_FAST_OPEN_SERVER;
-  const config: Record<string, unknown> = { ...coreConfig({ ...base, features }) };
+  const config: Record<string, unknown> = { ...coreConfig({ ...base, ...profile.config }) };
   for (const name of [...reader.values.keys()]) configure(config, reader, name);
   // What stands in `config` are the fields of a CoreConfig, each changed to another number at most.
   return config as unknown as CoreConfig;
 }
 
-function versionOf(reader: Reader, file: string, forced: 4 | 6 | undefined): 4 | 6 {
+function versionOf(reader: Reader, file: string): 4 | 6 {
   const text = takeText(reader, "ip_version") ?? "ipv4";
   if (text !== "ipv4" && text !== "ipv6") {
     if (text === "ipv4-mapped-ipv6") throw new Unsupported(file, 1, `--ip_version=${text}`);
     reader.fail("ip_version", text, "ipv4 or ipv6");
   }
-  return forced ?? (text === "ipv6" ? 6 : 4);
+  return text === "ipv6" ? 6 : 4;
+}
+
+/**
+ * Largest IP packet. A script that is run over the other version than it was written for has an MTU as much larger or smaller
+ * as the headers are, so that its segments and MSS options stay the same.
+ */
+function mtuOf(reader: Reader, script: Script, options: RunOptions, version: 4 | 6): number {
+  const isTold = options.options?.some(([name]) => name === "mtu") ?? false;
+  const mtu = numberFrom(reader, "mtu", DEFAULT_MTU);
+  const isOfIpv6 = script.options.some(({ name, value }) =>
+    name === "ip_version" && value === "ipv6"
+  );
+  if (isTold || isOfIpv6 === (version === 6)) return mtu;
+  return mtu + (isOfIpv6 ? -IPV6_SURPLUS : IPV6_SURPLUS);
 }
 
 /**
@@ -175,7 +187,9 @@ export function settingsOf(script: Script, options: RunOptions): Settings {
     const [inner, ...rest] = name === "option" ? (value ?? "").split("=") : [name, value ?? ""];
     if (!MEANINGLESS.has(inner ?? "")) values.set(inner ?? "", rest.join("="));
   }
-  for (const [name, value] of options.options ?? []) values.set(name, value);
+  for (const [name, value] of options.options ?? []) {
+    if (!MEANINGLESS.has(name)) values.set(name, value);
+  }
   const lineOf = (name: string): number =>
     script.options.find((each) => each.name === name || each.value?.startsWith(`${name}=`))?.line ??
       1;
@@ -198,7 +212,8 @@ export function settingsOf(script: Script, options: RunOptions): Settings {
 }
 
 function readSettings(reader: Reader, script: Script, options: RunOptions): Settings {
-  const version = versionOf(reader, script.file, options.ipVersion);
+  const version = options.ipVersion ?? versionOf(reader, script.file);
+  takeText(reader, "ip_version");
   const isIpv6 = version === 6;
   const perturb = takeText(reader, "perturb");
   const perturbation = perturb === undefined ? NO_PERTURBATION : parsePerturbation(perturb);
@@ -207,7 +222,8 @@ function readSettings(reader: Reader, script: Script, options: RunOptions): Sett
   }
   // Addresses are those of the plan: scripts that name others mean their own network.
   for (const name of ["local_ip", "remote_ip"]) takeText(reader, name);
-  const mtu = numberFrom(reader, "mtu", DEFAULT_MTU) + (isIpv6 ? IPV6_SURPLUS : 0);
+  const mtu = mtuOf(reader, script, options, version);
+  const profile = profileOf(script);
   return {
     module: options.module,
     plan: {
@@ -228,7 +244,8 @@ function readSettings(reader: Reader, script: Script, options: RunOptions): Sett
     isStampScaled: takeFlag(reader, "tcp_ts_ecr_scaled"),
     ignoresCommands: options.ignoresCommands ?? false,
     perturbation,
-    config: makeConfig(reader, mtu),
+    config: makeConfig(reader, mtu, profile),
+    host: profile.host,
     corrupt: options.corrupt ?? null,
   };
 }

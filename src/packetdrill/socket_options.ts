@@ -32,8 +32,6 @@ import type { Expr } from "./syntax.ts";
 import { type Arguments, field, fieldsOf, known, numberOf, numberOrAny } from "./values.ts";
 
 const MS_PER_S = 1000;
-/** Linux takes a second buffer's worth for its own records: what is set is doubled, and getsockopt() tells so. */
-const BUFFER_FACTOR = 2;
 /** RFC 9293 MUST-15: what a remote without an MSS option takes, bytes. */
 const DEFAULT_MSS = 536;
 /** The two bits of the Differentiated Services byte that are ECN's. RFC 3168 section 5. */
@@ -73,18 +71,27 @@ function kept(name: string, usual = 0): SocketOption {
   };
 }
 
+/** @param factor How many times as much the core is told. */
 function bufferOf(
   option: number,
   name: string,
   usual: (socket: TcpSocket) => number,
+  factor?: (socket: TcpSocket) => number,
 ): SocketOption {
   return {
     set: (socket, value) => {
       socket.kept.set(name, value);
-      socket.setOption(option, value);
+      socket.setOption(option, value * (factor?.(socket) ?? 1));
       return null;
     },
-    get: (socket) => BUFFER_FACTOR * (socket.kept.get(name) ?? usual(socket)),
+    get: (socket) => {
+      const { bufferFactor, isBufferRounded } = socket.world.host;
+      const size = bufferFactor * (socket.kept.get(name) ?? usual(socket));
+      const info = socket.handle === null ? null : socket.world.core.info(socket.handle);
+      const mss = info?.mss ?? 0;
+      const isInWholes = isBufferRounded && socket.phase === "connected" && mss > 0;
+      return isInWholes ? Math.ceil(size / mss) * mss : size;
+    },
   };
 }
 
@@ -159,6 +166,14 @@ const reuse: SocketOption = {
   get: (socket) => socket.isReusable ? 1 : 0,
 };
 
+/** What Linux doubles is a limit of what is queued, and holds nearly as much. */
+const sendBuffer: SocketOption = bufferOf(
+  OPTION_SEND_BUFFER,
+  "SO_SNDBUF",
+  ({ world }) => world.config.sendBufferMax,
+  ({ world }) => world.host.bufferFactor,
+);
+
 /** By level and name. Aliases of levels have the same number. */
 const OPTIONS: Readonly<Record<string, Readonly<Record<string, SocketOption>>>> = {
   SOL_SOCKET: {
@@ -166,12 +181,8 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, SocketOption>>>> 
     SO_REUSEADDR: reuse,
     SO_REUSEPORT: reuse,
     SO_KEEPALIVE: switchOf(OPTION_KEEP_ALIVE),
-    SO_SNDBUF: bufferOf(OPTION_SEND_BUFFER, "SO_SNDBUF", ({ world }) => world.config.sendBufferMax),
-    SO_SNDBUFFORCE: bufferOf(
-      OPTION_SEND_BUFFER,
-      "SO_SNDBUF",
-      ({ world }) => world.config.sendBufferMax,
-    ),
+    SO_SNDBUF: sendBuffer,
+    SO_SNDBUFFORCE: sendBuffer,
     SO_RCVBUF: bufferOf(
       OPTION_RECEIVE_BUFFER,
       "SO_RCVBUF",

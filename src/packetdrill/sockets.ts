@@ -151,7 +151,8 @@ export class Sockets {
     socket.phase = "listening";
     this.#byListener.set(id, socket);
     socket.applyOptions();
-    const fastOpen = socket.kept.get("TCP_FASTOPEN") ?? 0;
+    const implied = this.world.host.isFastOpenImplied ? backlog : 0;
+    const fastOpen = socket.kept.get("TCP_FASTOPEN") ?? implied;
     if (fastOpen > 0) core.setListenerOption(id, OPTION_FAST_OPEN, fastOpen);
     return done();
   }

@@ -6,6 +6,7 @@
  * if it failed. Sources: ip-sysctl.rst of Linux's documentation; tcp(4) of FreeBSD.
  */
 import type { CoreConfig } from "../core/core_config.ts";
+import type { Host } from "./profile.ts";
 import {
   CONGESTION_CUBIC,
   CONGESTION_NEW_RENO,
@@ -31,13 +32,15 @@ import {
   MTU_PROBING_OFF,
 } from "../layout/layout.gen.ts";
 
-/** What a knob does to a configuration. */
+/** What a knob does. */
 export interface Change {
   /** Fields to be set. */
   readonly fields?: Partial<CoreConfig>;
   /** FEATURE bits to be switched on, and then off. */
   readonly on?: number;
   readonly off?: number;
+  /** Of the host around the core. */
+  readonly host?: Partial<Host>;
 }
 
 /** Takes the words of a value. @returns Null if it asks for what we do not have. */
@@ -119,13 +122,15 @@ const ECN: Knob = choice({
   2: { on: FEATURE_ECN_ACCEPT, off: FEATURE_ECN },
 });
 
-/** Bits: client, server; 0x4 and 0x200 do without cookies, and the rest says which listeners serve it. */
+/** Bits: client, server; with this one, every listener serves it. 0x4 and 0x200 do without cookies, and the rest says which listeners serve it. */
+const FAST_OPEN_LISTENERS = 0x400;
 const FAST_OPEN: Knob = ([word]) => {
   const value = numberOf(word);
   if (value === null || (value & 0x204) !== 0) return null;
   const on = ((value & 1) === 0 ? 0 : FEATURE_FAST_OPEN_CLIENT) |
     ((value & 2) === 0 ? 0 : FEATURE_FAST_OPEN_SERVER);
-  return { on, off: (FEATURE_FAST_OPEN_CLIENT | FEATURE_FAST_OPEN_SERVER) & ~on };
+  const off = (FEATURE_FAST_OPEN_CLIENT | FEATURE_FAST_OPEN_SERVER) & ~on;
+  return { on, off, host: { isFastOpenImplied: (value & FAST_OPEN_LISTENERS) !== 0 } };
 };
 
 /** Least, default and most bytes of a receive buffer, half of which Linux leaves for its own overhead. */
@@ -223,6 +228,7 @@ const FREEBSD_TCP: Readonly<Record<string, Knob>> = {
     0: { fields: { mtuProbing: MTU_PROBING_OFF } },
     1: { fields: { mtuProbing: MTU_PROBING_BLACK_HOLE } },
   }),
+  "kern.ipc.maxsockbuf": field("receiveBufferMax", 1, BUFFER_LIMIT_BYTES),
   "net.inet.tcp.recvspace": field("receiveBufferInitial", 1, BUFFER_LIMIT_BYTES),
   "net.inet.tcp.recvbuf_auto": feature(FEATURE_RECEIVE_TUNING),
   "net.inet.tcp.recvbuf_max": field("receiveBufferMax", 1, BUFFER_LIMIT_BYTES),

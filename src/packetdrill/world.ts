@@ -7,6 +7,7 @@ import { Core } from "../core/core.ts";
 import type { CoreConfig } from "../core/core_config.ts";
 import { BATCH_BYTES, PUNT_ICMP, PUNT_IPV6, RECORD_HEADER_BYTES } from "../layout/layout.gen.ts";
 import { seededRandom } from "../runtime/seeded_random.ts";
+import type { Host } from "./profile.ts";
 import { type Address, type IcmpMessage, PEER_MAC, readFrame } from "./frame.ts";
 
 /** Slot of the next hop through which connections are opened. */
@@ -37,6 +38,7 @@ export interface WorldSettings {
   readonly module: WebAssembly.Module;
   /** Our address. */
   readonly local: Address;
+  readonly host: Host;
   /** Time of the core when the script begins, ms; asked for when the core is made. */
   startMs(config: CoreConfig): number;
 }
@@ -45,6 +47,8 @@ export interface WorldSettings {
 export class World {
   /** Changed until the core is made. */
   config: CoreConfig;
+  /** What the script takes for granted beside it. */
+  host: Host;
   readonly #settings: WorldSettings;
   readonly #listener: WorldListener;
   /** A call waits until then at most, ms since the script began. */
@@ -56,6 +60,7 @@ export class World {
   constructor(settings: WorldSettings, config: CoreConfig, listener: WorldListener) {
     this.#settings = settings;
     this.config = config;
+    this.host = settings.host;
     this.#listener = listener;
   }
 

@@ -115,7 +115,7 @@ describe("RFC 9293 section 3.5, figure 7: simultaneous open", () => {
       +0   connect
       +0   > S 0:0(0) win 65535 <mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 5>
       +.01 < S 0:0(0) win 20000 <mss 1000,nop,nop,sackOK>
-      +0   > S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,nop,nop>
+      +0   > S. 0:0(0) ack 1 win 65535 <mss 1460,nop,nop,sackOK>
       +0   state SYN-RECEIVED
       +.01 < S. 0:0(0) ack 1 win 20000 <mss 1000,nop,nop,sackOK>
       +0   nothing

@@ -84,7 +84,7 @@ describe("RFC 9293 section 3.7: segments and options", () => {
   scenario("the SYN offers no timestamps, when they are off", (on) => {
     on.client().script(`
       +0 connect TIMESTAMPS 0
-      +0 > S 0:0(0) <mss 1460,sackOK,nop,nop,nop,wscale 5>
+      +0 > S 0:0(0) <mss 1460,nop,nop,sackOK,nop,wscale 5>
       +0 < S. 0:0(0) ack 1 win 20000 <mss 1000,sackOK,TS val 1 ecr 0,nop,wscale 0>
       +0 > . 1:1(0) ack 1 <>
       +0 optionOf TIMESTAMPS = 0
