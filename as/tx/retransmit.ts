@@ -40,7 +40,9 @@ function resend(tcb: Tcb, flight: Flight, run: Run, seq: u32): u32 {
   const whole = bytes <= most;
   if (!whole) bytes = most;
   if (!hasRoom(bytes)) return 0;
-  put(tcb, seq, bytes, TCP_ACK | (bytes > 0 ? TCP_PSH : 0) | (fin && whole ? TCP_FIN : 0));
+  // "The PSH bit in the last buffered segment": only that one ends what the user has queued. RFC 9293 section 3.9.1.2.
+  const push: u32 = bytes > 0 && seq + bytes === tcb.sndEnd ? TCP_PSH : 0;
+  put(tcb, seq, bytes, TCP_ACK | push | (fin && whole ? TCP_FIN : 0));
   count(STAT_RETRANSMITS);
   const numbers = bytes + (fin && whole ? 1 : 0);
   noteSegmentResent(tcb, flight, numbers);

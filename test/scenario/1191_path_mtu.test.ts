@@ -14,9 +14,9 @@ describe("1191-1 a router that can not send a segment on", () => {
       +0   > . 1461:2921(1460) ack 1
       +0   > P. 2921:4381(1460) ack 1
       +.01 tooBig 1 1460 1300
-      +0   > P. 1:1261(1260) ack 1
-      +0   > P. 1261:2521(1260) ack 1
-      +0   > P. 2521:3781(1260) ack 1
+      +0   > . 1:1261(1260) ack 1
+      +0   > . 1261:2521(1260) ack 1
+      +0   > . 2521:3781(1260) ack 1
       +0   > P. 3781:4381(600) ack 1
       +0   drops MTU_REDUCED = 1
       +.01 < . 1:1(0) ack 4381 win 60000
@@ -33,8 +33,8 @@ describe("1191-1 a router that can not send a segment on", () => {
       +0   > P. 1461:2921(1460) ack 1
       +0   info cwnd = 14600
       +.01 tooBig 1 1460 1300
-      +0   > P. 1:1261(1260) ack 1
-      +0   > P. 1261:2521(1260) ack 1
+      +0   > . 1:1261(1260) ack 1
+      +0   > . 1261:2521(1260) ack 1
       +0   > P. 2521:2921(400) ack 1
       +0   info cwnd = 14600
       +0   info ssthresh = 2147483647
@@ -47,8 +47,8 @@ describe("1191-1 a router that can not send a segment on", () => {
       +0   > . 1:1461(1460) ack 1
       +0   > P. 1461:2921(1460) ack 1
       +.01 tooBig 1 1460 1300
-      +0   > P. 1:1261(1260) ack 1
-      +0   > P. 1261:2521(1260) ack 1
+      +0   > . 1:1261(1260) ack 1
+      +0   > . 1261:2521(1260) ack 1
       +0   > P. 2521:2921(400) ack 1
       +0   tooBig 1461 1460 1300 = WRONG_STATE
       +0   nothing
@@ -60,7 +60,7 @@ describe("1191-1 a router that can not send a segment on", () => {
       +0   write 1448
       +0   > P. 1:1449(1448) ack 1
       +.01 tooBig 1 1460 1300
-      +0   > P. 1:1249(1248) ack 1
+      +0   > . 1:1249(1248) ack 1
       +0   > P. 1249:1449(200) ack 1
     `);
   });
@@ -107,7 +107,7 @@ describe("RFC 5927 section 4: what is not believed", () => {
       +0 tooBig 1 1460 1259 = WRONG_STATE
       +0 nothing
       +0 tooBig 1 1460 1260
-      +0 > P. 1:1221(1220) ack 1
+      +0 > . 1:1221(1220) ack 1
       +0 > P. 1221:1461(240) ack 1
     `);
   });
@@ -128,11 +128,11 @@ describe("RFC 1191 section 5: routers that do not tell their MTU", () => {
       +0   write 1460
       +0   > P. 1:1461(1460) ack 1
       +.01 tooBig 1 1460 0
-      +0   > P. 1:1453(1452) ack 1
+      +0   > . 1:1453(1452) ack 1
       +0   > P. 1453:1461(8) ack 1
       +.01 tooBig 1 1452 0
-      +0   > P. 1:967(966) ack 1
-      +0   > P. 967:1453(486) ack 1
+      +0   > . 1:967(966) ack 1
+      +0   > . 967:1453(486) ack 1
       +0   > P. 1453:1461(8) ack 1
     `);
   });
@@ -147,8 +147,8 @@ describe("a path of less than 552 bytes", () => {
     session.world.ip = { ...session.world.ip, mayFragment: true };
     session.script(`
       +.01 tooBig 1 1460 296
-      +0   > P. 1:513(512) ack 1
-      +0   > P. 513:1025(512) ack 1
+      +0   > . 1:513(512) ack 1
+      +0   > . 513:1025(512) ack 1
       +0   > P. 1025:1461(436) ack 1
     `);
   });
@@ -171,7 +171,7 @@ describe("1191-3 raising", () => {
       +0    write 1460
       +0    > P. 1:1461(1460) ack 1
       +.01  tooBig 1 1460 1300
-      +0    > P. 1:1261(1260) ack 1
+      +0    > . 1:1261(1260) ack 1
       +0    > P. 1261:1461(200) ack 1
       +.01  < . 1:1(0) ack 1461 win 60000
   `;

@@ -162,7 +162,7 @@ describe("S52 RFC 9293 section 3.8.6.1: a closed window is probed", () => {
       +1   > . 1:2(1) ack 1
       +.01 < . 1:1(0) ack 1 win 0
       +.5  < . 1:1(0) ack 1 win 5000
-      +0   > P. 1:2(1) ack 1
+      +0   > . 1:2(1) ack 1
       +0   > . 2:1002(1000) ack 1
       +0   > P. 1002:2002(1000) ack 1
       +.01 < . 1:1(0) ack 2002 win 5000

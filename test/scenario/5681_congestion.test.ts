@@ -81,7 +81,7 @@ describe("RFC 5681 section 3.1: timeout", () => {
     on.established(RENO).script(`
       +0 write 6000
       ${segments(1, 6001, true)}
-      +1 > P. 1:1001(1000) ack 1
+      +1 > . 1:1001(1000) ack 1
       +0 info cwnd = 1000
       +0 info ssthresh = 3000
     `);
@@ -100,10 +100,10 @@ describe("RFC 5681 section 3.1: timeout", () => {
     on.established(RENO).script(`
       +0 write 8000
       ${segments(1, 8001, true)}
-      +1 > P. 1:1001(1000) ack 1
+      +1 > . 1:1001(1000) ack 1
       +0 info ssthresh = 4000
-      +2 > P. 1:1001(1000) ack 1
-      +4 > P. 1:1001(1000) ack 1
+      +2 > . 1:1001(1000) ack 1
+      +4 > . 1:1001(1000) ack 1
       +0 info ssthresh = 4000
       +0 info cwnd = 1000
     `);

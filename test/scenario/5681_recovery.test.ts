@@ -24,7 +24,7 @@ function duplicate(ack: number, blocks = ""): string {
 
 describe("S57 fast retransmit with SACK (RFC 6675)", () => {
   scenario(
-    "the hole is sent again and nothing else, when three segments above it are held",
+    "6675-1 6675-5 5681-9 the hole is sent again and nothing else, when three segments above it are held",
     (on) => {
       on.established({ ...RENO, ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
       +0 write 5000
@@ -33,7 +33,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
       ${duplicate(1, "1001:3001")}
       +0 nothing
       ${duplicate(1, "1001:4001")}
-      +0 > P. 1:1001(1000) ack 1
+      +0 > . 1:1001(1000) ack 1
       ${duplicate(1, "1001:5001")}
       +0 nothing
       ${duplicate(5001)}
@@ -52,11 +52,11 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
       ${duplicate(1, "1001:2001")}
       ${duplicate(1, "1001:3001")}
       ${duplicate(1, "4001:5001 1001:3001")}
-      +0 > P. 1:1001(1000) ack 1
+      +0 > . 1:1001(1000) ack 1
       ${duplicate(1, "4001:6001 1001:3001")}
       +0 nothing
       ${duplicate(1, "4001:7001 1001:3001")}
-      +0 > P. 3001:4001(1000) ack 1
+      +0 > . 3001:4001(1000) ack 1
       +0 > P. 7001:8001(1000) ack 1
       ${duplicate(1, "4001:8001 1001:3001")}
       ${duplicate(3001, "4001:8001")}
@@ -67,7 +67,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
     `);
   });
 
-  scenario("nothing is sent again, when duplicate ACKs hold no news", (on) => {
+  scenario("6675-1 nothing is sent again, when duplicate ACKs hold no news", (on) => {
     on.established({ ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
       +0 write 5000
       ${segments(1, 5001, true)}
@@ -79,17 +79,20 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
     `);
   });
 
-  scenario("blocks are ignored, when they hold what was never sent or is acknowledged", (on) => {
-    on.established({ ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
+  scenario(
+    "6675-1 blocks are ignored, when they hold what was never sent or is acknowledged",
+    (on) => {
+      on.established({ ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
       +0 write 5000
       ${segments(1, 5001, true)}
       ${duplicate(1, "6001:7001 -500:1 4001:3001")}
       ${duplicate(1, "4001:5002 2000:2000")}
       ${duplicate(1, "-2000000000:2001")}
       +0 nothing
-      +.97 > P. 1:1001(1000) ack 1
+      +.97 > . 1:1001(1000) ack 1
     `);
-  });
+    },
+  );
 
   scenario("new text goes out, when SACK shows that segments have left (RFC 3042)", (on) => {
     on.established({ ...RENO, ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
@@ -100,7 +103,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
       ${duplicate(1, "1001:3001")}
       +0 > . 11001:12001(1000) ack 1
       ${duplicate(1, "1001:4001")}
-      +0 > P. 1:1001(1000) ack 1
+      +0 > . 1:1001(1000) ack 1
       +0 info ssthresh = 5000
       +0 nothing
     `);
@@ -108,7 +111,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
 });
 
 describe("S57 fast retransmit without SACK (RFC 6582)", () => {
-  scenario("the first segment is sent again, when the third duplicate ACK comes", (on) => {
+  scenario("5681-9 the first segment is sent again, when the third duplicate ACK comes", (on) => {
     on.established({ ...RENO, rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
       +0 write 5000
       ${segments(1, 5001, true)}
@@ -116,7 +119,7 @@ describe("S57 fast retransmit without SACK (RFC 6582)", () => {
       ${duplicate(1)}
       +0 nothing
       ${duplicate(1)}
-      +0 > P. 1:1001(1000) ack 1
+      +0 > . 1:1001(1000) ack 1
       ${duplicate(1)}
       +0 nothing
       ${duplicate(5001)}
@@ -125,17 +128,17 @@ describe("S57 fast retransmit without SACK (RFC 6582)", () => {
     `);
   });
 
-  scenario("the next hole is sent at once, when an ACK is partial", (on) => {
+  scenario("6582-1 the next hole is sent at once, when an ACK is partial", (on) => {
     on.established({ ...RENO, rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
       +0 write 6000
       ${segments(1, 6001, true)}
       ${duplicate(1)}
       ${duplicate(1)}
       ${duplicate(1)}
-      +0 > P. 1:1001(1000) ack 1
+      +0 > . 1:1001(1000) ack 1
       ${duplicate(1)}
       ${duplicate(2001)}
-      +0 > P. 2001:3001(1000) ack 1
+      +0 > . 2001:3001(1000) ack 1
       +0 nothing
       ${duplicate(6001)}
       +0 info cwnd = 3000
@@ -154,7 +157,7 @@ describe("S57 fast retransmit without SACK (RFC 6582)", () => {
       ${duplicate(1)}
       +0 > . 11001:12001(1000) ack 1
       ${duplicate(1)}
-      +0 > P. 1:1001(1000) ack 1
+      +0 > . 1:1001(1000) ack 1
       +0 info ssthresh = 5000
       +0 info cwnd = 8000
       ${duplicate(1)}
@@ -170,7 +173,7 @@ describe("S57 fast retransmit without SACK (RFC 6582)", () => {
   );
 
   scenario(
-    "an ACK is no duplicate, when it has text or another window (RFC 5681 section 2)",
+    "5681-9 an ACK is no duplicate, when it has text or another window (RFC 5681 section 2)",
     (on) => {
       on.established({ ...RENO, rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
       +0   write 5000
@@ -205,10 +208,10 @@ describe("S57 no go-back-N", () => {
       +0   write 5000
       ${segments(1, 5001, true)}
       ${duplicate(1, "2001:3001")}
-      +.99 > P. 1:1001(1000) ack 1
+      +.99 > . 1:1001(1000) ack 1
       ${duplicate(1001, "2001:3001")}
-      +0   > P. 1001:2001(1000) ack 1
-      +0   > P. 3001:4001(1000) ack 1
+      +0   > . 1001:2001(1000) ack 1
+      +0   > . 3001:4001(1000) ack 1
       +0   nothing
       ${duplicate(4001)}
       +0   > P. 4001:5001(1000) ack 1
@@ -221,7 +224,7 @@ describe("S57 no go-back-N", () => {
     on.established({ rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
       +0 write 5000
       ${segments(1, 5001, true)}
-      +1 > P. 1:1001(1000) ack 1
+      +1 > . 1:1001(1000) ack 1
       ${duplicate(4001)}
       +0 > P. 4001:5001(1000) ack 1
       ${duplicate(5001)}
@@ -229,17 +232,20 @@ describe("S57 no go-back-N", () => {
     `);
   });
 
-  scenario("held bytes are sent again, when the peer has reneged (RFC 2018 section 8)", (on) => {
-    on.established({ ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
+  scenario(
+    "2018-6 held bytes are sent again, when the peer has reneged (RFC 2018 section 8)",
+    (on) => {
+      on.established({ ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
       +0   write 3000
       ${segments(1, 3001, true)}
       ${duplicate(1, "1001:2001")}
-      +.99 > P. 1:1001(1000) ack 1
+      +.99 > . 1:1001(1000) ack 1
       ${duplicate(1001)}
       +0   > P. 2001:3001(1000) ack 1
-      +2   > P. 1001:2001(1000) ack 1
+      +2   > . 1001:2001(1000) ack 1
     `);
-  });
+    },
+  );
 });
 
 describe("S56 RFC 5681 section 3.1: slow start and congestion avoidance", () => {
@@ -258,7 +264,7 @@ describe("S56 RFC 5681 section 3.1: slow start and congestion avoidance", () => 
     on.established({ ...RENO, rtoMs: 1000, win: 65_000 }).script(`
       +0   write 2000
       ${segments(1, 2001, true)}
-      +1   > P. 1:1001(1000) ack 1
+      +1   > . 1:1001(1000) ack 1
       +0   info ssthresh = 2000
       +0   info cwnd = 1000
       +.01 < . 1:1(0) ack 2001 win 65000

@@ -12,7 +12,7 @@ for (const [name, syn] of [["without SACK", PLAIN_SYN], ["with SACK", "mss 1000,
       on.established({ ...PATH, syn: syn ?? "" }).script(`
         +0 write 20000
         ${segments(1, 10_001, false)}
-        +1 > P. 1:1001(1000) ack 1
+        +1 > . 1:1001(1000) ack 1
         ${acked("+.1", 1001)}
         ${segments(10_001, 12_001, false)}
         ${acked("+0", 2001)}
@@ -27,10 +27,10 @@ for (const [name, syn] of [["without SACK", PLAIN_SYN], ["with SACK", "mss 1000,
       on.established({ ...PATH, syn: syn ?? "" }).script(`
         +0 write 4000
         ${segments(1, 4001, true)}
-        +1 > P. 1:1001(1000) ack 1
+        +1 > . 1:1001(1000) ack 1
         ${acked("+.1", 1001)}
-        +0 > P. 1001:2001(1000) ack 1
-        +0 > P. 2001:3001(1000) ack 1
+        +0 > . 1001:2001(1000) ack 1
+        +0 > . 2001:3001(1000) ack 1
         +0 drops SPURIOUS_TIMEOUTS = 0
       `);
     });
@@ -42,11 +42,11 @@ describe("RFC 5682 section 2.1: duplicates", () => {
     on.established({ ...PATH, syn: PLAIN_SYN }).script(`
       +0 write 20000
       ${segments(1, 10_001, false)}
-      +1 > P. 1:1001(1000) ack 1
+      +1 > . 1:1001(1000) ack 1
       ${acked("+.1", 1001)}
       ${segments(10_001, 12_001, false)}
       ${acked("+.1", 1001)}
-      +0 > P. 1001:2001(1000) ack 1
+      +0 > . 1001:2001(1000) ack 1
       +0 drops SPURIOUS_TIMEOUTS = 0
     `);
   });
@@ -57,7 +57,7 @@ describe("RFC 3522: the echo of an earlier time", () => {
     on.established({ ...PATH, syn: FULL_SYN }).script(`
       +0 write 4000
       ${segments(1, 4001, true)}
-      +1 > P. 1:1001(1000) ack 1
+      +1 > . 1:1001(1000) ack 1
       +.1 < . 1:1(0) ack 2001 win 65000 <nop,nop,TS val 6200 ecr 100>
       +0 drops SPURIOUS_TIMEOUTS = 1
       +0 nothing

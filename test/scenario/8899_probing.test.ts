@@ -55,8 +55,8 @@ describe("8899-1 probes", () => {
       +.1  < . 1:1(0) ack 1 win 60000 <nop,nop,sack 1461:2485>
       +0   < . 1:1(0) ack 1 win 60000 <nop,nop,sack 1461:3509>
       +0   < . 1:1(0) ack 1 win 60000 <nop,nop,sack 1461:4533>
-      +0   > P. 1:1025(1024) ack 1
-      +0   > P. 1025:1461(436) ack 1
+      +0   > . 1:1025(1024) ack 1
+      +0   > . 1025:1461(436) ack 1
       +0   < . 1:1(0) ack 1 win 60000 <nop,nop,sack 1461:5557>
       +0   < . 1:1(0) ack 1 win 60000 <nop,nop,sack 1461:6581>
       +0   nothing
@@ -77,8 +77,8 @@ describe("8899-1 probes", () => {
         +.1  < . 1:1(0) ack ${at} win 60000 <nop,nop,sack ${hole}:${hole + 1024}>
         +0   < . 1:1(0) ack ${at} win 60000 <nop,nop,sack ${hole}:${hole + 2048}>
         +0   < . 1:1(0) ack ${at} win 60000 <nop,nop,sack ${hole}:${hole + 3072}>
-        +0   > P. ${at}:${at + 1024}(1024) ack 1
-        +0   > P. ${at + 1024}:${hole}(436) ack 1
+        +0   > . ${at}:${at + 1024}(1024) ack 1
+        +0   > . ${at + 1024}:${hole}(436) ack 1
         +.1  < . 1:1(0) ack ${end} win 60000
       `);
     }
@@ -129,39 +129,39 @@ describe("8899-2 S60 a black hole", () => {
       +0   write 2920
       +0   > . 1:1461(1460) ack 1
       +0   > P. 1461:2921(1460) ack 1
-      +1   > P. 1:1461(1460) ack 1
-      +2   > P. 1:1461(1460) ack 1
+      +1   > . 1:1461(1460) ack 1
+      +2   > . 1:1461(1460) ack 1
   `;
   const PLAIN = { ...CONFIG, syn: "mss 1460" };
 
   scenarioV4("8899-2 S60 is found after three timeouts: the MSS falls to the base", (on) => {
     on.established({ ...PLAIN, features: 0 }).script(`
       ${silence}
-      +4   > P. 1:1025(1024) ack 1
+      +4   > . 1:1025(1024) ack 1
       +0   drops MTU_BLACK_HOLES = 1
       +.01 < . 1:1(0) ack 1025 win 60000
-      +0   > P. 1025:1461(436) ack 1
-      +0   > P. 1461:2485(1024) ack 1
+      +0   > . 1025:1461(436) ack 1
+      +0   > . 1461:2485(1024) ack 1
     `);
   });
 
   scenarioV4("8899-2 is deeper, when the base vanishes as well: 512", (on) => {
     on.established({ ...PLAIN, features: 0 }).script(`
       ${silence}
-      +4   > P. 1:1025(1024) ack 1
-      +8   > P. 1:1025(1024) ack 1
-      +16  > P. 1:1025(1024) ack 1
+      +4   > . 1:1025(1024) ack 1
+      +8   > . 1:1025(1024) ack 1
+      +16  > . 1:1025(1024) ack 1
       +32  nothing
     `.replace("+32  nothing", "")).script(`
-      +32  > P. 1:1025(1024) ack 1
+      +32  > . 1:1025(1024) ack 1
     `);
   });
 
   scenario("8899-2 is not looked for, when it is switched off", (on) => {
     on.established({ ...PLAIN, features: 0, mtuProbing: MTU_PROBING_OFF }).script(`
       ${silence}
-      +4   > P. 1:1461(1460) ack 1
-      +8   > P. 1:1461(1460) ack 1
+      +4   > . 1:1461(1460) ack 1
+      +8   > . 1:1461(1460) ack 1
     `);
   });
 

@@ -23,7 +23,7 @@ describe("RFC 8985 section 7: tail loss probes", () => {
       +.001 > P. 1001:2001(1000) ack 1
       +0    drops TAIL_PROBES = 1
       ${acked("+.1", 1, "1001:2001")}
-      +0    > P. 1:1001(1000) ack 1
+      +0    > . 1:1001(1000) ack 1
     `);
     },
   );
@@ -55,10 +55,10 @@ describe("RFC 8985 section 7: tail loss probes", () => {
       ${segments(1, 2001, true)}
       +.2   > P. 1001:2001(1000) ack 1
       +.999 nothing
-      +.001 > P. 1:1001(1000) ack 1
+      +.001 > . 1:1001(1000) ack 1
       +0    drops TIMEOUTS = 1
       +1.999 nothing
-      +.001 > P. 1:1001(1000) ack 1
+      +.001 > . 1:1001(1000) ack 1
       +0    drops TAIL_PROBES = 1
     `);
   });
@@ -75,7 +75,7 @@ describe("RFC 8985 section 7: tail loss probes", () => {
     on.established({ ...PATH, win: 10_000 }).script(`
       +0  write 11000
       ${segments(1, 10_001, false)}
-      +.2 > P. 9001:10001(1000) ack 1
+      +.2 > . 9001:10001(1000) ack 1
     `);
   });
 

@@ -28,7 +28,7 @@ const LOSS = `
   +.05 < . 1:1(0) ack 1 win 65000
   +0   < . 1:1(0) ack 1 win 65000
   +0   < . 1:1(0) ack 1 win 65000
-  +0   > P. 1:1001(1000) ack 1
+  +0   > . 1:1001(1000) ack 1
 `;
 
 describe("RFC 9438 section 4.6: reduction", () => {
@@ -54,10 +54,10 @@ describe("RFC 9438 section 4.6: reduction", () => {
     on.established(CUBIC).script(`
       +0 write 10000
       ${segments(1, 10_001)}
-      +1 > P. 1:1001(1000) ack 1
+      +1 > . 1:1001(1000) ack 1
       +0 info ssthresh = 7000
       +0 info cwnd = 1000
-      +2 > P. 1:1001(1000) ack 1
+      +2 > . 1:1001(1000) ack 1
       +0 info ssthresh = 7000
     `);
   });

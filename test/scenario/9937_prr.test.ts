@@ -19,7 +19,7 @@ describe("RFC 9937 section 6: proportional rate reduction", () => {
       ${acked("+.01", 1, "1001:3001")}
       +0 > . 11001:12001(1000) ack 1
       ${acked("+.01", 1, "1001:4001")}
-      +0 > P. 1:1001(1000) ack 1
+      +0 > . 1:1001(1000) ack 1
       +0 info ssthresh = 5000
       ${acked("+.01", 1, "1001:5001")}
       +0 nothing
@@ -38,7 +38,7 @@ describe("RFC 9937 section 6: proportional rate reduction", () => {
       +0 write 10000
       ${segments(1, 10_001, true)}
       ${acked("+.01", 1, "1001:4001")}
-      +0 > P. 1:1001(1000) ack 1
+      +0 > . 1:1001(1000) ack 1
       ${acked("+.01", 10_001)}
       +0 info cwnd = 5000
       +0 info ssthresh = 5000
@@ -50,7 +50,7 @@ describe("RFC 9937 section 6: proportional rate reduction", () => {
       +0 write 20000
       ${segments(1, 10_001, false)}
       ${acked("+.01", 1, "1001:4001")}
-      +0 > P. 1:1001(1000) ack 1
+      +0 > . 1:1001(1000) ack 1
       ${acked("+.01", 1, "1001:4001")}
       ${acked("+.01", 1, "1001:4001")}
       ${acked("+.01", 1, "1001:4001")}

@@ -74,7 +74,7 @@ describe("S56 the documents' slow start", () => {
       send(session, seq, 8);
       const end = seq + (8 * MSS);
       session.script(`
-      +1   > P. ${seq}:${seq + MSS}(${MSS}) ack 1
+      +1   > . ${seq}:${seq + MSS}(${MSS}) ack 1
       +0   info cwnd = ${MSS}
       +0   info ssthresh = ${4 * KB}
       +.05 < . 1:1(0) ack ${end} win 32768

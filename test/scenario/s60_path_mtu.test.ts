@@ -10,7 +10,7 @@ describe("S60 a path with a small link", () => {
       +0   write 1460
       +0   > P. 1:1461(1460) ack 1
       +.05 tooBig 1 1460 1400
-      +0   > P. 1:1361(1360) ack 1
+      +0   > . 1:1361(1360) ack 1
       +0   > P. 1361:1461(100) ack 1
       +.05 < . 1:1(0) ack 1461 win 60000
       +0   info sendQueued = 0
@@ -23,7 +23,7 @@ describe("S60 a path with a small link", () => {
       +0   > P. 1:1461(1460) ack 1
       +1   > P. 1:1461(1460) ack 1
       +2   > P. 1:1461(1460) ack 1
-      +4   > P. 1:1025(1024) ack 1
+      +4   > . 1:1025(1024) ack 1
       +.05 < . 1:1(0) ack 1025 win 60000
       +0   > P. 1025:1461(436) ack 1
       +.05 < . 1:1(0) ack 1461 win 60000
