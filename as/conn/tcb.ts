@@ -34,6 +34,7 @@ import { delist } from "../owed.ts";
 import { raise, silence } from "../events.ts";
 import { ipHeaderBytes, isIpv4 } from "../wire/ip.ts";
 import { flightAt, giveFlight, giveTcb, slotOf } from "../pool.ts";
+import { before } from "../seq.ts";
 import { leaveTcb } from "./demux.ts";
 import { leaveBacklog, leaveHalfOpen } from "./listener.ts";
 import { hasExtra, maxSegmentOf } from "./options.ts";
@@ -236,6 +237,8 @@ export function releaseFlight(tcb: Tcb): void {
   // A duplicate waits to be reported, or a probe's answer is awaited, which may come with the next data (RFC 8985 section 7.4).
   if (flight.dsackStart !== flight.dsackEnd) return;
   if ((flight.tlpFlags & TLP_FLAG_RETRANSMITTED) !== 0) return;
+  // More goes at once: "recover" must outlive the moment in which nothing is in flight (RFC 6582 section 3.2 step 2).
+  if (tcb.sndWnd !== 0 && before(tcb.sndNxt, tcb.sndEnd)) return;
   giveFlight(tcb.flight);
   tcb.flight = NONE;
 }

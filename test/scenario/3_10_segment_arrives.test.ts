@@ -230,8 +230,10 @@ describe("eighth: the FIN bit", () => {
 });
 
 describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
-  scenario("the ACK stays below a gap and jumps to the end, when the gap is filled", (on) => {
-    on.established().script(`
+  scenario(
+    "2018-2 5681-7 the ACK stays below a gap and jumps to the end, when the gap is filled",
+    (on) => {
+      on.established().script(`
       +0   < P. 1:537(536) ack 1 win 20000
       +.01 < P. 901:1001(100) ack 1 win 20000
       +0   > . 1:1(0) ack 537 <nop,nop,sack 901:1001>
@@ -241,7 +243,8 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
       +0   read 2000 = 1000
       +9   nothing
     `);
-  });
+    },
+  );
 
   scenario("segments 0 1 2 4 5 6 7 are kept, when 3 comes last", (on) => {
     on.established().script(`
@@ -265,7 +268,7 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
   });
 
   scenario(
-    "the most recent block comes first, when there are several (RFC 2018 section 4)",
+    "2018-2 2018-3 2018-4 the most recent block comes first, when there are several (RFC 2018 section 4)",
     (on) => {
       on.established().script(`
       +0 < . 2001:2501(500) ack 1 win 20000
@@ -286,7 +289,7 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
     },
   );
 
-  scenario("three blocks fit, when timestamps are in use (RFC 2018 section 3)", (on) => {
+  scenario("2018-4 three blocks fit, when timestamps are in use (RFC 2018 section 3)", (on) => {
     on.established({ syn: FULL_SYN }).script(`
       +0 < . 2001:2501(500) ack 1 win 20000 <nop,nop,TS val 5001 ecr 0>
       +0 > . 1:1(0) ack 1 <nop,nop,TS val 0 ecr 5000,nop,nop,sack 2001:2501>
@@ -299,7 +302,7 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
     `);
   });
 
-  scenario("no blocks are sent, when the peer did not permit SACK", (on) => {
+  scenario("2018-7 no blocks are sent, when the peer did not permit SACK", (on) => {
     on.established({ syn: PLAIN_SYN }).script(`
       +0 < . 2001:2501(500) ack 1 win 20000
       +0 > . 1:1(0) ack 1 <>

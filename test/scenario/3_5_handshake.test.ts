@@ -323,8 +323,10 @@ describe("RFC 6298 section 5.5: SYN again", () => {
     `);
   });
 
-  scenario("the first text waits 3 s for its ACK, when the SYN timed out (RFC 6298 5.7)", (on) => {
-    on.client().script(`
+  scenario(
+    "6298-12 the first text waits 3 s for its ACK, when the SYN timed out (RFC 6298 5.7)",
+    (on) => {
+      on.client().script(`
       +0     connect
       +0     > S 0:0(0)
       +1     > S 0:0(0)
@@ -335,7 +337,8 @@ describe("RFC 6298 section 5.5: SYN again", () => {
       +2.999 nothing
       +.001  > P. 1:6(5) ack 1
     `);
-  });
+    },
+  );
 
   scenario("the first window is ten segments, when the SYN was answered (RFC 6928)", (on) => {
     on.established().script(`
