@@ -6,6 +6,7 @@ import { boot } from "../config.ts";
 import {
   CONGESTION_COUNT,
   EXTRA_FLAG_LINGERS,
+  EXTRA_FLAG_USER_TIMEOUT_OWED,
   EXTRA_FLAG_USER_TIMEOUT_SENT,
   FLAG_RELEASED,
   Listener,
@@ -32,6 +33,8 @@ export function dataR2Of(tcb: Tcb): u32 {
   let longest = boot.dataR2Ms;
   if (extra.peerUserTimeoutMs > longest) longest = extra.peerUserTimeoutMs;
   if (longest < USER_TIMEOUT_MIN_MS) longest = USER_TIMEOUT_MIN_MS;
+  // One retransmission has to fit in, whatever the RTO may grow to.
+  if (longest < 2 * boot.rtoMaxMs) longest = 2 * boot.rtoMaxMs;
   return longest < USER_TIMEOUT_MAX_MS ? longest : USER_TIMEOUT_MAX_MS;
 }
 
@@ -123,6 +126,9 @@ export function inherit(tcb: Tcb, listener: Listener): void {
   if (!differs(listener)) return;
   const extra = needExtra(tcb);
   extra.flags = listener.extraFlags;
+  if ((extra.flags & EXTRA_FLAG_USER_TIMEOUT_SENT) !== 0) {
+    extra.flags |= EXTRA_FLAG_USER_TIMEOUT_OWED;
+  }
   extra.keepIdleMs = listener.keepIdleMs;
   extra.keepIntervalMs = listener.keepIntervalMs;
   extra.keepCount = listener.keepCount;

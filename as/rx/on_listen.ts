@@ -24,6 +24,7 @@ import { enterTcb } from "../conn/demux.ts";
 import { findListener, listenerAt } from "../conn/listener.ts";
 import { transition } from "../conn/state.ts";
 import { offeredFlags, takeSyn } from "../conn/tcb.ts";
+import { takeUserTimeout } from "../conn/user_timeout.ts";
 import { armLife } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
 import { takeSynEcn } from "../loss/ecn.ts";
@@ -79,6 +80,7 @@ function openPassive(seg: Segment, id: u32): void {
   const tcb = newPassive(seg, id, slot);
   takeSyn(tcb, seg, offeredFlags(tcb));
   takeSynEcn(tcb, seg);
+  takeUserTimeout(tcb, seg);
   startPathMtu(tcb);
   tcb.sndWnd = seg.wnd;
   tcb.sndWl1 = seg.seq;

@@ -25,6 +25,7 @@ import { beginIdle } from "../conn/idle.ts";
 import { endOfSyn, takeFastOpenAnswer } from "../conn/fast_open.ts";
 import { transition } from "../conn/state.ts";
 import { endConnection, offeredFlags, takeSyn } from "../conn/tcb.ts";
+import { takeUserTimeout } from "../conn/user_timeout.ts";
 import { disarmLife, disarmRetransmit } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
 import { takeSynEcn } from "../loss/ecn.ts";
@@ -105,6 +106,7 @@ export function onSynSent(tcb: Tcb, seg: Segment): void {
   if ((seg.flags & TCP_SYN) === 0) return;
   takeSyn(tcb, seg, offeredFlags(tcb));
   takeSynEcn(tcb, seg);
+  takeUserTimeout(tcb, seg);
   startPathMtu(tcb);
   if (hasAck) {
     establish(tcb, seg);

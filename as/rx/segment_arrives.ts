@@ -27,6 +27,7 @@ import { isQuiet } from "../clock.ts";
 import { setCurrentSlot } from "../assert.ts";
 import { findSegment, REF_TIME_WAIT } from "../conn/demux.ts";
 import { releaseFlight } from "../conn/tcb.ts";
+import { takeUserTimeout } from "../conn/user_timeout.ts";
 import { receiveEcn, takeRepeatedSynEcn } from "../loss/ecn.ts";
 import { owe } from "../owed.ts";
 import { tcbAt } from "../pool.ts";
@@ -87,6 +88,7 @@ function onSynchronized(tcb: Tcb, seg: Segment): void {
     return;
   }
   if ((tcb.flags & FLAG_ECN) !== 0) receiveEcn(tcb, seg);
+  takeUserTimeout(tcb, seg);
   if (processAck(tcb, seg) === DONE) return; // fifth
   processUrgent(tcb, seg); // sixth
   processText(tcb, seg); // seventh

@@ -23,10 +23,17 @@ import {
   STATE_SYN_SENT,
   Tcb,
   TCP_HEADER_BYTES,
+  TCP_OPTIONS_MAX_BYTES,
   VNET_HEADER_BYTES,
 } from "../layout.gen.ts";
 import { copySumAt, fold, pseudoSum, sum } from "../checksum.ts";
 import { cookieToSend } from "../conn/fast_open.ts";
+import {
+  advertisedUserTimeout,
+  owesUserTimeout,
+  tellsUserTimeout,
+  userTimeoutTold,
+} from "../conn/user_timeout.ts";
 import { offeredFlags, offeredMss, receiveShift, stampNow } from "../conn/tcb.ts";
 import { ignoresPathMtu } from "../loss/path_mtu.ts";
 import { ringMask, ringPtr } from "../conn/rings.ts";
@@ -42,6 +49,7 @@ import { defaultTtl, etherTypeOf, ipHeaderBytes, isIpv4, writeIp } from "../wire
 import { allowFragments } from "../wire/ipv4.ts";
 import { TCP_ACK, TCP_ECE, TCP_RST, TCP_SYN, TCP_URG, writeTcp } from "../wire/tcp_header.ts";
 import {
+  USER_TIMEOUT_BYTES,
   writeFastOpen,
   writeMss,
   writeNop,
@@ -49,6 +57,7 @@ import {
   writeSackHeader,
   writeSackPermitted,
   writeTimestamps,
+  writeUserTimeout,
   writeWindowScale,
 } from "../wire/tcp_options.ts";
 import { advertise } from "./receive_window.ts";
@@ -60,6 +69,8 @@ const TCP_CHECKSUM_AT: usize = 16;
 /** A SACK option's first two bytes and the two NOPs before it. RFC 2018 section 3. */
 const SACK_HEADER_BYTES: u32 = 4;
 const SACK_BLOCK_BYTES: u32 = 8;
+/** Timestamps and the two NOPs before them. RFC 7323 appendix A. */
+const TIMESTAMPS_PADDED_BYTES: u32 = 12;
 /** Largest urgent pointer. RFC 9293 section 3.1. */
 const URGENT_MAX: u32 = 0xffff;
 /** Longest record of a segment without text, bytes: every header and 40 bytes of options. */
@@ -87,9 +98,22 @@ function sackBlocks(tcb: Tcb): u32 {
 }
 
 /** Bytes that SACK takes from the text of the next segment. */
-export function sackBytes(tcb: Tcb): u32 {
+function sackBytes(tcb: Tcb): u32 {
   const blocks = sackBlocks(tcb);
   return blocks === 0 ? 0 : SACK_HEADER_BYTES + blocks * SACK_BLOCK_BYTES;
+}
+
+/** The user timeout is owed, and there is room for it beside what matters more. */
+function carriesUserTimeout(tcb: Tcb, sack: u32): bool {
+  if (!owesUserTimeout(tcb)) return false;
+  const stamps: u32 = (tcb.flags & FLAG_TIMESTAMPS) !== 0 ? TIMESTAMPS_PADDED_BYTES : 0;
+  return stamps + sack + USER_TIMEOUT_BYTES <= TCP_OPTIONS_MAX_BYTES;
+}
+
+/** Bytes that options which come and go take from the text of the next segment. */
+export function rareBytes(tcb: Tcb): u32 {
+  const sack = sackBytes(tcb);
+  return carriesUserTimeout(tcb, sack) ? sack + USER_TIMEOUT_BYTES : sack;
 }
 
 /** The Fast Open option, padded to whole words. RFC 7413 section 4.1.1. */
@@ -104,6 +128,7 @@ function writeCookie(tcb: Tcb, at: usize, offering: bool): usize {
 
 /** Options of a SYN: what we offer, or in a SYN,ACK what both want. RFC 7323 sections 2.2 and 3.2, RFC 2018 section 2. */
 function writeSynOptions(tcb: Tcb, at: usize): usize {
+  const first = at;
   const offering = tcb.state === STATE_SYN_SENT;
   const flags = offering ? offeredFlags(tcb) : tcb.flags;
   const sack = (flags & FLAG_SACK) !== 0;
@@ -115,7 +140,10 @@ function writeSynOptions(tcb: Tcb, at: usize): usize {
   if (sack) at = writeSackPermitted(at);
   if (stamps) at = writeTimestamps(at, stampNow(tcb), tcb.tsRecent);
   if (scale) at = writeWindowScale(writeNop(at), receiveShift());
-  return writeCookie(tcb, at, offering);
+  at = writeCookie(tcb, at, offering);
+  const isTold = tellsUserTimeout(tcb) &&
+    at + USER_TIMEOUT_BYTES <= first + TCP_OPTIONS_MAX_BYTES;
+  return isTold ? writeUserTimeout(at, advertisedUserTimeout(tcb)) : at;
 }
 
 function writeOptions(tcb: Tcb, at: usize): usize {
@@ -123,6 +151,10 @@ function writeOptions(tcb: Tcb, at: usize): usize {
     at = writeTimestamps(writeNop(writeNop(at)), stampNow(tcb), tcb.tsRecent);
   }
   const blocks = sackBlocks(tcb);
+  if ((tcb.flags & FLAG_EXTRA) !== 0 && carriesUserTimeout(tcb, sackBytes(tcb))) {
+    at = writeUserTimeout(at, advertisedUserTimeout(tcb));
+    userTimeoutTold(tcb);
+  }
   if (blocks === 0) return at;
   const flight = flightAt(tcb.flight);
   at = writeSackHeader(writeNop(writeNop(at)), blocks);

@@ -19,7 +19,7 @@ import { largestPacket, probesFromStart, restSearch } from "../loss/path_mtu.ts"
 import { needExtra } from "../pool.ts";
 import { atOrAfter } from "../seq.ts";
 import { count } from "../stats.ts";
-import { sackBytes } from "./build_segment.ts";
+import { rareBytes } from "./build_segment.ts";
 import { congestionRoom, offeredWindow, unsentBytes } from "./usable_window.ts";
 
 /** The search ends when what passes and what does not are so near, bytes. RFC 4821 section 7.3 leaves it open. */
@@ -47,7 +47,7 @@ function nextSize(tcb: Tcb, extra: Extra): u32 {
 /** What the next packet has besides its text, bytes. */
 function overhead(tcb: Tcb): u32 {
   const stamps: u32 = (tcb.flags & FLAG_TIMESTAMPS) !== 0 ? TIMESTAMPS_BYTES : 0;
-  return fixedHeaderBytes(tcb) + stamps + sackBytes(tcb);
+  return fixedHeaderBytes(tcb) + stamps + rareBytes(tcb);
 }
 
 /**

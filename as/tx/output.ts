@@ -59,7 +59,7 @@ import {
   put,
   putRecords,
 } from "./batch.ts";
-import { bareSequence, isHopResolved, sackBytes } from "./build_segment.ts";
+import { bareSequence, isHopResolved, rareBytes } from "./build_segment.ts";
 import { noteMtuProbe, probeText } from "./mtu_probe.ts";
 import { payHoles, payLost, resendTail } from "./retransmit.ts";
 import { isPaced, mayLeave, notePaced, waitForPace } from "./pacing.ts";
@@ -146,7 +146,7 @@ function sendNew(tcb: Tcb, flight: Flight): void {
   const paced = isPaced(tcb);
   while (true) {
     const unsent = unsentBytes(tcb);
-    let bytes: u32 = u32(tcb.mss) - sackBytes(tcb);
+    let bytes: u32 = u32(tcb.mss) - rareBytes(tcb);
     const full = bytes;
     if (unsent < bytes) bytes = unsent;
     const offered = offeredWindow(tcb);
@@ -190,7 +190,7 @@ function payFin(tcb: Tcb, flight: Flight): void {
 function payTail(tcb: Tcb, flight: Flight): void {
   tcb.owed = u8(u32(tcb.owed) & ~OWED_TAIL);
   if (!mayProbe(tcb, flight)) return;
-  const most = u32(tcb.mss) - sackBytes(tcb);
+  const most = u32(tcb.mss) - rareBytes(tcb);
   const unsent = unsentBytes(tcb);
   const bytes = unsent < most ? unsent : most;
   if (bytes > 0 && offeredWindow(tcb) >= bytes) {
@@ -214,7 +214,7 @@ function payTail(tcb: Tcb, flight: Flight): void {
 /** A closed window is probed with one byte; a silly one is overridden with all it takes. RFC 9293 section 3.8.6.2.1 (4). */
 function probeBytes(tcb: Tcb): u32 {
   if (tcb.sndNxt !== tcb.sndUna) return 1;
-  let bytes: u32 = u32(tcb.mss) - sackBytes(tcb);
+  let bytes: u32 = u32(tcb.mss) - rareBytes(tcb);
   const offered = offeredWindow(tcb);
   if (offered < bytes) bytes = offered;
   if (unsentBytes(tcb) < bytes) bytes = unsentBytes(tcb);

@@ -24,7 +24,7 @@ import { atOrBefore } from "../seq.ts";
 import { count } from "../stats.ts";
 import { TCP_ACK, TCP_FIN, TCP_PSH } from "../wire/tcp_header.ts";
 import { hasRoom, put } from "./batch.ts";
-import { sackBytes } from "./build_segment.ts";
+import { rareBytes } from "./build_segment.ts";
 import { offeredWindow, unsentBytes } from "./usable_window.ts";
 
 /** The run ends with our FIN, which takes a number but is no text. */
@@ -36,7 +36,7 @@ function hasFin(tcb: Tcb, run: Run): bool {
 function resend(tcb: Tcb, flight: Flight, run: Run, seq: u32): u32 {
   const fin = hasFin(tcb, run);
   let bytes = (fin ? run.end - 1 : run.end) - seq;
-  const most = u32(tcb.mss) - sackBytes(tcb);
+  const most = u32(tcb.mss) - rareBytes(tcb);
   const whole = bytes <= most;
   if (!whole) bytes = most;
   if (!hasRoom(bytes)) return 0;
@@ -76,7 +76,7 @@ export function payHoles(tcb: Tcb, flight: Flight): void {
   if (unsentBytes(tcb) > 0 && offeredWindow(tcb) > 0) return;
   const mss = u32(tcb.mss);
   if (inFlight(tcb, flight) + mss > tcb.cwnd) return;
-  if (markNextHole(flight, mss - sackBytes(tcb))) {
+  if (markNextHole(flight, mss - rareBytes(tcb))) {
     payLost(tcb, flight);
   } else {
     // RescueRxt: only where HighACK is above it, and then it is the recovery point.
@@ -96,7 +96,7 @@ export function resendTail(tcb: Tcb, flight: Flight): bool {
   const index = highestMissing(flight);
   if (index === flight.runCount) return false;
   const run = runAt(flight, index);
-  const most = u32(tcb.mss) - sackBytes(tcb);
+  const most = u32(tcb.mss) - rareBytes(tcb);
   const textBytes = run.end - run.seq - (hasFin(tcb, run) ? 1 : 0);
   // Segments of a run are full but the last.
   const skipped = textBytes === 0 ? 0 : ((textBytes - 1) / most) * most;

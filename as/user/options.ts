@@ -12,6 +12,7 @@ import {
   EXTRA_FLAG_NO_TIMESTAMPS,
   EXTRA_FLAG_PROBE_MTU,
   EXTRA_FLAG_QUIET_ERRORS,
+  EXTRA_FLAG_USER_TIMEOUT_OWED,
   EXTRA_FLAG_USER_TIMEOUT_SENT,
   FEATURE_FAST_OPEN_CLIENT,
   FLAG_CORK,
@@ -125,6 +126,17 @@ function setKeepalive(tcb: Tcb, option: u32, value: u32): i32 {
   return STATUS_OK;
 }
 
+/** The remote is told at the next chance: with an ACK, now. RFC 5482 section 3.1. */
+function tellUserTimeout(tcb: Tcb): void {
+  const extra = needExtra(tcb);
+  if ((extra.flags & EXTRA_FLAG_USER_TIMEOUT_SENT) === 0) {
+    extra.flags &= ~EXTRA_FLAG_USER_TIMEOUT_OWED;
+    return;
+  }
+  extra.flags |= EXTRA_FLAG_USER_TIMEOUT_OWED;
+  if (isSynchronized(tcb.state)) owe(tcb, OWED_ACK);
+}
+
 /** How long the connection waits for what. */
 function setTimes(tcb: Tcb, option: u32, value: u32): i32 {
   switch (option) {
@@ -135,12 +147,12 @@ function setTimes(tcb: Tcb, option: u32, value: u32): i32 {
     }
     case OPTION_USER_TIMEOUT: {
       needExtra(tcb).userTimeoutMs = keptMs(value);
+      tellUserTimeout(tcb);
       return STATUS_OK;
     }
     case OPTION_SEND_USER_TIMEOUT: {
       const status = setExtraFlag(tcb, EXTRA_FLAG_USER_TIMEOUT_SENT, value);
-      // It is told at the next chance: with an ACK, now. RFC 5482 section 3.1.
-      if (status === STATUS_OK && value === 1 && isSynchronized(tcb.state)) owe(tcb, OWED_ACK);
+      if (status === STATUS_OK) tellUserTimeout(tcb);
       return status;
     }
     case OPTION_FIN_WAIT_2: {

@@ -13,6 +13,7 @@ import {
   SEGMENT_OPTION_SACK,
   SEGMENT_OPTION_SACK_PERMITTED,
   SEGMENT_OPTION_TIMESTAMPS,
+  SEGMENT_OPTION_USER_TIMEOUT,
   SEGMENT_OPTION_WINDOW_SCALE,
   SEGMENT_SACK0_START,
 } from "../layout.gen.ts";
@@ -25,6 +26,8 @@ const KIND_WINDOW_SCALE: u32 = 3;
 const KIND_SACK_PERMITTED: u32 = 4;
 const KIND_SACK: u32 = 5;
 const KIND_TIMESTAMPS: u32 = 8;
+/** User timeout. RFC 5482 section 3. */
+const KIND_USER_TIMEOUT: u32 = 28;
 /** TCP Fast Open. RFC 7413 section 4.1.1. */
 const KIND_FAST_OPEN: u32 = 34;
 const FAST_OPEN_COOKIE_MIN: u32 = 4;
@@ -33,6 +36,7 @@ const MSS_BYTES: u32 = 4;
 const WINDOW_SCALE_BYTES: u32 = 3;
 const SACK_PERMITTED_BYTES: u32 = 2;
 const TIMESTAMPS_BYTES: u32 = 10;
+export const USER_TIMEOUT_BYTES: u32 = 4;
 /** Kind and length; what a SACK option has before its blocks. */
 const OPTION_HEADER_BYTES: u32 = 2;
 const SACK_BLOCK_BYTES: u32 = 8;
@@ -106,6 +110,13 @@ function readOption(at: usize, kind: u32, length: u32, segment: Segment): bool {
     }
     case KIND_FAST_OPEN: {
       readFastOpen(at, length - OPTION_HEADER_BYTES, segment);
+      return true;
+    }
+    case KIND_USER_TIMEOUT: {
+      // Advice, and one that can not be is none: it never costs the segment.
+      if (length !== USER_TIMEOUT_BYTES) return true;
+      segment.userTimeout = load16(at + 2);
+      segment.options |= SEGMENT_OPTION_USER_TIMEOUT;
       return true;
     }
     // Unknown options are skipped by their length. RFC 9293 section 3.2, MUST-6.
@@ -188,6 +199,13 @@ export function writeTimestamps(ptr: usize, val: u32, ecr: u32): usize {
   store32(ptr + 2, val);
   store32(ptr + 6, ecr);
   return ptr + TIMESTAMPS_BYTES;
+}
+
+/** Writes a user timeout, 4 bytes. @param value Granularity bit and 15 bits. @returns Where the next option goes. */
+export function writeUserTimeout(ptr: usize, value: u32): usize {
+  writeHeader(ptr, KIND_USER_TIMEOUT, USER_TIMEOUT_BYTES);
+  store16(ptr + 2, value);
+  return ptr + USER_TIMEOUT_BYTES;
 }
 
 /** Writes a Fast Open option. @param a First half of the cookie. @param bytes Of it; 0 is a request. @returns Where the next option goes. */

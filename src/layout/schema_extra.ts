@@ -23,6 +23,7 @@ export const EXTRA_ENUMS: readonly EnumSchema[] = [
       ["ECN_ASKED", "Our SYN asks for ECN."],
       ["NO_TIMESTAMPS", "Our SYN offers no timestamps."],
       ["LINGERS", "lingerMs counts."],
+      ["USER_TIMEOUT_OWED", "The next segment without SYN carries the user timeout. RFC 5482."],
       ["MTU_BLACK_HOLE", "A black hole was met: the path MTU is searched from below."],
     ],
   },

@@ -7,6 +7,7 @@ export interface Options {
   sackPermitted: boolean;
   sack: number[] | undefined;
   timestamps: [val: number, ecr: number] | undefined;
+  userTimeout: number | undefined;
 }
 
 function word(data: readonly number[], at: number): number {
@@ -48,6 +49,7 @@ export function parseTcpOptions(text: readonly number[]): Options | undefined {
     sackPermitted: false,
     sack: undefined,
     timestamps: undefined,
+    userTimeout: undefined,
   };
   const list = split(text);
   if (list === undefined) return undefined;
@@ -57,6 +59,7 @@ export function parseTcpOptions(text: readonly number[]): Options | undefined {
     if (kind === 3) options.windowScale = Math.min(14, data[0] ?? 0);
     if (kind === 4) options.sackPermitted = true;
     if (kind === 5) options.sack = data.flatMap((_, i) => i % 4 === 0 ? [word(data, i)] : []);
+    if (kind === 28 && data.length === 2) options.userTimeout = word([0, 0, ...data], 0);
     if (kind === 8) options.timestamps = [word(data, 0), word(data, 4)];
   }
   return options;

@@ -5,6 +5,7 @@ import {
   SEGMENT_OPTION_SACK,
   SEGMENT_OPTION_SACK_PERMITTED,
   SEGMENT_OPTION_TIMESTAMPS,
+  SEGMENT_OPTION_USER_TIMEOUT,
   SEGMENT_OPTION_WINDOW_SCALE,
   SEGMENT_OPTIONS,
   SEGMENT_SACK0_START,
@@ -12,6 +13,7 @@ import {
   SEGMENT_SIZE,
   SEGMENT_TS_ECR,
   SEGMENT_TS_VAL,
+  SEGMENT_USER_TIMEOUT,
   SEGMENT_WINDOW_SCALE,
   TCP_OPTIONS_MAX_BYTES,
 } from "../../src/layout/layout.gen.ts";
@@ -20,7 +22,7 @@ import { type TestRandom, withSeed } from "../random.ts";
 import { type Options, parseTcpOptions } from "../model/tcp_options.ts";
 
 /** Kinds and lengths that mean something, and some that mean nothing. */
-const TELLING = [0, 1, 2, 3, 4, 5, 8, 10, 254, 255];
+const TELLING = [0, 1, 2, 3, 4, 5, 8, 10, 28, 254, 255];
 /** Whole options, as peers send them. */
 const WHOLE: readonly (readonly number[])[] = [
   [2, 4, 5, 180],
@@ -32,6 +34,8 @@ const WHOLE: readonly (readonly number[])[] = [
   [5, 10, 255, 255, 255, 254, 0, 0, 0, 1],
   [5, 18, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0],
   [5, 34, ...Array.from({ length: 32 }, (_, i) => i + 100)],
+  [28, 4, 128, 5],
+  [28, 3, 7],
   [30, 4, 0, 129],
   [34, 2],
 ];
@@ -66,6 +70,7 @@ function parse(text: readonly number[]): Options | undefined {
     timestamps: bits & SEGMENT_OPTION_TIMESTAMPS
       ? [field(SEGMENT_TS_VAL), field(SEGMENT_TS_ECR)]
       : undefined,
+    userTimeout: bits & SEGMENT_OPTION_USER_TIMEOUT ? field(SEGMENT_USER_TIMEOUT) : undefined,
   };
 }
 
@@ -149,6 +154,7 @@ describe("option parser and its twin", () => {
       sackPermitted: true,
       sack: undefined,
       timestamps: [0xfffffffe, 1],
+      userTimeout: undefined,
     });
   });
 
