@@ -103,7 +103,7 @@ function sackBytes(tcb: Tcb): u32 {
   return blocks === 0 ? 0 : SACK_HEADER_BYTES + blocks * SACK_BLOCK_BYTES;
 }
 
-/** The user timeout is owed, and there is room for it beside what matters more. */
+/** The user timeout is owed, and there is room for it beside what matters more. RFC 5482 section 3.1. */
 function carriesUserTimeout(tcb: Tcb, sack: u32): bool {
   if (!owesUserTimeout(tcb)) return false;
   const stamps: u32 = (tcb.flags & FLAG_TIMESTAMPS) !== 0 ? TIMESTAMPS_PADDED_BYTES : 0;

@@ -24,6 +24,8 @@ const NEAR = [
   0x7fff_ffff,
   0x8000_0000,
 ];
+/** Offsets to a timestamp that was heard: seldom one that makes all others old. */
+const STAMPS_NEAR = [0, 0, 0, 0, 1, 1, 2, 100, -1, 0x7fff_ffff, 0x8000_0000];
 const TEXT_MAX_BYTES = 1460;
 /** Flags worth more than chance: SYN, ACK, SYN+ACK, RST, FIN+ACK, PSH+ACK, all, none. */
 const FLAGS = [0x02, 0x10, 0x10, 0x10, 0x12, 0x04, 0x14, 0x11, 0x18, 0xff, 0x00];
@@ -32,8 +34,8 @@ const FLAGS = [0x02, 0x10, 0x10, 0x10, 0x12, 0x04, 0x14, 0x11, 0x18, 0xff, 0x00]
 export interface Numbers {
   seq: number;
   ack: number;
-  /** Timestamps were agreed: without them nothing is heard. RFC 7323 section 3.2. */
-  stamps: boolean;
+  /** TSecr, if timestamps were agreed, else null: without them nothing is heard. RFC 7323 section 3.2. */
+  stamp: number | null;
 }
 
 function sum16(bytes: Uint8Array, from: number, to: number, initial: number): number {
@@ -59,9 +61,11 @@ function pick<T>(random: TestRandom, from: readonly T[]): T {
   return from[random.below(from.length)] as T;
 }
 
-/** Timestamps, newer than a SYN's as a rule. */
-function drawStamps(random: TestRandom): Uint8Array {
-  return Uint8Array.of(1, 1, 8, 10, 0, 0, random.below(4), random.below(256), 0, 0, 0, 0);
+/** Timestamps near what was last heard: the same, later, a little old, or as old as can be. */
+function drawStamps(random: TestRandom, heard: number): Uint8Array {
+  const options = Uint8Array.of(1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0);
+  put32(options, 4, (heard + pick(random, STAMPS_NEAR)) >>> 0);
+  return options;
 }
 
 /** Options: none, what a SYN has, or rubbish of any length. */
@@ -97,7 +101,7 @@ function drawOptions(random: TestRandom): Uint8Array {
       7,
     );
   }
-  if (kind === 1) return drawStamps(random);
+  if (kind === 1) return drawStamps(random, random.below(1024));
   if (kind === 2) return Uint8Array.from({ length: 4 * random.below(11) }, () => random.below(256));
   if (kind === 3) {
     return Uint8Array.of(
@@ -168,9 +172,10 @@ export function hostileSegment(
   const theirs = pick(random, THEIR_PORTS);
   const ours = pick(random, OUR_PORTS);
   const known = numbers.get(numbersKey(theirs, ours, isV6)) ??
-    { seq: random.next(), ack: random.next(), stamps: false };
-  const isHeard = known.stamps && random.below(2) === 0;
-  const options = isHeard ? drawStamps(random) : drawOptions(random);
+    { seq: random.next(), ack: random.next(), stamp: null };
+  const { stamp } = known;
+  const isHeard = stamp !== null && random.below(4) !== 0;
+  const options = isHeard ? drawStamps(random, stamp) : drawOptions(random);
   const textBytes = random.below(3) === 0 ? random.below(TEXT_MAX_BYTES) : random.below(4);
   const tcpBytes = TCP_BYTES + options.length + textBytes;
   const extensions = isV6 ? drawExtensions(random) : new Uint8Array(0);
