@@ -74,7 +74,9 @@ describe.skipIf(missing !== null)("transfers between the kernel and us", () => {
       expect(answer.info?.sack).toBe(one.sack);
       expect(answer.info?.timestamps).toBe(one.timestamps);
       expect(answer.info?.windowScale !== null).toBe(one.windowScale);
-      expect(answer.info?.ecn).toBe(one.ecn);
+      // A SYN that was lost is repeated without ECN. RFC 3168 section 6.1.1.1.
+      const mayFallBack = one.ecn && one.loss > 0;
+      if (!mayFallBack) expect(answer.info?.ecn).toBe(one.ecn);
     });
   });
 
