@@ -78,10 +78,10 @@ describe("a timeout that was no mistake stays", () => {
     on.established({ rtoMs: 1000, rtt: 0.1, syn: FULL_SYN }).script(`
       +0 write 4000
       ${segments(1, 4001, true)}
-      +1 > P. 1:1001(1000) ack 1
+      +1 > . 1:1001(1000) ack 1
       +.1 < . 1:1(0) ack 2001 win 65000 <nop,nop,TS val 6200 ecr 1100>
       +0 drops SPURIOUS_TIMEOUTS = 0
-      +0 > P. 2001:3001(1000) ack 1
+      +0 > . 2001:3001(1000) ack 1
       +0 > P. 3001:4001(1000) ack 1
     `);
   });
@@ -90,10 +90,10 @@ describe("a timeout that was no mistake stays", () => {
     on.established({ rtoMs: 1000, rtt: 0.1 }).script(`
       +0 write 4000
       ${segments(1, 4001, true)}
-      +1 > P. 1:1001(1000) ack 1
+      +1 > . 1:1001(1000) ack 1
       ${acked("+.1", 1001)}
-      +0 > P. 1001:2001(1000) ack 1
-      +0 > P. 2001:3001(1000) ack 1
+      +0 > . 1001:2001(1000) ack 1
+      +0 > . 2001:3001(1000) ack 1
       +.1 < . 1:1(0) ack 2001 win 20000 <nop,nop,sack 1:1001>
       +0 drops SPURIOUS_TIMEOUTS = 0
       +0 > P. 3001:4001(1000) ack 1
