@@ -1,7 +1,8 @@
 /**
  * Congestion control as loss recovery sees it: which algorithm a connection has, and what the algorithm does when data is
  * acknowledged, lost or marked. During recovery cwnd belongs to `recovery.ts`; here ssthresh is set and growth decided.
- * Slow start is the same for all; another algorithm is one more file and a case in each function that differs.
+ * Slow start is the same for all; another algorithm is one more file and a case in each function that differs. RFC 9293
+ * section 3.8.2 (MUST-19).
  */
 import { boot, control } from "../config.ts";
 import {

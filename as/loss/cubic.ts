@@ -1,6 +1,7 @@
 /**
  * CUBIC. RFC 9438. Windows are segments as f64, as in its figures; `tcb.cwnd` stays bytes, and the part of a byte that
- * it can not hold waits in `cubicCount`. Slow start and what recovery does with cwnd are not here.
+ * it can not hold waits in `cubicCount`. Slow start and what recovery does with cwnd are not here. RFC 9293 section 3.8.2
+ * permits another algorithm than Reno's (MAY-18).
  */
 import { CUBIC_FLAG_EPOCH, Flight, Tcb } from "../layout.gen.ts";
 

@@ -1,6 +1,6 @@
 /**
  * Explicit Congestion Notification. RFC 3168 section 6.1: what SYNs agree on, which segments are marked as capable, how
- * CE is echoed, and when an echo reduces the window.
+ * CE is echoed, and when an echo reduces the window. RFC 9293 section 3.8.2 (SHLD-8).
  */
 import { boot } from "../config.ts";
 import {

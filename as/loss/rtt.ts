@@ -1,4 +1,4 @@
-/** The retransmission timer's computation. RFC 6298. */
+/** The retransmission timer's computation. RFC 6298, as RFC 9293 section 3.8.1 wants it (MUST-18). */
 import { boot } from "../config.ts";
 import { FLAG_EXTRA, Tcb } from "../layout.gen.ts";
 import { extraAt, needExtra } from "../pool.ts";

@@ -32,7 +32,10 @@ function hasFin(tcb: Tcb, run: Run): bool {
   return (tcb.flags & FLAG_FIN_SENT) !== 0 && run.end === tcb.sndNxt;
 }
 
-/** Sends up to a segment of a run again from a number inside it. @returns Numbers sent; 0 for want of room. */
+/**
+ * Sends up to a segment of a run again from a number inside it, "without regard to the receiver window", in which it was
+ * when it was sent first. RFC 7323 section 2.4, RFC 9293 section 3.8.6 (MAY-7). @returns Numbers sent; 0 for want of room.
+ */
 function resend(tcb: Tcb, flight: Flight, run: Run, seq: u32): u32 {
   const fin = hasFin(tcb, run);
   let bytes = (fin ? run.end - 1 : run.end) - seq;

@@ -53,7 +53,7 @@ export class Routes {
   }
 
   /**
-   * Finds the way to a host.
+   * Finds the way to a host, and the address to send from. RFC 9293 section 3.9.1.1 (MUST-44; groups are none, MUST-46).
    *
    * @param remote u32; a unicast address.
    * @returns Null if there is no route, or if the address is our own, a group's or of a reserved kind.

@@ -26,7 +26,10 @@ export const ACCEPTANCE_FAULTS: readonly Fault[] = [
     find: "inWindow(segSeq, rcvNxt, rcvWnd) || inWindow(segSeq + segLen - 1, rcvNxt, rcvWnd)",
     replace: "inWindow(segSeq, rcvNxt, rcvWnd)",
     finders: [
-      scenario("3_10_segment_arrives", "only the new part is taken, when a segment overlaps"),
+      scenario(
+        "3_10_segment_arrives",
+        "9293-ACCEPT-4 only the new part is taken, when a segment overlaps",
+      ),
       matrix("SYN-RECEIVED", "A"),
     ],
   },
@@ -48,7 +51,7 @@ export const ACCEPTANCE_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_10_segment_arrives",
-        "ESTABLISHED answers an ACK, when a segment is outside of the window",
+        "9293-ACCEPT-2 ESTABLISHED answers an ACK, when a segment is outside of the window",
       ),
       matrix("SYN-RECEIVED", "A"),
     ],
@@ -102,7 +105,7 @@ export const ACCEPTANCE_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_10_segment_arrives",
-        "an ACK is sent and the segment dropped, when it acknowledges what was never sent",
+        "9293-ACK-3 5961-3 an ACK is sent and the segment dropped, when it acknowledges what was never sent",
       ),
       matrix("ESTABLISHED", "A"),
     ],
@@ -124,7 +127,7 @@ export const ACCEPTANCE_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_10_segment_arrives",
-        "what lies beyond the window is cut off, when a segment reaches across its edge",
+        "9293-ACCEPT-4 what lies beyond the window is cut off, when a segment reaches across its edge",
       ),
     ],
   },
@@ -135,7 +138,10 @@ export const ACCEPTANCE_FAULTS: readonly Fault[] = [
     find: "return old < bytes ? old : bytes;",
     replace: "return old + 1 < bytes ? old + 1 : bytes;",
     finders: [
-      scenario("3_10_segment_arrives", "only the new part is taken, when a segment overlaps"),
+      scenario(
+        "3_10_segment_arrives",
+        "9293-ACCEPT-4 only the new part is taken, when a segment overlaps",
+      ),
       matrix("SYN-RECEIVED", "A"),
     ],
   },
@@ -148,7 +154,7 @@ export const ACCEPTANCE_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_5_reset",
-        "ESTABLISHED answers a challenge ACK, when RST is elsewhere in the window",
+        "5961-1 ESTABLISHED answers a challenge ACK, when RST is elsewhere in the window",
       ),
       matrix("SYN-RECEIVED", "R"),
     ],
@@ -162,7 +168,7 @@ export const ACCEPTANCE_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_5_reset",
-        "ESTABLISHED answers a challenge ACK, when RST is elsewhere in the window",
+        "5961-1 ESTABLISHED answers a challenge ACK, when RST is elsewhere in the window",
       ),
       matrix("SYN-RECEIVED", "R"),
     ],

@@ -11,7 +11,7 @@ export const RECEIVING_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_10_segment_arrives",
-        "a segment is dropped and acknowledged, when its timestamp is old",
+        "7323-13 a segment is dropped and acknowledged, when its timestamp is old",
       ),
       stampedMatrix("SYN-RECEIVED", "A"),
     ],
@@ -25,7 +25,7 @@ export const RECEIVING_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_10_segment_arrives",
-        "the echo is of the segment that advanced the window, when ACKs are delayed",
+        "7323-11 the echo is of the segment that advanced the window, when ACKs are delayed",
       ),
     ],
   },
@@ -51,7 +51,7 @@ export const RECEIVING_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_6_closing",
-        "a repeated FIN is acknowledged and starts it anew, when the user holds the handle",
+        "9293-FIN-4 a repeated FIN is acknowledged and starts it anew, when the user holds the handle",
       ),
     ],
   },
@@ -75,7 +75,12 @@ export const RECEIVING_FAULTS: readonly Fault[] = [
     file: "as/expire.ts",
     find: "owe(tcb, OWED_ACK);",
     replace: "",
-    finders: [scenario("3_8_acknowledgment", "the ACK waits exactly 40 ms, when one segment came")],
+    finders: [
+      scenario(
+        "3_8_acknowledgment",
+        "MUST-40 SHLD-18 the ACK waits exactly 40 ms, when one segment came",
+      ),
+    ],
   },
   {
     name: "delayed ACK too late",
@@ -83,7 +88,12 @@ export const RECEIVING_FAULTS: readonly Fault[] = [
     file: "as/rx/text.ts",
     find: "armAck(tcb, boot.delayedAckMs);",
     replace: "armAck(tcb, 16 * boot.delayedAckMs);",
-    finders: [scenario("3_8_acknowledgment", "the ACK waits exactly 40 ms, when one segment came")],
+    finders: [
+      scenario(
+        "3_8_acknowledgment",
+        "MUST-40 SHLD-18 the ACK waits exactly 40 ms, when one segment came",
+      ),
+    ],
   },
   {
     name: "second segment not acknowledged",
@@ -92,7 +102,9 @@ export const RECEIVING_FAULTS: readonly Fault[] = [
     find:
       "if (boot.ackEvery === EVERY_SECOND) seg.answer = ANSWER_ACK;\n  else owe(tcb, OWED_ACK);",
     replace: "",
-    finders: [scenario("3_8_acknowledgment", "the ACK goes at once, when a second segment came")],
+    finders: [
+      scenario("3_8_acknowledgment", "SHLD-19 the ACK goes at once, when a second segment came"),
+    ],
   },
   {
     name: "receiver reneges",
@@ -160,7 +172,10 @@ export const RECEIVING_FAULTS: readonly Fault[] = [
     find: "!isChecksumRight(tcp, bytes, segment)",
     replace: "false",
     finders: [
-      scenario("3_5_reset", "a segment with a wrong checksum is silence and a counter (S58)"),
+      scenario(
+        "3_5_reset",
+        "MUST-3 a segment with a wrong checksum is silence and a counter (S58)",
+      ),
       seed(2),
     ],
   },

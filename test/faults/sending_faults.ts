@@ -8,7 +8,9 @@ export const SENDING_FAULTS: readonly Fault[] = [
     file: "as/tx/receive_window.ts",
     find: "isSyn ? 0 : ownShift(tcb)",
     replace: "ownShift(tcb)",
-    finders: [scenario("3_5_handshake", "S01 listen() opens, when SYN and then its ACK come")],
+    finders: [
+      scenario("3_5_handshake", "9293-LISTEN-3 S01 listen() opens, when SYN and then its ACK come"),
+    ],
   },
   {
     name: "SYN,ACK read as scaled",
@@ -17,7 +19,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
     find: "tcb.sndWnd = seg.wnd;\n  tcb.sndWl1 = seg.seq;\n  tcb.sndWl2 = seg.ack;",
     replace:
       "tcb.sndWnd = seg.wnd << (u32(tcb.scales) & 15); tcb.sndWl1 = seg.seq; tcb.sndWl2 = seg.ack;",
-    finders: [scenario("3_5_handshake", "S01 connect() opens, when SYN,ACK comes")],
+    finders: [scenario("3_5_handshake", "9293-SYNSENT-4 S01 connect() opens, when SYN,ACK comes")],
   },
   {
     name: "scale of the peer ignored",
@@ -56,7 +58,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_8_window",
-        "one byte probes with backoff, when the window stays closed (MUST-36)",
+        "SHLD-29 SHLD-30 one byte probes with backoff, when the window stays closed (MUST-36)",
       ),
     ],
   },
@@ -69,7 +71,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_7_segmentation",
-        "a sliver of a window is not used, when it is below half of the largest",
+        "MUST-38 a sliver of a window is not used, when it is below half of the largest",
       ),
     ],
   },
@@ -82,7 +84,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_7_segmentation",
-        "the first byte goes at once and the rest waits for its ACK, when Nagle is on",
+        "SHLD-7 MAY-16 the first byte goes at once and the rest waits for its ACK, when Nagle is on",
       ),
     ],
   },
@@ -95,7 +97,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_7_segmentation",
-        "S08 segments have the peer's MSS, when it offers less than our link has",
+        "MUST-14 SHLD-28 S08 segments have the peer's MSS, when it offers less than our link has",
       ),
     ],
   },
@@ -108,7 +110,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_7_segmentation",
-        "half of the largest window is used, when it is below a segment",
+        "MUST-38 half of the largest window is used, when it is below a segment",
       ),
     ],
   },
@@ -132,7 +134,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "5681_recovery",
-        "held bytes are sent again, when the peer has reneged (RFC 2018 section 8)",
+        "2018-6 held bytes are sent again, when the peer has reneged (RFC 2018 section 8)",
       ),
     ],
   },
@@ -145,7 +147,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "5681_recovery",
-        "held bytes are sent again, when the peer has reneged (RFC 2018 section 8)",
+        "2018-6 held bytes are sent again, when the peer has reneged (RFC 2018 section 8)",
       ),
     ],
   },
@@ -156,7 +158,10 @@ export const SENDING_FAULTS: readonly Fault[] = [
     find: "clampRto(tcb.rtoMs * 2)",
     replace: "tcb.rtoMs",
     finders: [
-      scenario("3_5_handshake", "S06 SYN is repeated with backoff up to 60 s, when nobody answers"),
+      scenario(
+        "3_5_handshake",
+        "6298-5 MUST-22 MUST-23 6298-1 6298-11 S06 SYN is repeated with backoff up to 60 s, when nobody answers",
+      ),
       seed(1),
     ],
   },
@@ -182,7 +187,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_8_retransmission",
-        "the backoff stays until a new sample, when the ACK is of a repetition (Karn)",
+        "MUST-18 6298-6 the backoff stays until a new sample, when the ACK is of a repetition (Karn)",
       ),
     ],
   },
@@ -192,7 +197,9 @@ export const SENDING_FAULTS: readonly Fault[] = [
     file: "as/loss/rtt.ts",
     find: "tcb.srttUs - tcb.srttUs / 8 + r / 8",
     replace: "tcb.srttUs - tcb.srttUs / 4 + r / 4",
-    finders: [scenario("3_8_retransmission", "RTO follows later samples, when they differ (2.3)")],
+    finders: [
+      scenario("3_8_retransmission", "6298-3 RTO follows later samples, when they differ (2.3)"),
+    ],
   },
   {
     name: "cwnd grown by ACKs of the unsent",
@@ -219,7 +226,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_8_retransmission",
-        "text is sent again with backoff and given up after R2, when nobody answers",
+        "MUST-19 MUST-20 SHLD-11 6298-10 6298-5 6298-11 text is sent again with backoff and given up after R2, when nobody answers",
       ),
     ],
   },
@@ -232,7 +239,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "5681_recovery",
-        "the hole is sent again and nothing else, when three segments above it are held",
+        "6675-1 6675-5 5681-9 the hole is sent again and nothing else, when three segments above it are held",
       ),
     ],
   },
@@ -245,7 +252,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "5681_recovery",
-        "each hole is sent again once enough is held above it, when there are two",
+        "6675-3 each hole is sent again once enough is held above it, when there are two",
       ),
     ],
   },

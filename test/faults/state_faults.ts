@@ -9,7 +9,10 @@ export const STATE_FAULTS: readonly Fault[] = [
     find: "owe(tcb, OWED_SYN);",
     replace: "",
     finders: [
-      scenario("3_5_handshake", "S02 four segments open one connection, when SYNs cross (MUST-10)"),
+      scenario(
+        "3_5_handshake",
+        "9293-SYNSENT-5 S02 four segments open one connection, when SYNs cross (MUST-10)",
+      ),
     ],
   },
   {
@@ -20,7 +23,10 @@ export const STATE_FAULTS: readonly Fault[] = [
     replace:
       "transition(tcb, STATE_CLOSING, CAUSE_FIN); enterTimeWait(tcb, codes.CAUSE_ACK_OF_FIN);",
     finders: [
-      scenario("3_10_segment_arrives", "CLOSING drops a segment in silence, when it has no ACK"),
+      scenario(
+        "3_10_segment_arrives",
+        "9293-ACK-1 CLOSING drops a segment in silence, when it has no ACK",
+      ),
       seed(19),
     ],
   },
@@ -33,7 +39,7 @@ export const STATE_FAULTS: readonly Fault[] = [
     finders: [
       scenario(
         "3_6_closing",
-        "its tuple is free after 60 s and not before, when the user holds the handle",
+        "MUST-13 its tuple is free after 60 s and not before, when the user holds the handle",
       ),
     ],
   },
@@ -56,7 +62,7 @@ export const STATE_FAULTS: readonly Fault[] = [
     file: "as/tx/reply.ts",
     find: "control.challengeTokens--;",
     replace: "",
-    finders: [scenario("3_5_reset", "challenge ACKs are limited, when RSTs are many")],
+    finders: [scenario("3_5_reset", "5961-4 challenge ACKs are limited, when RSTs are many")],
   },
   {
     name: "RST answered",
@@ -64,7 +70,7 @@ export const STATE_FAULTS: readonly Fault[] = [
     file: "as/tx/reply.ts",
     find: "(seg.flags & TCP_RST) !== 0",
     replace: "false",
-    finders: [scenario("3_5_reset", "S40 RST is not answered, when nobody listens")],
+    finders: [scenario("3_5_reset", "9293-CLOSED-3 S40 RST is not answered, when nobody listens")],
   },
   {
     name: "ISN without its clock",

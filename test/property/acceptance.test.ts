@@ -28,7 +28,7 @@ describe("acceptance and its twin", () => {
     }
   });
 
-  test("isAcceptable() says the four cases of table 6", () => {
+  test("9293-ACCEPT-1 isAcceptable() says the four cases of table 6", () => {
     const nxt = CIRCLE - 2;
     expect(kernels.isAcceptable(nxt, 0, nxt, 0)).toBe(1);
     expect(kernels.isAcceptable(nxt - 1, 0, nxt, 0)).toBe(0);

@@ -34,7 +34,7 @@ function putAtEnd(span: Uint8Array): number {
 }
 
 describe("checksum and its twin", () => {
-  test("sum() agrees at every length, and reads nothing beyond it", () => {
+  test("MUST-2 sum() agrees at every length, and reads nothing beyond it", () => {
     withSeed(1071, (random) => {
       for (let bytes = 0; bytes <= MOST_BYTES; bytes++) {
         const span = randomBytes(random, bytes);

@@ -92,7 +92,7 @@ function randomText(random: TestRandom): number[] {
 }
 
 describe("option parser and its twin", () => {
-  test("agree on every kind and every length of three bytes, and on everything shorter", () => {
+  test("MUST-4 MUST-6 MUST-7 agree on every kind and every length of three bytes, and on everything shorter", () => {
     compare([]);
     for (let kind = 0; kind < 256; kind++) {
       compare([kind]);
@@ -124,7 +124,7 @@ describe("option parser and its twin", () => {
     expect(accepted).toBeLessThan(2 ** 24);
   });
 
-  test("agree on long strings of whole, broken and random options", () => {
+  test("MUST-64 agree on long strings of whole, broken and random options", () => {
     withSeed(7323, (random) => {
       for (let turn = 0; turn < 100_000; turn++) compare(randomText(random));
     });
@@ -136,7 +136,7 @@ describe("option parser and its twin", () => {
     compare([1, 1, 8, 10, 255, 254, 253, 252, 0, 0, 0]);
   });
 
-  test("what the writers write on a SYN is read back", () => {
+  test("MUST-69 MUST-68 what the writers write on a SYN is read back", () => {
     const at = segment + SEGMENT_SIZE;
     const scale = kernels.writeNop(
       kernels.writeTimestamps(

@@ -124,6 +124,30 @@ describe("parseIpv4() and its twin", () => {
     });
   });
 
+  test("MUST-50 skips options that it does not know, of any whole length", () => {
+    const known = [0x44, 4, 5, 0];
+    for (const options of [[222, 2, 1, 0], [0x1e, 4, 0, 1], [...known, 1, 222, 3, 9]]) {
+      const header = [
+        0x45 + options.length / 4,
+        0,
+        0,
+        20 + options.length,
+        0,
+        0,
+        64,
+        0,
+        64,
+        6,
+        0,
+        0,
+      ];
+      const packet = [...header, ...REMOTE, ...LOCAL, ...options];
+      repair(packet);
+      const found = kernels.parseIpv4(putAtEnd(packet), packet.length, segment);
+      expect(found, options.join(" ")).toBe(20 + options.length);
+    }
+  });
+
   test("takes what writeIpv4() writes, addresses mapped", () => {
     const at = segment + SEGMENT_SIZE;
     const [source, destination] = [REMOTE, LOCAL].map((bytes) =>
@@ -204,7 +228,7 @@ function setAddresses(): void {
 }
 
 describe("parseTcp()", () => {
-  test("takes what writeTcp() writes, and SEG.LEN counts SYN and FIN", () => {
+  test("MUST-2 takes what writeTcp() writes, and SEG.LEN counts SYN and FIN", () => {
     withSeed(9293, (random) => {
       for (let flags = 0; flags < 256; flags++) {
         setAddresses();
@@ -230,7 +254,7 @@ describe("parseTcp()", () => {
     });
   });
 
-  test("refuses every change of one bit, by checksum or by header", () => {
+  test("MUST-3 refuses every change of one bit, by checksum or by header", () => {
     withSeed(793, (random) => {
       setAddresses();
       const bytes = makeSegment(random, 16, 30);
@@ -258,7 +282,7 @@ describe("parseTcp()", () => {
     });
   });
 
-  test("refuses an option whose length can not be", () => {
+  test("MUST-7 refuses an option whose length can not be", () => {
     const bytes = [
       0,
       80,

@@ -1,8 +1,9 @@
 /** Duplicates are reported once, in the first block: RFC 2883 section 4; SACK's own rules: RFC 2018 section 4. */
 import { describe } from "vitest";
 import { DEFAULT_FEATURES } from "../../src/core/core_config.ts";
-import { FEATURE_DSACK } from "../../src/layout/layout.gen.ts";
-import { PLAIN_SYN, scenario } from "./dsl/scenario.ts";
+import { CONGESTION_NEW_RENO, FEATURE_DSACK } from "../../src/layout/layout.gen.ts";
+import { acked, segments } from "./dsl/lines.ts";
+import { NO_RACK, PLAIN_SYN, scenario } from "./dsl/scenario.ts";
 
 describe("RFC 2883 section 4: D-SACK of the receiver", () => {
   scenario("2883-1 a duplicate is reported once, when it lies below the ACK", (on) => {
@@ -38,5 +39,40 @@ describe("RFC 2883 section 4: D-SACK of the receiver", () => {
         +0   > . 1:1(0) ack 101 <>
       `);
     }
+  });
+});
+
+describe("RFC 2883 section 5, RFC 3708: D-SACK of the remote", () => {
+  const path = { ...NO_RACK, congestionControl: CONGESTION_NEW_RENO, rtoMs: 1000, win: 65_000 };
+
+  scenario(
+    "2883-3 the window comes back, when what was sent again is reported as duplicate",
+    (on) => {
+      on.established(path).script(`
+      +0 write 10000
+      ${segments(1, 10_001, true)}
+      ${acked("+.01", 1, "1001:4001")}
+      +0 > . 1:1001(1000) ack 1
+      +0 info ssthresh = 5000
+      ${acked("+.01", 4_001, "1:1001")}
+      +0 drops SPURIOUS_RECOVERIES = 1
+      +0 info cwnd = 10000
+      +0 nothing
+    `);
+    },
+  );
+
+  scenario("2883-3 a duplicate of what is not in flight is no news", (on) => {
+    on.established(path).script(`
+      +0  write 3000
+      ${segments(1, 3_001, true)}
+      ${acked("+.01", 1_001)}
+      ${acked("+.01", 1_001, "1:1001")}
+      ${acked("+.01", 1_001, "1:1001")}
+      ${acked("+.01", 1_001, "1:1001")}
+      ${acked("+.01", 1_001, "1:1001")}
+      +.5 nothing
+      +0  drops FAST_RETRANSMITS = 0
+    `);
   });
 });

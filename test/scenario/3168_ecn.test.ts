@@ -31,14 +31,17 @@ function withEcn(on: Fixtures): Session {
 }
 
 describe("RFC 3168 section 6.1.1: what SYNs agree on", () => {
-  scenario("3168-1 our SYN has ECE and CWR, and text is ECT when the SYN,ACK has ECE", (on) => {
-    withEcn(on).script(`
+  scenario(
+    "SHLD-8 3168-1 our SYN has ECE and CWR, and text is ECT when the SYN,ACK has ECE",
+    (on) => {
+      withEcn(on).script(`
       +0 write 1000
       +0 > [ect0] P. 1:1001(1000) ack 1
       +0 event OPENED
       +0 event WRITABLE
     `);
-  });
+    },
+  );
 
   scenario("3168-1 our SYN,ACK has ECE alone, when the SYN has both", (on) => {
     on.server(ACCEPTS).script(`

@@ -8,7 +8,7 @@ import { REACH, SYNCHRONIZED } from "./dsl/states.ts";
 
 describe("fifth: the ACK field", () => {
   scenario(
-    "an ACK is sent and the segment dropped, when it acknowledges what was never sent",
+    "9293-ACK-3 5961-3 an ACK is sent and the segment dropped, when it acknowledges what was never sent",
     (on) => {
       on.established().script(`
       +0 < P. 1:11(10) ack 2 win 20000
@@ -37,7 +37,7 @@ describe("fifth: the ACK field", () => {
   });
 
   scenario(
-    "a challenge ACK is sent, when the ACK is older than any window (RFC 5961 5.2)",
+    "5961-3 5961-5 MAY-12 a challenge ACK is sent, when the ACK is older than any window (RFC 5961 5.2)",
     (on) => {
       on.established().script(`
       +0 < P. 1:11(10) ack -70000 win 20000
@@ -51,7 +51,7 @@ describe("fifth: the ACK field", () => {
     },
   );
 
-  scenario("the window is not taken, when the ACK is older (SND.WL2)", (on) => {
+  scenario("9293-ACK-4 the window is not taken, when the ACK is older (SND.WL2)", (on) => {
     on.established().script(`
       +0   write 500
       +0   > P. 1:501(500) ack 1
@@ -62,7 +62,7 @@ describe("fifth: the ACK field", () => {
     `);
   });
 
-  scenario("the window is not taken, when the segment is older (SND.WL1)", (on) => {
+  scenario("9293-ACK-4 the window is not taken, when the segment is older (SND.WL1)", (on) => {
     on.established().script(`
       +0   < P. 1:101(100) ack 1 win 5000
       +.04 > . 1:1(0) ack 101
@@ -77,7 +77,7 @@ describe("fifth: the ACK field", () => {
   for (const state of SYNCHRONIZED) {
     const { script, rcvNxt, sndNxt } = REACH[state];
 
-    scenario(`${state} drops a segment in silence, when it has no ACK`, (on) => {
+    scenario(`9293-ACK-1 ${state} drops a segment in silence, when it has no ACK`, (on) => {
       on.established().script(script).script(`
         +0 < P ${rcvNxt}:${rcvNxt + 10}(10) win 20000
         +0 < F ${rcvNxt}:${rcvNxt}(0) win 20000
@@ -88,8 +88,10 @@ describe("fifth: the ACK field", () => {
       `);
     });
 
-    scenario(`${state} answers an ACK, when a segment is outside of the window`, (on) => {
-      on.established().script(script).script(`
+    scenario(
+      `9293-ACCEPT-2 ${state} answers an ACK, when a segment is outside of the window`,
+      (on) => {
+        on.established().script(script).script(`
         +0 < P. ${rcvNxt + 65_535}:${rcvNxt + 65_545}(10) ack 1 win 20000
         +0 > . ${sndNxt}:${sndNxt}(0) ack ${rcvNxt}
         +0 < P. ${rcvNxt - 10}:${rcvNxt}(10) ack 1 win 20000
@@ -98,7 +100,8 @@ describe("fifth: the ACK field", () => {
         +0 > . ${sndNxt}:${sndNxt}(0) ack ${rcvNxt}
         +0 state ${state}
       `);
-    });
+      },
+    );
   }
 });
 
@@ -114,7 +117,7 @@ describe("RFC 9293 section 3.9.2.3: addresses", () => {
     `);
   });
 
-  scenario("nothing is answered, when the source can not be one", (on) => {
+  scenario("MUST-63 nothing is answered, when the source can not be one", (on) => {
     on.server().script(`
       +0 listen
       +0 < 127.0.0.1:36000 > 8080 S 0:0(0) win 20000 <mss 1000>
@@ -128,7 +131,7 @@ describe("RFC 9293 section 3.9.2.3: addresses", () => {
 
 describe("first: the window", () => {
   scenario(
-    "what lies beyond the window is cut off, when a segment reaches across its edge",
+    "9293-ACCEPT-4 what lies beyond the window is cut off, when a segment reaches across its edge",
     (on) => {
       on.established({ receiveBufferInitial: 4096, receiveBufferMax: 4096 }).script(`
       +0 < . 1:1201(1200) ack 1 win 20000
@@ -174,7 +177,7 @@ describe("first: the window", () => {
     `);
   });
 
-  scenario("an ACK and a RST are heard, when our window is closed", (on) => {
+  scenario("MUST-66 9293-ACCEPT-3 an ACK and a RST are heard, when our window is closed", (on) => {
     on.established({ syn: PLAIN_SYN, receiveBufferInitial: 4096, receiveBufferMax: 4096 }).script(`
       +0 write 500
       +0 > P. 1:501(500) ack 1
@@ -231,7 +234,7 @@ describe("eighth: the FIN bit", () => {
 
 describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
   scenario(
-    "2018-2 5681-7 the ACK stays below a gap and jumps to the end, when the gap is filled",
+    "SHLD-31 MAY-13 2018-2 5681-7 the ACK stays below a gap and jumps to the end, when the gap is filled",
     (on) => {
       on.established().script(`
       +0   < P. 1:537(536) ack 1 win 20000
@@ -246,7 +249,7 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
     },
   );
 
-  scenario("segments 0 1 2 4 5 6 7 are kept, when 3 comes last", (on) => {
+  scenario("SHLD-31 segments 0 1 2 4 5 6 7 are kept, when 3 comes last", (on) => {
     on.established().script(`
       +0   < . 1:1001(1000) ack 1 win 20000
       +0   < . 1001:2001(1000) ack 1 win 20000
@@ -313,7 +316,7 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
     `);
   });
 
-  scenario("blocks ride on text, when there is a hole", (on) => {
+  scenario("2018-2 blocks ride on text, when there is a hole", (on) => {
     on.established().script(`
       +0 < . 2001:2501(500) ack 1 win 20000
       +0 > . 1:1(0) ack 1 <nop,nop,sack 2001:2501>
@@ -324,7 +327,7 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
     `);
   });
 
-  scenario("an exact duplicate is acknowledged at once, when it comes again", (on) => {
+  scenario("5681-7 an exact duplicate is acknowledged at once, when it comes again", (on) => {
     on.established().script(`
       +0   < P. 1:101(100) ack 1 win 20000
       +.04 > . 1:1(0) ack 101
@@ -334,7 +337,7 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
     `);
   });
 
-  scenario("only the new part is taken, when a segment overlaps", (on) => {
+  scenario("9293-ACCEPT-4 only the new part is taken, when a segment overlaps", (on) => {
     on.established().script(`
       +0   < P. 1:101(100) ack 1 win 20000
       +.04 > . 1:1(0) ack 101
@@ -358,8 +361,10 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
     `);
   });
 
-  scenario("PSH, URG and unknown options change nothing, when text carries them", (on) => {
-    on.established().script(`
+  scenario(
+    "MUST-5 MUST-6 PSH, URG and unknown options change nothing, when text carries them",
+    (on) => {
+      on.established().script(`
       +0   < PU. 1:11(10) ack 1 win 20000 urg 5
       +.04 > . 1:1(0) ack 11
       +0   < U. 11:21(10) ack 1 win 20000 urg 65535
@@ -370,7 +375,8 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
       +.04 > . 1:1(0) ack 41
       +0   read 40
     `);
-  });
+    },
+  );
 
   scenario("a segment is dropped, when an option's length can not be (MUST-7)", (on) => {
     on.established().script(`
@@ -385,7 +391,7 @@ describe("S50 RFC 9293 section 3.10.7.4: text in and out of order", () => {
 });
 
 describe("RFC 7323 section 5: PAWS", () => {
-  scenario("a segment is dropped and acknowledged, when its timestamp is old", (on) => {
+  scenario("7323-13 a segment is dropped and acknowledged, when its timestamp is old", (on) => {
     on.established({ syn: FULL_SYN }).script(`
       +0   < P. 1:11(10) ack 1 win 20000 <nop,nop,TS val 4999 ecr 0>
       +0   > . 1:1(0) ack 1 <nop,nop,TS val 0 ecr 5000>
@@ -396,9 +402,11 @@ describe("RFC 7323 section 5: PAWS", () => {
     `);
   });
 
-  scenario("the echo is of the segment that advanced the window, when ACKs are delayed", (on) => {
-    // RFC 7323 section 4.3: the earlier of two segments that one ACK covers.
-    on.established({ syn: FULL_SYN }).script(`
+  scenario(
+    "7323-11 the echo is of the segment that advanced the window, when ACKs are delayed",
+    (on) => {
+      // RFC 7323 section 4.3: the earlier of two segments that one ACK covers.
+      on.established({ syn: FULL_SYN }).script(`
       +.01 < . 1:1001(1000) ack 1 win 20000 <nop,nop,TS val 5010 ecr 0>
       +.01 < . 1001:2001(1000) ack 1 win 20000 <nop,nop,TS val 5020 ecr 0>
       +0   > . 1:1(0) ack 2001 <nop,nop,TS val 20 ecr 5010>
@@ -407,9 +415,10 @@ describe("RFC 7323 section 5: PAWS", () => {
       +.01 < . 2001:3001(1000) ack 1 win 20000 <nop,nop,TS val 5025 ecr 0>
       +0   > . 1:1(0) ack 4001 <nop,nop,TS val 40 ecr 5025>
     `);
-  });
+    },
+  );
 
-  scenario("timestamps wrap, when the peer's clock does", (on) => {
+  scenario("7323-13 timestamps wrap, when the peer's clock does", (on) => {
     on.established({ syn: "mss 1012,sackOK,TS val 0xfffffff0 ecr 0,nop,wscale 0" }).script(`
       +0   < P. 1:11(10) ack 1 win 20000 <nop,nop,TS val 5 ecr 0>
       +.04 > . 1:1(0) ack 11 <nop,nop,TS val 40 ecr 5>
@@ -419,8 +428,10 @@ describe("RFC 7323 section 5: PAWS", () => {
     `);
   });
 
-  scenario("an old timestamp is taken, when 24 days have passed in silence (section 5.5)", (on) => {
-    on.established({ syn: FULL_SYN }).script(`
+  scenario(
+    "7323-14 an old timestamp is taken, when 24 days have passed in silence (section 5.5)",
+    (on) => {
+      on.established({ syn: FULL_SYN }).script(`
       +2073000 < P. 1:11(10) ack 1 win 20000 <nop,nop,TS val 4999 ecr 0>
       +0       > . 1:1(0) ack 1
       +0       drops PAWS = 1
@@ -429,5 +440,6 @@ describe("RFC 7323 section 5: PAWS", () => {
       +.04     > . 1:1(0) ack 11
       +0       readable = 10
     `);
-  });
+    },
+  );
 });

@@ -40,19 +40,22 @@ describe("S05 RFC 9293 section 3.4.1: the ISN", () => {
     },
   );
 
-  scenario("it tells nothing of another tuple's, when both open at one time (SHLD-1)", (on) => {
-    const session = on.client();
-    const seen = new Set<number>();
-    for (let port = 40_000; port < 40_008; port++) {
-      seen.add(issNow(beside(session, port, 8080)));
-      seen.add(issNow(beside(session, 36_000, port)));
-    }
-    const sorted = [...seen].sort((a, b) => a - b);
-    expect(sorted).toHaveLength(16);
-    // Neighbouring ports would be near each other if the hash were no hash.
-    const gaps = sorted.slice(1).map((iss, i) => iss - (sorted[i] ?? 0));
-    expect(Math.max(...gaps)).toBeGreaterThan(0x0400_0000);
-  });
+  scenario(
+    "MUST-9 6528-1 6528-2 it tells nothing of another tuple's, when both open at one time (SHLD-1)",
+    (on) => {
+      const session = on.client();
+      const seen = new Set<number>();
+      for (let port = 40_000; port < 40_008; port++) {
+        seen.add(issNow(beside(session, port, 8080)));
+        seen.add(issNow(beside(session, 36_000, port)));
+      }
+      const sorted = [...seen].sort((a, b) => a - b);
+      expect(sorted).toHaveLength(16);
+      // Neighbouring ports would be near each other if the hash were no hash.
+      const gaps = sorted.slice(1).map((iss, i) => iss - (sorted[i] ?? 0));
+      expect(Math.max(...gaps)).toBeGreaterThan(0x0400_0000);
+    },
+  );
 
   scenario(
     "it lies just below 2^32 in the worlds that are named so, and the peer's in all",

@@ -6,7 +6,7 @@ import { describe } from "vitest";
 import { PLAIN_SYN, scenario } from "./dsl/scenario.ts";
 
 describe("RFC 9293 section 3.5: three segments", () => {
-  scenario("S01 connect() opens, when SYN,ACK comes", (on) => {
+  scenario("9293-SYNSENT-4 S01 connect() opens, when SYN,ACK comes", (on) => {
     on.client().script(`
       +0  connect
       +0  state SYN-SENT
@@ -22,7 +22,7 @@ describe("RFC 9293 section 3.5: three segments", () => {
     `);
   });
 
-  scenario("S01 listen() opens, when SYN and then its ACK come", (on) => {
+  scenario("9293-LISTEN-3 S01 listen() opens, when SYN and then its ACK come", (on) => {
     on.server().script(`
       +0  listen
       +0  < S 0:0(0) win 20000 <mss 1460,sackOK,TS val 700 ecr 0,nop,wscale 7>
@@ -89,9 +89,11 @@ describe("RFC 9293 section 3.5: three segments", () => {
     `);
   });
 
-  scenario("S03 SYN-RECEIVED returns to LISTEN, when the real SYN comes before the RST", (on) => {
-    // Section 3.10.7.4, fourth: "If the connection was initiated with a passive OPEN, then return to LISTEN".
-    on.server().script(`
+  scenario(
+    "MUST-11 9293-RST-1 S03 SYN-RECEIVED returns to LISTEN, when the real SYN comes before the RST",
+    (on) => {
+      // Section 3.10.7.4, fourth: "If the connection was initiated with a passive OPEN, then return to LISTEN".
+      on.server().script(`
       +0  listen
       +0  < S -10:-10(0) win 20000 <mss 1000>
       +0  > S. 0:0(0) ack -9
@@ -106,12 +108,15 @@ describe("RFC 9293 section 3.5: three segments", () => {
       +.1 < . 1:1(0) ack 1 win 20000
       +0  accept
     `);
-  });
+    },
+  );
 });
 
 describe("RFC 9293 section 3.5, figure 7: simultaneous open", () => {
-  scenario("S02 four segments open one connection, when SYNs cross (MUST-10)", (on) => {
-    on.client().script(`
+  scenario(
+    "9293-SYNSENT-5 S02 four segments open one connection, when SYNs cross (MUST-10)",
+    (on) => {
+      on.client().script(`
       +0   connect
       +0   > S 0:0(0) win 65535 <mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 5>
       +.01 < S 0:0(0) win 20000 <mss 1000,nop,nop,sackOK>
@@ -128,7 +133,8 @@ describe("RFC 9293 section 3.5, figure 7: simultaneous open", () => {
       +.04 > . 11:11(0) ack 11
       +500 nothing
     `);
-  });
+    },
+  );
 
   scenario("S02 the initial window is not cut, because nothing was lost", (on) => {
     on.client().script(`
@@ -172,8 +178,10 @@ describe("RFC 9293 section 3.5, figure 7: simultaneous open", () => {
 });
 
 describe("RFC 7323 and RFC 2018: what SYNs negotiate", () => {
-  scenario("S09 windows are not scaled, when the peer's SYN,ACK has no window scale", (on) => {
-    on.client().script(`
+  scenario(
+    "7323-2 S09 windows are not scaled, when the peer's SYN,ACK has no window scale",
+    (on) => {
+      on.client().script(`
       +0 connect
       +0 > S 0:0(0)
       +0 < S. 0:0(0) ack 1 win 20000 <mss 1000>
@@ -182,10 +190,13 @@ describe("RFC 7323 and RFC 2018: what SYNs negotiate", () => {
       +0 < . 1:1(0) ack 1 win 300
       +0 info sndWnd = 300
     `);
-  });
+    },
+  );
 
-  scenario("S09 only later windows are scaled, when both SYNs have a window scale", (on) => {
-    on.client().script(`
+  scenario(
+    "7323-2 7323-3 S09 only later windows are scaled, when both SYNs have a window scale",
+    (on) => {
+      on.client().script(`
       +0 connect
       +0 > S 0:0(0) win 65535
       +0 < S. 0:0(0) ack 1 win 20000 <mss 1000,nop,wscale 2>
@@ -194,16 +205,17 @@ describe("RFC 7323 and RFC 2018: what SYNs negotiate", () => {
       +0 < . 1:1(0) ack 1 win 20000
       +0 info sndWnd = 80000
     `);
-  });
+    },
+  );
 
-  scenario("S09 a shift of 14 is used, when the peer's is larger (section 2.3)", (on) => {
+  scenario("7323-4 S09 a shift of 14 is used, when the peer's is larger (section 2.3)", (on) => {
     on.established({ syn: "mss 1000,nop,wscale 15" }).script(`
       +0 < . 1:1(0) ack 1 win 2
       +0 info sndWnd = 32768
     `);
   });
 
-  scenario("S09 SYN,ACK has no window scale, when the SYN has none", (on) => {
+  scenario("7323-1 S09 SYN,ACK has no window scale, when the SYN has none", (on) => {
     on.server().script(`
       +0 listen
       +0 < S 0:0(0) win 20000 <mss 1000,sackOK,TS val 5 ecr 0>
@@ -211,7 +223,7 @@ describe("RFC 7323 and RFC 2018: what SYNs negotiate", () => {
     `);
   });
 
-  scenario("S10 segments have no timestamps, when the SYN had none", (on) => {
+  scenario("7323-8 2018-7 S10 segments have no timestamps, when the SYN had none", (on) => {
     on.passive({ syn: PLAIN_SYN }).script(`
       +0   write 5
       +0   > P. 1:6(5) ack 1 <>
@@ -254,8 +266,10 @@ describe("RFC 7323 and RFC 2018: what SYNs negotiate", () => {
 });
 
 describe("RFC 6298 section 5.5: SYN again", () => {
-  scenario("S06 SYN is repeated with backoff up to 60 s, when nobody answers", (on) => {
-    on.client().script(`
+  scenario(
+    "6298-5 MUST-22 MUST-23 6298-1 6298-11 S06 SYN is repeated with backoff up to 60 s, when nobody answers",
+    (on) => {
+      on.client().script(`
       +0       connect
       +0       > S 0:0(0) <mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 5>
       +.999    nothing
@@ -282,7 +296,8 @@ describe("RFC 6298 section 5.5: SYN again", () => {
       +0       close
       +0       state GONE
     `);
-  });
+    },
+  );
 
   scenario("S06 connect() fails after the user's time, when that is set", (on) => {
     on.client().script(`

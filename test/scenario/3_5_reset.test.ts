@@ -4,7 +4,7 @@ import { FULL_SYN, scenario } from "./dsl/scenario.ts";
 import { REACH, SYNCHRONIZED } from "./dsl/states.ts";
 
 describe("RFC 9293 section 3.10.7.1: nobody listens", () => {
-  scenario("S07 RST acknowledges the SYN, when nobody listens", (on) => {
+  scenario("9293-CLOSED-1 S07 RST acknowledges the SYN, when nobody listens", (on) => {
     on.server().script(`
       +0 < S 0:0(0) win 1000 <mss 1000>
       +0 > R. 0:0(0) ack 1 win 0 <>
@@ -16,16 +16,19 @@ describe("RFC 9293 section 3.10.7.1: nobody listens", () => {
     `);
   });
 
-  scenario("S21 RST has the number that was acknowledged, when nobody listens", (on) => {
-    on.server().script(`
+  scenario(
+    "9293-CLOSED-2 S21 RST has the number that was acknowledged, when nobody listens",
+    (on) => {
+      on.server().script(`
       +0 < P. 1:101(100) ack 77 win 1000
       +0 > R 77:77(0) win 0 <>
       +0 < S. 0:0(0) ack 4294967295 win 1000 <mss 1000>
       +0 > R 4294967295:4294967295(0) win 0 <>
     `);
-  });
+    },
+  );
 
-  scenario("S40 RST is not answered, when nobody listens", (on) => {
+  scenario("9293-CLOSED-3 S40 RST is not answered, when nobody listens", (on) => {
     on.server().script(`
       +0 < R 1:1(0) win 0
       +0 < R. 1:1(0) ack 1 win 0
@@ -48,7 +51,7 @@ describe("RFC 9293 section 3.10.7.1: nobody listens", () => {
     `);
   });
 
-  scenario("a segment with a wrong checksum is silence and a counter (S58)", (on) => {
+  scenario("MUST-3 a segment with a wrong checksum is silence and a counter (S58)", (on) => {
     on.established().script(`
       +0 < P. 1:101(100) ack 1 win 20000 badsum
       +9 nothing
@@ -59,8 +62,10 @@ describe("RFC 9293 section 3.10.7.1: nobody listens", () => {
 });
 
 describe("RFC 9293 section 3.10.7.3: SYN-SENT", () => {
-  scenario("S07 connect() is refused at once, when RST acknowledges our SYN", (on) => {
-    on.client().script(`
+  scenario(
+    "9293-SYNSENT-2 S07 connect() is refused at once, when RST acknowledges our SYN",
+    (on) => {
+      on.client().script(`
       +0  connect
       +0  > S 0:0(0)
       +.1 < R. 0:0(0) ack 1 win 0
@@ -69,9 +74,10 @@ describe("RFC 9293 section 3.10.7.3: SYN-SENT", () => {
       +0  quiet OPENED
       +9  nothing
     `);
-  });
+    },
+  );
 
-  scenario("RST is ignored, when it does not acknowledge our SYN", (on) => {
+  scenario("9293-SYNSENT-3 RST is ignored, when it does not acknowledge our SYN", (on) => {
     on.client().script(`
       +0 connect
       +0 > S 0:0(0)
@@ -83,7 +89,7 @@ describe("RFC 9293 section 3.10.7.3: SYN-SENT", () => {
     `);
   });
 
-  scenario("RST answers an ACK of something else, when we are in SYN-SENT", (on) => {
+  scenario("9293-SYNSENT-1 RST answers an ACK of something else, when we are in SYN-SENT", (on) => {
     on.client().script(`
       +0 connect
       +0 > S 0:0(0)
@@ -134,7 +140,7 @@ describe("RFC 9293 section 3.5.1: half-open connections", () => {
     `);
   });
 
-  scenario("S21 the writer learns of it, when RST answers its text", (on) => {
+  scenario("MUST-12 S21 the writer learns of it, when RST answers its text", (on) => {
     on.established().script(`
       +0  write 100
       +0  > P. 1:101(100) ack 1
@@ -147,8 +153,10 @@ describe("RFC 9293 section 3.5.1: half-open connections", () => {
     `);
   });
 
-  scenario("S22 a delayed duplicate SYN draws one ACK and changes nothing (RFC 5961 4.2)", (on) => {
-    on.established().script(`
+  scenario(
+    "5961-2 S22 a delayed duplicate SYN draws one ACK and changes nothing (RFC 5961 4.2)",
+    (on) => {
+      on.established().script(`
       +0 < S 0:0(0) win 100 <mss 500>
       +0 > . 1:1(0) ack 1 win 65535 <>
       +0 < S 1:1(0) win 100 <mss 500>
@@ -161,12 +169,15 @@ describe("RFC 9293 section 3.5.1: half-open connections", () => {
       +0 info mss = 1000
       +0 info sndWnd = 20000
     `);
-  });
+    },
+  );
 });
 
 describe("S23 RFC 9293 section 3.10.7.4, second: RST", () => {
-  scenario("SYN-RECEIVED returns to LISTEN, when a passive open is reset", (on) => {
-    on.server().script(`
+  scenario(
+    "MUST-11 9293-RST-1 SYN-RECEIVED returns to LISTEN, when a passive open is reset",
+    (on) => {
+      on.server().script(`
       +0 listen backlog 1
       +0 < S 0:0(0) win 20000 <mss 1000>
       +0 > S. 0:0(0) ack 1
@@ -177,9 +188,10 @@ describe("S23 RFC 9293 section 3.10.7.4, second: RST", () => {
       +0 < S 0:0(0) win 20000 <mss 1000>
       +0 > S. 0:0(0) ack 1
     `);
-  });
+    },
+  );
 
-  scenario("SYN-RECEIVED is refused, when an active open is reset", (on) => {
+  scenario("MUST-11 9293-RST-2 SYN-RECEIVED is refused, when an active open is reset", (on) => {
     on.client().script(`
       +0 connect
       +0 > S 0:0(0)
@@ -192,7 +204,7 @@ describe("S23 RFC 9293 section 3.10.7.4, second: RST", () => {
     `);
   });
 
-  scenario("SYN-RECEIVED answers RST, when the ACK is not of our SYN", (on) => {
+  scenario("9293-ACK-2 SYN-RECEIVED answers RST, when the ACK is not of our SYN", (on) => {
     on.server().script(`
       +0 listen
       +0 < S 0:0(0) win 20000 <mss 1000>
@@ -212,7 +224,7 @@ describe("S23 RFC 9293 section 3.10.7.4, second: RST", () => {
     const reason = ["CLOSING", "LAST-ACK"].includes(state) ? "NORMAL" : "RESET";
     const mark = `${sndNxt}:${sndNxt}(0) ack ${rcvNxt}`;
 
-    scenario(`${state} ends, when RST is exactly at RCV.NXT`, (on) => {
+    scenario(`9293-RST-3 9293-RST-4 5961-1 ${state} ends, when RST is exactly at RCV.NXT`, (on) => {
       on.established().script(script).script(`
         +0 < R ${rcvNxt}:${rcvNxt}(0) win 0
         +0 nothing
@@ -222,8 +234,10 @@ describe("S23 RFC 9293 section 3.10.7.4, second: RST", () => {
       `);
     });
 
-    scenario(`${state} answers a challenge ACK, when RST is elsewhere in the window`, (on) => {
-      on.established().script(script).script(`
+    scenario(
+      `5961-1 ${state} answers a challenge ACK, when RST is elsewhere in the window`,
+      (on) => {
+        on.established().script(script).script(`
         +0 < R ${rcvNxt + 1}:${rcvNxt + 1}(0) win 0
         +0 > . ${mark}
         +0 < R ${rcvNxt + 65_000}:${rcvNxt + 65_000}(0) win 0
@@ -231,9 +245,10 @@ describe("S23 RFC 9293 section 3.10.7.4, second: RST", () => {
         +0 state ${state}
         +0 drops CHALLENGE_ACKS = 2
       `);
-    });
+      },
+    );
 
-    scenario(`${state} is silent, when RST is outside of the window`, (on) => {
+    scenario(`5961-1 ${state} is silent, when RST is outside of the window`, (on) => {
       on.established().script(script).script(`
         +0 < R ${rcvNxt - 1}:${rcvNxt - 1}(0) win 0
         +0 < R ${rcvNxt + 65_536}:${rcvNxt + 65_536}(0) win 0
@@ -251,7 +266,7 @@ describe("S23 RFC 9293 section 3.10.7.4, second: RST", () => {
       `);
     });
 
-    scenario(`${state} answers a challenge ACK, when SYN is in the window`, (on) => {
+    scenario(`5961-2 ${state} answers a challenge ACK, when SYN is in the window`, (on) => {
       on.established().script(script).script(`
         +0 < S ${rcvNxt + 50}:${rcvNxt + 50}(0) win 5000 <mss 1000>
         +0 > . ${mark}
@@ -260,16 +275,19 @@ describe("S23 RFC 9293 section 3.10.7.4, second: RST", () => {
     });
   }
 
-  scenario("an old timestamp does not matter, when the segment is RST (RFC 7323 5.2)", (on) => {
-    on.established({ syn: FULL_SYN }).script(`
+  scenario(
+    "7323-13 an old timestamp does not matter, when the segment is RST (RFC 7323 5.2)",
+    (on) => {
+      on.established({ syn: FULL_SYN }).script(`
       +0 < R 1:1(0) win 0 <nop,nop,TS val 1 ecr 0>
       +0 event CLOSED RESET
     `);
-  });
+    },
+  );
 });
 
 describe("RFC 5961 section 10: limits", () => {
-  scenario("challenge ACKs are limited, when RSTs are many", (on) => {
+  scenario("5961-4 challenge ACKs are limited, when RSTs are many", (on) => {
     on.established({ challengeAcksPerSecond: 1 }).script(`
       +1 < R 5:5(0) win 0
       +0 > . 1:1(0) ack 1

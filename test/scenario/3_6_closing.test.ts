@@ -17,7 +17,7 @@ const HOLDERS: readonly (readonly [who: string, begin: (on: Fixtures) => Session
     `)],
 ];
 
-/** A listener's connection in TIME-WAIT, let go; the listener still listens. */
+/** A listener's connection in TIME-WAIT, let go. */
 function listening(on: Fixtures, syn?: string): Session {
   const stamps = syn === undefined ? "" : "<nop,nop,TS val 5000 ecr 0>";
   return on.passive(syn === undefined ? {} : { syn }).script(`
@@ -30,8 +30,10 @@ function listening(on: Fixtures, syn?: string): Session {
 }
 
 describe("RFC 9293 section 3.6, figure 12: normal close", () => {
-  scenario("S30 we go FIN-WAIT-1, FIN-WAIT-2, TIME-WAIT, when we close first", (on) => {
-    on.established().script(`
+  scenario(
+    "9293-FIN-2 9293-FIN-3 S30 we go FIN-WAIT-1, FIN-WAIT-2, TIME-WAIT, when we close first",
+    (on) => {
+      on.established().script(`
       +0  closeWrite
       +0  > F. 1:1(0) ack 1
       +0  state FIN-WAIT-1
@@ -48,9 +50,10 @@ describe("RFC 9293 section 3.6, figure 12: normal close", () => {
       +0  close
       +0  state GONE
     `);
-  });
+    },
+  );
 
-  scenario("S30 we go CLOSE-WAIT, LAST-ACK, CLOSED, when the peer closes first", (on) => {
+  scenario("9293-FIN-1 S30 CLOSE-WAIT, LAST-ACK, CLOSED, when the peer closes first", (on) => {
     on.established().script(`
       +0  < F. 1:1(0) ack 1 win 20000
       +0  > . 1:1(0) ack 2
@@ -67,8 +70,10 @@ describe("RFC 9293 section 3.6, figure 12: normal close", () => {
     `);
   });
 
-  scenario("S30 three segments are enough, when the peer's FIN acknowledges ours", (on) => {
-    on.established().script(`
+  scenario(
+    "9293-FIN-2 S30 three segments are enough, when the peer's FIN acknowledges ours",
+    (on) => {
+      on.established().script(`
       +0  closeWrite
       +0  > F. 1:1(0) ack 1
       +.1 < F. 1:1(0) ack 2 win 20000
@@ -76,7 +81,8 @@ describe("RFC 9293 section 3.6, figure 12: normal close", () => {
       +0  state TIME-WAIT
       +0  event CLOSED NORMAL
     `);
-  });
+    },
+  );
 
   scenario("S30 FIN rides on the last text, when both wait", (on) => {
     on.established().script(`
@@ -104,7 +110,7 @@ describe("RFC 9293 section 3.6, figure 12: normal close", () => {
     },
   );
 
-  scenario("FIN waits for the window, when text is queued before it", (on) => {
+  scenario("9293-CALL-1 FIN waits for the window, when text is queued before it", (on) => {
     on.established({ win: 1500 }).script(`
       +0  write 2500
       +0  > . 1:1001(1000) ack 1
@@ -189,7 +195,7 @@ describe("RFC 9293 section 3.6, figure 12: normal close", () => {
     `);
   });
 
-  scenario("FIN is taken, when it comes with the ACK that ends the handshake", (on) => {
+  scenario("9293-FIN-1 FIN is taken, when it comes with the ACK that ends the handshake", (on) => {
     on.server().script(`
       +0 listen
       +0 < S 0:0(0) win 20000 <mss 1000>
@@ -204,7 +210,7 @@ describe("RFC 9293 section 3.6, figure 12: normal close", () => {
     `);
   });
 
-  scenario("FIN is held until the text before it is here", (on) => {
+  scenario("9293-FIN-6 FIN is held until the text before it is here", (on) => {
     on.established().script(`
       +0   < F. 101:101(0) ack 1 win 20000
       +0   > . 1:1(0) ack 1
@@ -228,7 +234,7 @@ describe("RFC 9293 section 3.6, figure 12: normal close", () => {
 });
 
 describe("RFC 9293 section 3.6, figure 13: simultaneous close", () => {
-  scenario("S31 we go FIN-WAIT-1, CLOSING, TIME-WAIT, when FINs cross", (on) => {
+  scenario("9293-FIN-2 S31 we go FIN-WAIT-1, CLOSING, TIME-WAIT, when FINs cross", (on) => {
     on.established({ rtoMs: 1000 }).script(`
       +0  closeWrite
       +0  > F. 1:1(0) ack 1
@@ -269,7 +275,7 @@ describe("RFC 9293 section 3.6, figure 13: simultaneous close", () => {
 });
 
 describe("RFC 9293 section 3.6.1 (SHLD-3): nothing is lost in silence", () => {
-  scenario("RST answers new text, when the connection was let go", (on) => {
+  scenario("MAY-1 RST answers new text, when the connection was let go", (on) => {
     on.established().script(`
       +0 close
       +0 > F. 1:1(0) ack 1
@@ -315,7 +321,7 @@ describe("RFC 9293 section 3.6.1 (SHLD-3): nothing is lost in silence", () => {
 
 describe("S36 2 MSL", () => {
   for (const [who, begin] of HOLDERS) {
-    scenario(`its tuple is free after 60 s and not before, when ${who}`, (on) => {
+    scenario(`MUST-13 its tuple is free after 60 s and not before, when ${who}`, (on) => {
       const session = begin(on);
       // Only records refuse as TIME_WAIT; a TCB is in use.
       const refusal = session.state === "GONE" ? "TIME_WAIT" : "IN_USE";
@@ -328,7 +334,7 @@ describe("S36 2 MSL", () => {
       `);
     });
 
-    scenario(`a repeated FIN is acknowledged and starts it anew, when ${who}`, (on) => {
+    scenario(`9293-FIN-4 a repeated FIN is acknowledged and starts it anew, when ${who}`, (on) => {
       const session = begin(on).script(`
         +30 < F. 1:1(0) ack 2 win 20000
         +0  > . 2:2(0) ack 2
@@ -357,7 +363,7 @@ describe("S36 2 MSL", () => {
       session.finish();
     });
 
-    scenario(`a RST does not end it, when ${who} (RFC 1337)`, (on) => {
+    scenario(`1337-1 a RST does not end it, when ${who} (RFC 1337)`, (on) => {
       const session = begin(on);
       const state = session.state;
       session.script(`
@@ -423,7 +429,7 @@ describe("S36 2 MSL", () => {
 });
 
 describe("S38 a new SYN (RFC 9293 MAY-2, RFC 6191)", () => {
-  scenario("it opens anew beyond the old numbers, when its ISN is later", (on) => {
+  scenario("6191-2 it opens anew beyond the old numbers, when its ISN is later", (on) => {
     const session = listening(on);
     const before = session.iss;
     session.script(`
@@ -439,7 +445,7 @@ describe("S38 a new SYN (RFC 9293 MAY-2, RFC 6191)", () => {
     expect(ahead).toBeLessThan(0x8000_0000);
   });
 
-  scenario("it is refused by an ACK, when its ISN is not later", (on) => {
+  scenario("6191-2 it is refused by an ACK, when its ISN is not later", (on) => {
     listening(on).script(`
       +1 < S 2:2(0) win 20000 <mss 1000>
       +0 > . 2:2(0) ack 2
@@ -450,7 +456,7 @@ describe("S38 a new SYN (RFC 9293 MAY-2, RFC 6191)", () => {
     `);
   });
 
-  scenario("it opens anew, when its ISN is earlier but its timestamp later", (on) => {
+  scenario("SHLD-4 6191-1 it opens anew, when its ISN is earlier but its timestamp later", (on) => {
     listening(on, FULL_SYN).script(`
       +1 reopen -100000
       +0 < S 0:0(0) win 20000 <mss 1000,sackOK,TS val 5001 ecr 0,nop,wscale 0>
@@ -459,7 +465,7 @@ describe("S38 a new SYN (RFC 9293 MAY-2, RFC 6191)", () => {
     `);
   });
 
-  scenario("it is refused by an ACK, when its timestamp is earlier", (on) => {
+  scenario("6191-1 7323-13 it is refused by an ACK, when its timestamp is earlier", (on) => {
     listening(on, FULL_SYN).script(`
       +1 < S 100000:100000(0) win 20000 <mss 1000,sackOK,TS val 4999 ecr 0,nop,wscale 0>
       +0 > . 2:2(0) ack 2

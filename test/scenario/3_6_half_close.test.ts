@@ -115,7 +115,7 @@ describe("S39 FIN-WAIT-2 after a full close", () => {
 });
 
 describe("S40 RFC 9293 section 3.10.5: ABORT", () => {
-  scenario("RST is sent and queued text dropped, when the connection is open", (on) => {
+  scenario("9293-CALL-2 RST is sent and queued text dropped, when the connection is open", (on) => {
     on.established({ win: 1000 }).script(`
       +0  write 3000
       +0  > . 1:1001(1000) ack 1
@@ -129,7 +129,7 @@ describe("S40 RFC 9293 section 3.10.5: ABORT", () => {
 
   for (const state of ["ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT"] as const) {
     const { script, rcvNxt, sndNxt } = REACH[state];
-    scenario(`RST is sent, when the state is ${state}`, (on) => {
+    scenario(`9293-CALL-2 RST is sent, when the state is ${state}`, (on) => {
       on.established().script(script).script(`
         +0   abort
         +0   > R. ${sndNxt}:${sndNxt}(0) ack ${rcvNxt}
@@ -150,7 +150,7 @@ describe("S40 RFC 9293 section 3.10.5: ABORT", () => {
     });
   }
 
-  scenario("RST is sent, when the state is SYN-RECEIVED", (on) => {
+  scenario("9293-CALL-2 RST is sent, when the state is SYN-RECEIVED", (on) => {
     on.client().script(`
       +0 connect
       +0 > S 0:0(0)

@@ -3,7 +3,7 @@ import { describe } from "vitest";
 import { scenario } from "./dsl/scenario.ts";
 
 describe("S53 RFC 9293 section 3.8.6.3: delayed ACKs", () => {
-  scenario("the ACK waits exactly 40 ms, when one segment came", (on) => {
+  scenario("MUST-40 SHLD-18 the ACK waits exactly 40 ms, when one segment came", (on) => {
     on.established().script(`
       +0    < P. 1:101(100) ack 1 win 20000
       +.039 nothing
@@ -12,7 +12,7 @@ describe("S53 RFC 9293 section 3.8.6.3: delayed ACKs", () => {
     `);
   });
 
-  scenario("the ACK goes at once, when a second segment came", (on) => {
+  scenario("SHLD-19 the ACK goes at once, when a second segment came", (on) => {
     on.established().script(`
       +0   < . 1:1001(1000) ack 1 win 20000
       +.03 < . 1001:2001(1000) ack 1 win 20000
@@ -61,8 +61,10 @@ describe("S53 RFC 9293 section 3.8.6.3: delayed ACKs", () => {
     `);
   });
 
-  scenario("SYN, text and FIN are processed, when one batch holds the whole conversation", (on) => {
-    on.server().script(`
+  scenario(
+    "MUST-59 SYN, text and FIN are processed, when one batch holds the whole conversation",
+    (on) => {
+      on.server().script(`
       +0 listen
       +0 < S 0:0(0) win 20000 <mss 1000>
       +0 > S. 0:0(0) ack 1
@@ -77,5 +79,6 @@ describe("S53 RFC 9293 section 3.8.6.3: delayed ACKs", () => {
       +0 event END
       +0 read 200 = 100
     `);
-  });
+    },
+  );
 });

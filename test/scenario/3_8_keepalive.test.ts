@@ -106,7 +106,7 @@ describe("RFC 9293 section 3.8.4: keepalives", () => {
     `);
   });
 
-  scenario("it stops, when it is switched off", (on) => {
+  scenario("MAY-5 it stops, when it is switched off", (on) => {
     on.established().script(`
       ${KEEP}
       +10 > . 0:0(0) ack 1

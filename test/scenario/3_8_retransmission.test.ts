@@ -8,7 +8,7 @@ const RENO = { congestionControl: CONGESTION_NEW_RENO };
 
 describe("S58 RFC 6298 section 5: timeout", () => {
   scenario(
-    "6298-5 6298-11 text is sent again with backoff and given up after R2, when nobody answers",
+    "MUST-19 MUST-20 SHLD-11 6298-10 6298-5 6298-11 text is sent again with backoff and given up after R2, when nobody answers",
     (on) => {
       on.established({ rtoMs: 1000 }).script(`
       +0      write 5
@@ -67,7 +67,7 @@ describe("S58 RFC 6298 section 5: timeout", () => {
   });
 
   scenario(
-    "6298-6 the backoff stays until a new sample, when the ACK is of a repetition (Karn)",
+    "MUST-18 6298-6 the backoff stays until a new sample, when the ACK is of a repetition (Karn)",
     (on) => {
       on.established({ rtoMs: 1000 }).script(`
       +0     write 5
@@ -90,7 +90,7 @@ describe("S58 RFC 6298 section 5: timeout", () => {
     },
   );
 
-  scenario("the backoff ends at once, when the repetition's timestamp comes back", (on) => {
+  scenario("MUST-18 the backoff ends at once, when the repetition's timestamp comes back", (on) => {
     on.established({ rtoMs: 1000, syn: FULL_SYN }).script(`
       +0    write 5
       +0    > P. 1:6(5) ack 1 <nop,nop,TS val 0 ecr 5000>
@@ -100,6 +100,18 @@ describe("S58 RFC 6298 section 5: timeout", () => {
       +0    > P. 6:11(5) ack 1
       +.999 nothing
       +.001 > P. 6:11(5) ack 1
+    `);
+  });
+
+  scenario("7323-12 an echo is no sample, when its ACK acknowledges nothing new", (on) => {
+    on.established({ rtt: 0.08, syn: FULL_SYN }).script(`
+      +0   info srttMs = 80
+      +0   write 5
+      +0   > P. 1:6(5) ack 1 <nop,nop,TS val 80 ecr 5000>
+      +.08 < . 1:1(0) ack 1 win 20000 <nop,nop,TS val 5300 ecr 0>
+      +0   info srttMs = 80
+      +.08 < . 1:1(0) ack 6 win 20000 <nop,nop,TS val 5400 ecr 80>
+      +0   info srttMs = 90
     `);
   });
 
@@ -119,7 +131,7 @@ describe("S58 RFC 6298 section 5: timeout", () => {
 });
 
 describe("RFC 6298 section 2: the value", () => {
-  scenario("6298-2 RTO is SRTT + 4 RTTVAR, when the handshake took 300 ms (2.2)", (on) => {
+  scenario("MUST-18 6298-2 RTO is SRTT + 4 RTTVAR, when the handshake took 300 ms (2.2)", (on) => {
     on.established({ rtt: 0.3 }).script(`
       +0    write 5
       +0    > P. 1:6(5) ack 1
@@ -201,7 +213,7 @@ describe("time that did not run", () => {
     `);
   });
 
-  scenario("the timestamp clock goes on, when the machine slept", (on) => {
+  scenario("7323-15 the timestamp clock goes on, when the machine slept", (on) => {
     on.established({ syn: FULL_SYN }).script(`
       +0 suspended 100
       +0 write 5

@@ -24,8 +24,10 @@ describe("S51 the window follows the buffer", () => {
     },
   );
 
-  scenario("S55 it opens by a segment at least, when the user reads byte by byte (Clark)", (on) => {
-    on.established(SMALL).script(`
+  scenario(
+    "MUST-39 S55 it opens by a segment at least, when the user reads byte by byte (Clark)",
+    (on) => {
+      on.established(SMALL).script(`
       +0 < . 1:2049(2048) ack 1 win 20000
       +0 < . 2049:4097(2048) ack 1 win 20000
       +0 > . 1:1(0) ack 4097 win 0
@@ -37,7 +39,8 @@ describe("S51 the window follows the buffer", () => {
       +0 read 1
       +9 nothing
     `);
-  });
+    },
+  );
 
   scenario("its right edge never moves left, when the buffer option shrinks (SHLD-14)", (on) => {
     on.established().script(`
@@ -49,8 +52,10 @@ describe("S51 the window follows the buffer", () => {
     `);
   });
 
-  scenario("a probe is answered at once with the closed window, when the peer probes", (on) => {
-    on.established(SMALL).script(`
+  scenario(
+    "MAY-8 a probe is answered at once with the closed window, when the peer probes",
+    (on) => {
+      on.established(SMALL).script(`
       +0 < . 1:2049(2048) ack 1 win 20000
       +0 < . 2049:4097(2048) ack 1 win 20000
       +0 > . 1:1(0) ack 4097 win 0
@@ -61,7 +66,8 @@ describe("S51 the window follows the buffer", () => {
       +0 read 4096
       +0 > . 1:1(0) ack 4097 win 4096
     `);
-  });
+    },
+  );
 });
 
 describe("we heed the peer's window", () => {
@@ -79,8 +85,10 @@ describe("we heed the peer's window", () => {
     `);
   });
 
-  scenario("nothing is lost, when the window shrinks over what is in flight (MUST-34)", (on) => {
-    on.established({ rtoMs: 1000, syn: PLAIN_SYN }).script(`
+  scenario(
+    "SHLD-15 nothing is lost, when the window shrinks over what is in flight (MUST-34)",
+    (on) => {
+      on.established({ rtoMs: 1000, syn: PLAIN_SYN }).script(`
       +0  write 3000
       +0  > . 1:1001(1000) ack 1
       +0  > . 1001:2001(1000) ack 1
@@ -91,12 +99,15 @@ describe("we heed the peer's window", () => {
       +0  write 500
       +0  > P. 3001:3501(500) ack 1
     `);
-  });
+    },
+  );
 });
 
 describe("S52 RFC 9293 section 3.8.6.1: a closed window is probed", () => {
-  scenario("one byte probes with backoff, when the window stays closed (MUST-36)", (on) => {
-    on.established({ rtoMs: 1000 }).script(`
+  scenario(
+    "SHLD-29 SHLD-30 one byte probes with backoff, when the window stays closed (MUST-36)",
+    (on) => {
+      on.established({ rtoMs: 1000 }).script(`
       +0     < . 1:1(0) ack 1 win 0
       +0     write 5
       +.999  nothing
@@ -111,7 +122,8 @@ describe("S52 RFC 9293 section 3.8.6.1: a closed window is probed", () => {
       +16    > . 1:2(1) ack 1
       +0     drops ZERO_WINDOW_PROBES = 5
     `);
-  });
+    },
+  );
 
   scenario("the connection lives on, when probes are answered (MUST-37)", (on) => {
     const session = on.established({ rtoMs: 1000, rtoMaxMs: 60_000 }).script(`
@@ -221,7 +233,7 @@ describe("S52 RFC 9293 section 3.8.6.1: a closed window is probed", () => {
 });
 
 describe("RFC 9293 section 3.8.6.2.1: the sender waits for half of the largest window", () => {
-  scenario("also of one seen before everything was acknowledged", (on) => {
+  scenario("MUST-38 also of one seen before everything was acknowledged", (on) => {
     on.established({ win: 2000, syn: PLAIN_SYN, rtoMs: 1000 }).script(`
       +0  write 4000
       +0  > . 1:1001(1000) ack 1

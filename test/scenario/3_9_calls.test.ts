@@ -4,8 +4,10 @@ import { MTU_PROBING_OFF } from "../../src/layout/layout.gen.ts";
 import { scenario } from "./dsl/scenario.ts";
 
 describe("RFC 9293 section 3.9.2: what IP carries", () => {
-  scenario("MUST-48 MUST-49 TTL and TOS are those of the option, in every segment", (on) => {
-    on.client().script(`
+  scenario(
+    "SHLD-21 SHLD-22 MUST-48 MUST-49 TTL and TOS are those of the option, in every segment",
+    (on) => {
+      on.client().script(`
       +0 ip 7 184
       +0 connect TTL 7 TOS 184
       +0 > S 0:0(0)
@@ -21,7 +23,8 @@ describe("RFC 9293 section 3.9.2: what IP carries", () => {
       +0 optionOf TTL = 64
       +0 optionOf TOS = 0
     `);
-  });
+    },
+  );
 
   scenario("MUST-48 MUST-49 a listener's connections have its TTL and TOS", (on) => {
     on.server().script(`

@@ -14,7 +14,7 @@ const SOFT: readonly (readonly [name: string, reason: string])[] = [
 
 describe("RFC 9293 section 3.9.2.2: soft errors", () => {
   for (const [name, reason] of SOFT) {
-    scenario(`MUST-47 MUST-56 SHLD-25 "${name}" is told and ends nothing`, (on) => {
+    scenario(`MUST-54 MUST-47 MUST-56 SHLD-25 "${name}" is told and ends nothing`, (on) => {
       on.established().script(`
         +0 write 10
         +0 > P. 1:11(10) ack 1
@@ -68,7 +68,7 @@ describe("RFC 9293 section 3.9.2.2: soft errors", () => {
     `);
   });
 
-  scenario("RFC 5927 section 4: what is not in flight is not ours to hear of", (on) => {
+  scenario("MUST-54 RFC 5927 section 4: what is not in flight is not ours to hear of", (on) => {
     on.established().script(`
       +0 write 10
       +0 > P. 1:11(10) ack 1

@@ -99,8 +99,10 @@ describe("S73 the backlog", () => {
 });
 
 describe("RFC 9293 section 3.10.7.2: LISTEN", () => {
-  scenario("RST is ignored, an ACK reset, and what is neither dropped, when we listen", (on) => {
-    on.server().script(`
+  scenario(
+    "9293-LISTEN-1 9293-LISTEN-2 9293-LISTEN-4 RST is ignored, an ACK reset, and what is neither dropped, when we listen",
+    (on) => {
+      on.server().script(`
       +0 listen
       +0 < R 0:0(0) win 0
       +0 < SR 0:0(0) win 0
@@ -116,7 +118,8 @@ describe("RFC 9293 section 3.10.7.2: LISTEN", () => {
       +0 nothing
       +0 state GONE
     `);
-  });
+    },
+  );
 
   scenario("S12 text on the SYN is kept and delivered after ESTABLISHED", (on) => {
     on.server().script(`
@@ -219,8 +222,10 @@ describe("S71 a connection is found by all four values", () => {
     },
   );
 
-  scenario("two local addresses are told apart, when the ports are the same", (on) => {
-    on.server().script(`
+  scenario(
+    "MUST-43 MUST-45 two local addresses are told apart, when the ports are the same",
+    (on) => {
+      on.server().script(`
       +0 listen
       +0 < 36000 > 192.168.0.1:8080 S 0:0(0) win 20000 <mss 1000>
       +0 > 192.168.0.1:8080 > 36000 S. 0:0(0) ack 1
@@ -231,7 +236,8 @@ describe("S71 a connection is found by all four values", () => {
       +0 write 5
       +0 > 192.168.0.2:8080 > 36000 P. 1:6(5) ack 1
     `);
-  });
+    },
+  );
 
   scenario("nothing is answered, when the destination is not ours", (on) => {
     on.server().script(`
@@ -282,7 +288,7 @@ describe("S72 listeners", () => {
     `);
   });
 
-  scenario("the same one is refused, when it exists", (on) => {
+  scenario("MUST-41 the same one is refused, when it exists", (on) => {
     on.server().script(`
       +0 listen 8080
       +0 listen 8080 = IN_USE

@@ -45,8 +45,10 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
     },
   );
 
-  scenario("each hole is sent again once enough is held above it, when there are two", (on) => {
-    on.established({ ...RENO, ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
+  scenario(
+    "6675-3 each hole is sent again once enough is held above it, when there are two",
+    (on) => {
+      on.established({ ...RENO, ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
       +0 write 8000
       ${segments(1, 8001, true)}
       ${duplicate(1, "1001:2001")}
@@ -65,7 +67,8 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
       +0 info cwnd = 4000
       +99 nothing
     `);
-  });
+    },
+  );
 
   scenario("6675-1 nothing is sent again, when duplicate ACKs hold no news", (on) => {
     on.established({ ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
@@ -94,7 +97,7 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
     },
   );
 
-  scenario("new text goes out, when SACK shows that segments have left (RFC 3042)", (on) => {
+  scenario("5681-8 new text goes out, when SACK shows that segments have left (RFC 3042)", (on) => {
     on.established({ ...RENO, ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
       +0 write 20000
       ${segments(1, 10_001, false)}
@@ -111,8 +114,10 @@ describe("S57 fast retransmit with SACK (RFC 6675)", () => {
 });
 
 describe("S57 fast retransmit without SACK (RFC 6582)", () => {
-  scenario("5681-9 the first segment is sent again, when the third duplicate ACK comes", (on) => {
-    on.established({ ...RENO, rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
+  scenario(
+    "6582-2 5681-9 the first segment is sent again, when the third duplicate ACK comes",
+    (on) => {
+      on.established({ ...RENO, rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
       +0 write 5000
       ${segments(1, 5001, true)}
       ${duplicate(1)}
@@ -125,6 +130,24 @@ describe("S57 fast retransmit without SACK (RFC 6582)", () => {
       ${duplicate(5001)}
       +0 info cwnd = 2500
       +99 nothing
+    `);
+    },
+  );
+
+  scenario("6582-3 the timer starts anew at the first partial ACK, not at the next", (on) => {
+    on.established({ ...RENO, rtoMs: 1000, win: 65_000, syn: PLAIN_SYN }).script(`
+      +0   write 6000
+      ${segments(1, 6001, true)}
+      ${duplicate(1)}
+      ${duplicate(1)}
+      ${duplicate(1)}
+      +0   > . 1:1001(1000) ack 1
+      +.5  < . 1:1(0) ack 1001 win 65000
+      +0   > . 1001:2001(1000) ack 1
+      +.6  < . 1:1(0) ack 2001 win 65000
+      +0   > . 2001:3001(1000) ack 1
+      +.399 nothing
+      +.001 > . 2001:3001(1000) ack 1
     `);
   });
 
@@ -203,8 +226,10 @@ describe("S57 fast retransmit without SACK (RFC 6582)", () => {
 });
 
 describe("S57 no go-back-N", () => {
-  scenario("only holes are sent again, when the timer expires and SACK told of others", (on) => {
-    on.established({ ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
+  scenario(
+    "2018-5 6675-6 only holes are sent again, when the timer expires and SACK told of others",
+    (on) => {
+      on.established({ ...NO_RACK, rtoMs: 1000, win: 65_000 }).script(`
       +0   write 5000
       ${segments(1, 5001, true)}
       ${duplicate(1, "2001:3001")}
@@ -218,7 +243,8 @@ describe("S57 no go-back-N", () => {
       ${duplicate(5001)}
       +99  nothing
     `);
-  });
+    },
+  );
 
   scenario("what is acknowledged is not sent again, when the timer expired without SACK", (on) => {
     on.established({ rtoMs: 1000, syn: PLAIN_SYN, win: 65_000 }).script(`
@@ -249,7 +275,7 @@ describe("S57 no go-back-N", () => {
 });
 
 describe("S56 RFC 5681 section 3.1: slow start and congestion avoidance", () => {
-  scenario("cwnd grows by what is acknowledged, when it is below ssthresh", (on) => {
+  scenario("MUST-19 cwnd grows by what is acknowledged, when it is below ssthresh", (on) => {
     on.established({ win: 65_000 }).script(`
       +0   write 30000
       ${segments(1, 10_001, false)}

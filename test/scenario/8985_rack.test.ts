@@ -121,4 +121,27 @@ describe("RFC 8985 section 6: RACK", () => {
       +0 > . 1:1001(1000) ack 1
     `);
   });
+
+  scenario("8985-3 the smallest round trip is forgotten after five minutes", (on) => {
+    const session = on.established({ ...PATH, rtoMs: 4000 }).script(`
+      +0 write 1000
+      ${segments(1, 1001, true)}
+    `);
+    // From now on it takes a second, and something is always in flight.
+    for (let seq = 1; seq < 302_000; seq += 1000) {
+      session.script(`
+        +.5 write 1000
+        ${segments(seq + 1000, seq + 2000, true)}
+        ${acked("+.5", seq + 1000)}
+      `);
+    }
+    session.script(`
+      ${acked("+.5", 303_001)}
+      +0    write 2000
+      ${segments(303_001, 305_001, true)}
+      ${acked("+1", 303_001, "304001:305001")}
+      +.249 nothing
+      +.001 > . 303001:304001(1000) ack 1
+    `);
+  });
 });

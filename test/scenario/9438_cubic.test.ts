@@ -32,14 +32,17 @@ const LOSS = `
 `;
 
 describe("RFC 9438 section 4.6: reduction", () => {
-  scenario("9438-2 ssthresh is seven tenths of what was in flight, and then the window", (on) => {
-    on.established(CUBIC).script(`
+  scenario(
+    "MAY-18 9438-2 ssthresh is seven tenths of what was in flight, and then the window",
+    (on) => {
+      on.established(CUBIC).script(`
       ${LOSS}
       +0   info ssthresh = 7000
       +.05 < . 1:1(0) ack 10001 win 65000
       +0   info cwnd = 7000
     `);
-  });
+    },
+  );
 
   scenario("9438-2 ssthresh is two segments at least", (on) => {
     on.established(CUBIC).script(`

@@ -33,8 +33,10 @@ describe("RFC 9937 section 6: proportional rate reduction", () => {
     },
   );
 
-  scenario("9937-7 cwnd is ssthresh, when the recovery point is acknowledged", (on) => {
-    on.established(PATH).script(`
+  scenario(
+    "6675-4 6675-5 9937-7 cwnd is ssthresh, when the recovery point is acknowledged",
+    (on) => {
+      on.established(PATH).script(`
       +0 write 10000
       ${segments(1, 10_001, true)}
       ${acked("+.01", 1, "1001:4001")}
@@ -43,9 +45,10 @@ describe("RFC 9937 section 6: proportional rate reduction", () => {
       +0 info cwnd = 5000
       +0 info ssthresh = 5000
     `);
-  });
+    },
+  );
 
-  scenario("9937-8 nothing goes, when an ACK delivers nothing", (on) => {
+  scenario("6675-2 9937-8 nothing goes, when an ACK delivers nothing", (on) => {
     on.established(PATH).script(`
       +0 write 20000
       ${segments(1, 10_001, false)}

@@ -82,7 +82,7 @@ function completed(id: number, port: number): number {
 }
 
 describe("connect()", () => {
-  test("opens from the route's address and an ephemeral port through the hop", () => {
+  test("MUST-44 opens from the route's address and an ephemeral port through the hop", () => {
     const connection = manager.connect({ remote: REMOTE, timeoutMs: 5_000 });
     const fake = core.connections.get(connection.handle);
     expect(fake?.local).toEqual(connection.local);
@@ -237,7 +237,7 @@ describe("Connection", () => {
     expect(connection.write(new Uint8Array(5))).toBe(5);
   });
 
-  test("write() after shutdown() is EPIPE, anything after release() EBADF", () => {
+  test("9293-CALL-3 write() after shutdown() is EPIPE, anything after release() EBADF", () => {
     const { connection } = opened();
     connection.shutdown("write");
     connection.shutdown("write");

@@ -17,7 +17,7 @@ describe("PortTable", () => {
     }
   });
 
-  test("choose() goes on where it is refused, and gives 0 once each port was", () => {
+  test("6056-2 choose() goes on where it is refused, and gives 0 once each port was", () => {
     const ports = new PortTable(seededRandom(2));
     let tries = 0;
     expect(ports.choose(LOCAL, REMOTE, () => ++tries === 5)).toBeGreaterThan(0);
@@ -26,7 +26,7 @@ describe("PortTable", () => {
     expect(seen.size).toBe(EPHEMERAL_LAST - EPHEMERAL_FIRST + 1);
   });
 
-  test("choose() starts elsewhere for another destination and for another key", () => {
+  test("6056-1 choose() starts elsewhere for another destination and for another key", () => {
     const first = (seed: number, port: number) =>
       new PortTable(seededRandom(seed)).choose(LOCAL, { ...REMOTE, port }, () => true);
     expect(first(3, 80)).toBe(first(3, 80));

@@ -13,7 +13,7 @@ function routes(gateway: string | null): Routes {
 }
 
 describe("Routes", () => {
-  test("lookup() goes to the host on the link, and to the gateway for others", () => {
+  test("MUST-44 lookup() goes to the host on the link, and to the gateway for others", () => {
     const table = routes("10.0.0.1");
     const source = ip("10.0.0.2");
     expect(table.lookup(ip("10.0.0.9"))).toEqual({ source, nextHop: ip("10.0.0.9") });
@@ -28,7 +28,7 @@ describe("Routes", () => {
     expect(new Routes().lookup(0)).toBeNull();
   });
 
-  test("lookup() refuses our own, group and reserved addresses", () => {
+  test("MUST-46 lookup() refuses our own, group and reserved addresses", () => {
     const table = routes("10.0.0.1");
     const refused = [
       "10.0.0.2",

@@ -89,7 +89,7 @@ describe("readable", () => {
     expect((await reading).done).toBe(true);
   });
 
-  test("ends at FIN after what came before it", async () => {
+  test("MUST-12 ends at FIN after what came before it", async () => {
     core.arrive(handle, [1]);
     core.finish(handle);
     const reader = connection.readable.getReader();
@@ -97,7 +97,7 @@ describe("readable", () => {
     expect((await reader.read()).done).toBe(true);
   });
 
-  test("fails at a reset with its reason", async () => {
+  test("MUST-12 fails at a reset with its reason", async () => {
     const reader = connection.readable.getReader();
     const reading = reader.read();
     core.end(handle, REASON_RESET);
