@@ -64,22 +64,44 @@ function mergeWithNext(flight: Flight, index: u32): void {
   flight.runCount--;
 }
 
+/** Merges the two smallest equal neighbours from an index on, lest one run take in all. @returns False if there are none. */
+function mergeEqual(flight: Flight, from: u32): bool {
+  let best = flight.runCount;
+  let least: u32 = 0;
+  for (let i = from; i + 1 < flight.runCount; i++) {
+    const run = runAt(flight, i);
+    const next = runAt(flight, i + 1);
+    if (run.flags !== next.flags) continue;
+    const bytes = next.end - run.seq;
+    if (best !== flight.runCount && bytes >= least) continue;
+    best = i;
+    least = bytes;
+  }
+  if (best === flight.runCount) return false;
+  mergeWithNext(flight, best);
+  return true;
+}
+
 /** Makes room for one more run: equal neighbours first, else the two oldest. */
 export function makeRoom(flight: Flight): void {
   if (flight.runCount < RUNS_MAX) return;
-  let best: u32 = 0;
-  for (let i: u32 = 0; i + 1 < flight.runCount; i++) {
-    if (runAt(flight, i).flags === runAt(flight, i + 1).flags) {
-      best = i;
-      break;
-    }
-  }
-  mergeWithNext(flight, best);
+  if (!mergeEqual(flight, 0)) mergeWithNext(flight, 0);
 }
 
-/** Splits the run of an index at a sequence number inside it. @returns False if the table is full. */
+/** Makes room for so many splits, as far as equal neighbours can be merged for it: news must not be lost for want of room. */
+export function keepRoom(flight: Flight, splits: u32): void {
+  while (flight.runCount + splits > RUNS_MAX) {
+    if (!mergeEqual(flight, 0)) return;
+  }
+}
+
+/**
+ * Splits the run of an index at a sequence number inside it. A full table merges above it, so that indices stay.
+ *
+ * @returns False if the table is full.
+ */
 export function split(flight: Flight, index: u32, at: u32): bool {
-  if (flight.runCount >= RUNS_MAX) return false;
+  if (flight.runCount >= RUNS_MAX && !mergeEqual(flight, index + 1)) return false;
   const run = runAt(flight, index);
   assert(after(at, run.seq) && before(at, run.end), "a run is split outside of it");
   moveRuns(flight, index + 1, index);

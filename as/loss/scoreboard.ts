@@ -16,7 +16,7 @@ import {
 import { after, atOrAfter, atOrBefore, before, earliest } from "../seq.ts";
 import { count } from "../stats.ts";
 import { isResent, noteDelivered } from "./rack.ts";
-import { account, bytesOf, makeRoom, moveRuns, runAt, setFlags, split } from "./runs.ts";
+import { account, bytesOf, keepRoom, makeRoom, moveRuns, runAt, setFlags, split } from "./runs.ts";
 
 /** What one ACK removed from the front. */
 export let ackedSentUs: u32 = 0;
@@ -166,6 +166,8 @@ export function takeSackBlocks(tcb: Tcb, flight: Flight): u32 {
   const many = segment.sackCount;
   if (many === 0) return 0;
   const first: u32 = takeDsack(tcb) ? 1 : 0;
+  // Each block may split a run at both of its ends.
+  keepRoom(flight, 2 * (many - first));
   let fresh: u32 = 0;
   let done: u32 = 0;
   for (let turn = first; turn < many; turn++) {

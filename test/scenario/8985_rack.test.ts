@@ -110,6 +110,26 @@ describe("RFC 8985 section 6: RACK", () => {
     `);
   });
 
+  scenario(
+    "8985-1 SACK is heeded, when there are more times of sending than the table has",
+    (on) => {
+      const session = on.established(PATH).script("+0 option NO_DELAY 1");
+      for (let seq = 1; seq < 7001; seq += 100) {
+        session.script(`
+        +.001 write 100
+        +0    > P. ${seq}:${seq + 100}(100) ack 1
+      `);
+      }
+      session.script(`
+      ${acked("+.03", 1, "101:4001")}
+      +0 > . 1:101(100) ack 1
+      ${acked("+.001", 1, "4101:7001 101:4001")}
+      +0 > . 4001:4101(100) ack 1
+      +0 drops FAST_RETRANSMITS = 1
+    `);
+    },
+  );
+
   scenario("8985-1 duplicates are counted instead, when there is no SACK", (on) => {
     on.established({ ...PATH, syn: PLAIN_SYN }).script(`
       +0 write 5000
