@@ -63,6 +63,7 @@ export class SimulatedHost {
   readonly applications: Application[] = [];
   readonly wire: WireChecker;
   readonly #parts: HostParts;
+  readonly #mac: Uint8Array;
   #stack: Stack;
   #state: StateChecker;
   #sink: DeviceSink | null = null;
@@ -73,7 +74,8 @@ export class SimulatedHost {
     this.#parts = parts;
     const { plan, index, clock } = parts;
     this.clock = new SleepyClock(clock);
-    this.wire = new WireChecker(plan.mtu, () => clock.now());
+    this.#mac = new Uint8Array([...MAC_PREFIX, index]);
+    this.wire = new WireChecker(plan.mtus[index] ?? plan.mtu, this.#mac, () => clock.now());
     const random = seededRandom(plan.seed * 8 + index);
     this.cable = impair(parts.port, { clock, random, direction: "out", ...plan.faults });
     this.cable.open({
@@ -143,8 +145,8 @@ export class SimulatedHost {
     const cable = this.cable;
     let mine: DeviceSink | null = null;
     const link: Device = {
-      mtu: plan.mtu,
-      mac: new Uint8Array([...MAC_PREFIX, index]),
+      mtu: plan.mtus[index] ?? plan.mtu,
+      mac: this.#mac,
       open: (sink) => sinkOf(mine = sink),
       room: () => cable.room(),
       send: (batch) => {

@@ -41,8 +41,11 @@ export interface Misfortune {
 /** All that a seed does. */
 export interface Plan {
   readonly seed: number;
+  /** Of the cables between the stacks. */
   readonly mtu: number;
   readonly stacks: readonly Tuning[];
+  /** Of each stack's card, at most that of the cables: only the MSS option tells the others. */
+  readonly mtus: readonly number[];
   readonly faults: Faults;
   readonly connections: readonly PlannedConnection[];
   readonly misfortunes: readonly Misfortune[];
@@ -143,12 +146,15 @@ export function drawPlan(seed: number): Plan {
     };
   });
   const stacks = Array.from({ length: count }, () => drawTuning(random, isTiny, mayFail));
-  return { ...plan, connections, stacks };
+  const mtus = stacks.map(() =>
+    random.chance(0.2) ? Math.min(mtu, MTUS[random.below(MTUS.length)] ?? mtu) : mtu
+  );
+  return { ...plan, connections, stacks, mtus };
 }
 
 /** Whether a connection of the plan may fail, though nobody has done wrong. */
 export function mayOpensFail(
-  { faults, misfortunes, isTiny }: Omit<Plan, "stacks" | "connections">,
+  { faults, misfortunes, isTiny }: Omit<Plan, "stacks" | "mtus" | "connections">,
 ): boolean {
   const bad = (faults.loss ?? 0) + (faults.corrupt ?? 0);
   return isTiny || misfortunes.length > 0 || bad >= BAD_CHANCE;

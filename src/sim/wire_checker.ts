@@ -2,7 +2,7 @@
  * Watches one stack's segments, those it sends and those that reach it, and says which rule one breaks. It knows nothing of
  * the stack's inside: a rule here is what any peer could see.
  */
-import { parseEthernet } from "../wire/ethernet.ts";
+import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, isGroupMac, parseEthernet } from "../wire/ethernet.ts";
 import { PROTOCOL_TCP } from "../wire/ipv4.ts";
 import { type IpView, isSumGood, type TcpView, viewPacket, viewTcp } from "../trace/packet_view.ts";
 
@@ -110,9 +110,15 @@ function newFlow(): Flow {
   };
 }
 
-function read(frame: Uint8Array): Seen | null {
+/** @param mac Of the card that takes it; null = it was sent. A cable may damage an Ethernet header, too. */
+function read(frame: Uint8Array, mac: Uint8Array | null): Seen | null {
   const ethernet = parseEthernet(frame);
   if (typeof ethernet === "string") return null;
+  const { destination, source, etherType } = ethernet;
+  if (etherType !== ETHERTYPE_IPV4 && etherType !== ETHERTYPE_IPV6) return null;
+  if (mac !== null && (isGroupMac(source) || destination.some((byte, i) => byte !== mac[i]))) {
+    return null;
+  }
   const ip = viewPacket(ethernet.payload);
   if (typeof ip === "string" || ip.protocol !== PROTOCOL_TCP) return null;
   const tcp = viewTcp(ip.payload);
@@ -156,16 +162,18 @@ function readOptions(options: Uint8Array): Pick<Seen, "mss" | "scale" | "stamp" 
 export class WireChecker {
   readonly #flows = new Map<string, Flow>();
   readonly #mtu: number;
+  readonly #mac: Uint8Array;
   readonly #now: () => number;
 
-  constructor(mtu: number, now: () => number) {
+  constructor(mtu: number, mac: Uint8Array, now: () => number) {
     this.#mtu = mtu;
+    this.#mac = mac;
     this.#now = now;
   }
 
   /** The stack sends a frame. @returns The rule it breaks, or null. */
   sent(frame: Uint8Array): string | null {
-    const seen = read(frame);
+    const seen = read(frame, null);
     if (seen === null) return null;
     const { ip, tcp } = seen;
     if (!ip.isHeaderGood || !isSumGood(ip)) return "a checksum is wrong (RFC 9293 MUST-2)";
@@ -184,7 +192,7 @@ export class WireChecker {
 
   /** A frame reaches the stack. */
   received(frame: Uint8Array): void {
-    const seen = read(frame);
+    const seen = read(frame, this.#mac);
     if (seen === null || !seen.ip.isHeaderGood || !isSumGood(seen.ip)) return;
     const { ip, tcp, end } = seen;
     const key = `${ip.destination} ${tcp.destinationPort} ${ip.source} ${tcp.sourcePort}`;

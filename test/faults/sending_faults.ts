@@ -60,6 +60,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
         "3_8_window",
         "SHLD-29 SHLD-30 one byte probes with backoff, when the window stays closed (MUST-36)",
       ),
+      seed(35),
     ],
   },
   {
@@ -99,6 +100,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
         "3_7_segmentation",
         "MUST-14 SHLD-28 S08 segments have the peer's MSS, when it offers less than our link has",
       ),
+      seed(0),
     ],
   },
   {
@@ -112,6 +114,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
         "3_7_segmentation",
         "MUST-38 half of the largest window is used, when it is below a segment",
       ),
+      seed(41),
     ],
   },
   {
