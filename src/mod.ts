@@ -28,6 +28,7 @@ export type {
   TcpConnection,
   TcpListener,
   TcpOptions,
+  Trouble,
   Tuning,
   WasmSource,
 } from "./options.ts";

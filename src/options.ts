@@ -299,6 +299,17 @@ export interface ConnectionInfo {
   readonly windowScale: { readonly snd: number; readonly rcv: number } | null;
 }
 
+/** What a connection has met and not died of. */
+export interface Trouble {
+  /**
+   * `"unresponsive"`: the peer has not answered several retransmissions (RFC 9293 SHLD-9). `"soft-error"`: a router or the
+   * peer's host sent an ICMP error that ends nothing (RFC 9293 MUST-47).
+   */
+  readonly kind: "unresponsive" | "soft-error";
+  /** What the ICMP error said, as `info().softError`; null for `"unresponsive"`. */
+  readonly reason: string | null;
+}
+
 /** A TCP connection. */
 export interface TcpConnection extends AsyncDisposable {
   readonly localAddress: NetAddress;
@@ -309,6 +320,16 @@ export interface TcpConnection extends AsyncDisposable {
   readonly writable: WritableStream<Uint8Array>;
   /** Settles when the connection ended: fulfilled in order, rejected with the reason otherwise. */
   readonly closed: Promise<void>;
+  /**
+   * Sends bytes behind what was written before and tells the peer that everything up to their end is urgent; settles when
+   * they are in the ring. `writable` must not be locked. New applications should not use it: what lies between two ends
+   * may drop the pointer, and stacks disagree on what it means (RFC 9293 SHLD-13, RFC 6093).
+   */
+  writeUrgent(bytes: Uint8Array): Promise<void>;
+  /** Called when the peer's urgent data begins or grows, with the unread bytes up to its end. They stay in line. */
+  onUrgent: ((bytes: number) => void) | null;
+  /** Called when the connection meets something that does not end it. */
+  onTrouble: ((trouble: Trouble) => void) | null;
   /** Sends FIN after what is queued; reading goes on. */
   closeWrite(): Promise<void>;
   /** Closes both directions; settles when everything sent is acknowledged, or rejects. */

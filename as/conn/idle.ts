@@ -34,6 +34,14 @@ export function isLifeTaken(tcb: Tcb): bool {
     (tcb.flags & (FLAG_RELEASED | FLAG_READ_CLOSED)) !== 0;
 }
 
+/** Both directions are closed: what is queued has LINGER from now on. FIN-WAIT-2 has a time of its own. */
+export function armLingering(tcb: Tcb): void {
+  if (!isSynchronized(tcb.state) || tcb.state === STATE_FIN_WAIT_2) return;
+  if (tcb.state === STATE_TIME_WAIT || !isLingering(tcb)) return;
+  const extra = extraOf(tcb);
+  if (extra !== null) armLife(tcb, extra.lingerMs);
+}
+
 /** Keepalives are on. RFC 9293 section 3.8.4 (MUST-24, MUST-25). */
 function keepsAlive(extra: Extra): bool {
   return (extra.flags & EXTRA_FLAG_KEEP_ALIVE) !== 0;

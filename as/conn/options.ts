@@ -8,6 +8,8 @@ import {
   EXTRA_FLAG_LINGERS,
   EXTRA_FLAG_USER_TIMEOUT_OWED,
   EXTRA_FLAG_USER_TIMEOUT_SENT,
+  FLAG_FIN_QUEUED,
+  FLAG_READ_CLOSED,
   FLAG_RELEASED,
   Listener,
   NONE,
@@ -105,9 +107,11 @@ export function hasExtra(tcb: Tcb, flag: u32): bool {
   return extra !== null && (extra.flags & flag) !== 0;
 }
 
-/** The user has let go and said how long the queue may still be sent. */
+/** The user has let go, or closed both directions, and said how long the queue may still be sent. */
 export function isLingering(tcb: Tcb): bool {
-  return (tcb.flags & FLAG_RELEASED) !== 0 && hasExtra(tcb, EXTRA_FLAG_LINGERS);
+  const full: u32 = FLAG_FIN_QUEUED | FLAG_READ_CLOSED;
+  const isOver = (tcb.flags & FLAG_RELEASED) !== 0 || (tcb.flags & full) === full;
+  return isOver && hasExtra(tcb, EXTRA_FLAG_LINGERS);
 }
 
 /** Anything of a listener's differs from the defaults that a TCB begins with. */

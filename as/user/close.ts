@@ -23,6 +23,7 @@ import {
   Tcb,
 } from "../layout.gen.ts";
 import { leaveBacklog } from "../conn/listener.ts";
+import { armLingering } from "../conn/idle.ts";
 import { finWait2Of, isLingering } from "../conn/options.ts";
 import { transition } from "../conn/state.ts";
 import { endConnection, freeConnection } from "../conn/tcb.ts";
@@ -79,7 +80,10 @@ function abortNow(tcb: Tcb): void {
 export function closeSend(slot: u32, generation: u32): i32 {
   const tcb = resolve(slot, generation);
   if (tcb === null) return -STATUS_STALE_HANDLE;
+  const wasQueued = (tcb.flags & FLAG_FIN_QUEUED) !== 0;
   close(tcb);
+  // SYN-SENT has ended here.
+  if (!wasQueued && tcb.state !== STATE_CLOSED) armLingering(tcb);
   return STATUS_OK;
 }
 

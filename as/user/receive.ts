@@ -15,6 +15,7 @@ import {
   Tcb,
 } from "../layout.gen.ts";
 import { dropReceiveRing, ringMask, ringPtr } from "../conn/rings.ts";
+import { armLingering } from "../conn/idle.ts";
 import { finWait2Of } from "../conn/options.ts";
 import { canReceiveText, isOpening } from "../conn/state.ts";
 import { unreadBytes } from "../conn/tcb.ts";
@@ -78,10 +79,12 @@ export function noteConsumed(slot: u32, generation: u32, bytes: u32): i32 {
 export function stopReading(slot: u32, generation: u32): i32 {
   const tcb = resolve(slot, generation);
   if (tcb === null) return -STATUS_STALE_HANDLE;
+  const wasClosed = (tcb.flags & FLAG_READ_CLOSED) !== 0;
   tcb.flags |= FLAG_READ_CLOSED;
   if (isOpening(tcb.state) && tcb.state !== STATE_CLOSED) return STATUS_OK;
   // Now it is a full close: the remote's FIN is not waited for endlessly.
   if (tcb.state === STATE_FIN_WAIT_2) armLife(tcb, finWait2Of(tcb));
+  else if (!wasClosed) armLingering(tcb);
   const bytes = waitingBytes(tcb);
   return bytes === 0 ? STATUS_OK : noteConsumed(slot, generation, bytes);
 }

@@ -2,6 +2,7 @@
  * The two streams of a connection. Neither holds bytes of its own: unread bytes stay in the ring and keep the window
  * honest, a write settles when the ring has taken everything.
  */
+import { writeMarked } from "./marked.ts";
 import { EVENT_CLOSED, EVENT_END, EVENT_READABLE, EVENT_WRITABLE } from "../layout/layout.gen.ts";
 import { type Connection, EOF, WOULD_BLOCK } from "../tcp/connection.ts";
 
@@ -118,6 +119,7 @@ export class ReadSide {
 /** A chunk that the ring has not taken whole yet. */
 interface PendingWrite {
   readonly chunk: Uint8Array;
+  readonly isUrgent: boolean;
   at: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -129,6 +131,8 @@ export class WriteSide {
   readonly stream: WritableStream<Uint8Array>;
   readonly #connection: Connection;
   #controller!: WritableStreamDefaultController;
+  /** Chunks on their way through the stream whose end is urgent. */
+  readonly #urgent = new WeakSet<Uint8Array>();
   #pending: PendingWrite | null = null;
   #done = false;
 
@@ -144,6 +148,11 @@ export class WriteSide {
       write: (chunk) => this.#write(chunk),
       close: () => this.#close(),
     });
+  }
+
+  /** Writes through the stream, behind what waits there. Rejects with a `TypeError` if it is locked. */
+  writeUrgent(bytes: Uint8Array): Promise<void> {
+    return writeMarked(this.stream, this.#urgent, bytes);
   }
 
   /** Something happened to the connection. @param bits EVENT bits. */
@@ -168,18 +177,23 @@ export class WriteSide {
     if (!(chunk instanceof Uint8Array)) {
       throw new TypeError(`Cannot write a ${typeof chunk}: expected a Uint8Array`);
     }
-    const taken = this.#connection.write(chunk);
+    const isUrgent = this.#urgent.has(chunk);
+    const taken = this.#put(chunk, isUrgent);
     if (taken === chunk.length) return undefined;
     return new Promise((resolve, reject) => {
-      this.#pending = { chunk, at: taken, resolve, reject };
+      this.#pending = { chunk, isUrgent, at: taken, resolve, reject };
     });
+  }
+
+  #put(bytes: Uint8Array, isUrgent: boolean): number {
+    return isUrgent ? this.#connection.writeUrgent(bytes) : this.#connection.write(bytes);
   }
 
   #pump(): void {
     const pending = this.#pending;
     if (pending === null) return;
     try {
-      pending.at += this.#connection.write(pending.chunk.subarray(pending.at));
+      pending.at += this.#put(pending.chunk.subarray(pending.at), pending.isUrgent);
       if (pending.at < pending.chunk.length) return;
       this.#pending = null;
       pending.resolve();

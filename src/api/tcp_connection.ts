@@ -1,6 +1,7 @@
 /** A connection with promises and streams. Streams are made when they are first asked for. */
 import { BadResource, ConnectionAborted, type StackError } from "../errors.ts";
-import type { ConnectionInfo, NetAddress, TcpConnection, TcpOptions } from "../options.ts";
+import { EVENT_SOFT_ERROR, EVENT_UNRESPONSIVE, EVENT_URGENT } from "../layout/layout.gen.ts";
+import type { ConnectionInfo, NetAddress, TcpConnection, TcpOptions, Trouble } from "../options.ts";
 import type { Connection } from "../tcp/connection.ts";
 import { endpointText, toNetAddress } from "../tcp/connection_info.ts";
 import { ReadSide, WriteSide } from "./streams.ts";
@@ -15,6 +16,8 @@ interface Waiter {
 export class StreamConnection implements TcpConnection {
   readonly localAddress: NetAddress;
   readonly remoteAddress: NetAddress;
+  onUrgent: ((bytes: number) => void) | null = null;
+  onTrouble: ((trouble: Trouble) => void) | null = null;
   readonly #connection: Connection;
   readonly #tidy = (): void => this.#releaseIfDone();
   #read: ReadSide | null = null;
@@ -45,7 +48,12 @@ export class StreamConnection implements TcpConnection {
   }
 
   get writable(): WritableStream<Uint8Array> {
-    return (this.#write ??= new WriteSide(this.#connection)).stream;
+    return this.#writeSide().stream;
+  }
+
+  // deno-lint-ignore require-await -- errors of an async function are rejections
+  async writeUrgent(bytes: Uint8Array): Promise<void> {
+    return this.#writeSide().writeUrgent(bytes);
   }
 
   get closed(): Promise<void> {
@@ -103,6 +111,27 @@ export class StreamConnection implements TcpConnection {
     }
   }
 
+  #writeSide(): WriteSide {
+    return this.#write ??= new WriteSide(this.#connection);
+  }
+
+  /** Tells what happened, after the event: what a callback throws is the caller's, and stops nothing here. */
+  #tell(bits: number): void {
+    const { onUrgent, onTrouble } = this;
+    if ((bits & EVENT_URGENT) !== 0 && onUrgent !== null) {
+      const bytes = this.#connection.urgentBytes();
+      queueMicrotask(() => onUrgent(bytes));
+    }
+    if (onTrouble === null) return;
+    if ((bits & EVENT_UNRESPONSIVE) !== 0) {
+      queueMicrotask(() => onTrouble({ kind: "unresponsive", reason: null }));
+    }
+    if ((bits & EVENT_SOFT_ERROR) !== 0) {
+      const reason = this.#connection.softError();
+      queueMicrotask(() => onTrouble({ kind: "soft-error", reason }));
+    }
+  }
+
   #close(): Promise<void> {
     const connection = this.#connection;
     const unacknowledged = connection.unacknowledgedBytes();
@@ -130,6 +159,7 @@ export class StreamConnection implements TcpConnection {
   }
 
   #onEvent(bits: number): void {
+    this.#tell(bits);
     this.#read?.onEvent(bits);
     this.#write?.onEvent(bits);
     const { error, isFinished, isFlushed } = this.#connection;

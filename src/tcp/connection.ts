@@ -17,7 +17,9 @@ import {
   EVENT_END,
   EVENT_OPENED,
   EVENT_WRITABLE,
+  OPTION_LINGER,
   OPTION_NO_DELAY,
+  REASON_NAMES,
   REASON_NORMAL,
   STATE_CLOSED,
   STATE_ESTABLISHED,
@@ -50,6 +52,7 @@ export const READY_CLOSED = 8;
 export type ConnectionCore = Pick<
   Core,
   | "send"
+  | "sendUrgent"
   | "receive"
   | "readable"
   | "closeWrite"
@@ -216,6 +219,32 @@ export class Connection {
   }
 
   /**
+   * Queues bytes and tells the peer that everything up to their end is urgent. New applications should not use it: what
+   * lies between two ends may drop the pointer, and stacks disagree on what it means (RFC 9293 SHLD-13, RFC 6093).
+   *
+   * @param view What to send, in line behind what was written before.
+   * @returns As `write()`; the end of what was taken is urgent, so the rest is to be given here too.
+   */
+  writeUrgent(view: Uint8Array): number {
+    const taken = this.write(view);
+    if (taken > 0) this.#act((core) => core.sendUrgent(this.handle, this.#host.now()));
+    return taken;
+  }
+
+  /** Unread bytes up to the end of the peer's urgent data, as EVENT_URGENT tells; 0 = none. RFC 9293 section 3.8.5 (MUST-33). */
+  urgentBytes(): number {
+    if (this.#released || this.#dead) return 0;
+    return this.#host.core.info(this.handle)?.urgentBytes ?? 0;
+  }
+
+  /** Name of the last REASON that an ICMP error gave without ending the connection, or null. RFC 9293 section 3.9.2.2. */
+  softError(): string | null {
+    if (this.#released || this.#dead) return null;
+    const reason = this.#host.core.info(this.handle)?.softReason ?? 0;
+    return reason === 0 ? null : REASON_NAMES[reason] ?? null;
+  }
+
+  /**
    * Ends one direction. Idempotent.
    *
    * @param how "write" sends FIN after what is queued; "read" drops what is unread and what still comes.
@@ -250,14 +279,15 @@ export class Connection {
 
   /**
    * Ends both directions; the handle is released by itself once everything sent is acknowledged. Unread bytes are lost, and
-   * the peer has to know that: then it is released at once, with RST (RFC 9293 section 3.10.4, RFC 2525 section 2.17).
+   * the peer has to know that: then it is released at once, with RST (RFC 9293 section 3.10.4, RFC 2525 section 2.17). So
+   * it is when `lingerMs` is 0, as asked for; another `lingerMs` ends it so later, and EVENT_CLOSED follows.
    *
    * @returns False if it ended like that.
    */
   close(): boolean {
     if (this.#released || this.#closing) return true;
     const isLossy = !this.#closed && this.unreadBytes() > 0;
-    if (isLossy || this.isFinished) {
+    if (isLossy || this.isFinished || this.#lingersNot()) {
       this.release();
       return !isLossy;
     }
@@ -266,6 +296,11 @@ export class Connection {
     this.shutdown("read");
     if (this.isFlushed) this.release();
     return true;
+  }
+
+  /** Nothing is to be sent after `close()`. */
+  #lingersNot(): boolean {
+    return !this.#dead && this.#host.core.getOption(this.handle, OPTION_LINGER) === 0;
   }
 
   /** Lets go of the handle at once: no more events. What is still open the core closes by itself. Idempotent. */

@@ -1,6 +1,6 @@
 /** A connection of the worker's stack, as the page has it. */
 import { BadResource, ConnectionAborted } from "../errors.ts";
-import type { ConnectionInfo, NetAddress, TcpConnection, TcpOptions } from "../options.ts";
+import type { ConnectionInfo, NetAddress, TcpConnection, TcpOptions, Trouble } from "../options.ts";
 import { pickTcpOptions } from "../tcp/tcp_options.ts";
 import type { BufferPool } from "./buffers.ts";
 import { ClientReadSide, ClientWriteSide, goneError } from "./client_streams.ts";
@@ -31,6 +31,8 @@ export class WorkerConnection implements TcpConnection {
   readonly localAddress: NetAddress;
   readonly remoteAddress: NetAddress;
   readonly closed: Promise<void>;
+  onUrgent: ((bytes: number) => void) | null = null;
+  onTrouble: ((trouble: Trouble) => void) | null = null;
   readonly #id: number;
   readonly #client: ClientSurroundings;
   readonly #read: ClientReadSide;
@@ -80,6 +82,10 @@ export class WorkerConnection implements TcpConnection {
 
   get writable(): WritableStream<Uint8Array> {
     return this.#write.stream;
+  }
+
+  writeUrgent(bytes: Uint8Array): Promise<void> {
+    return this.#write.writeUrgent(bytes);
   }
 
   async closeWrite(): Promise<void> {
@@ -154,6 +160,12 @@ export class WorkerConnection implements TcpConnection {
         return this.#write.fail(fromWireError(message.error));
       case "closed":
         return this.#finish(message.error === null ? null : fromWireError(message.error));
+      case "urgent":
+        this.onUrgent?.(message.bytes);
+        return;
+      case "trouble":
+        this.onTrouble?.(message.trouble);
+        return;
       case "gone":
         this.#isGone = true;
         return;

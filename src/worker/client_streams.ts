@@ -2,6 +2,7 @@
  * The two streams of a connection on the page's side, rebuilt from messages. The page holds bytes only within the windows of
  * the protocol, and only while somebody reads or writes.
  */
+import { writeMarked } from "../api/marked.ts";
 import { BadResource } from "../errors.ts";
 import type { BufferPool } from "./buffers.ts";
 import { BUFFER_BYTES, READ_WINDOW_BYTES, type Signal, WRITE_WINDOW_BYTES } from "./protocol.ts";
@@ -227,6 +228,8 @@ export interface WriteActions {
 export class ClientWriteSide {
   readonly #link: StreamLink;
   readonly #actions: WriteActions;
+  /** Chunks on their way through the stream whose end is urgent. */
+  readonly #urgent = new WeakSet<Uint8Array>();
   #stream: WritableStream<Uint8Array> | null = null;
   #controller: WritableStreamDefaultController | null = null;
   #pending: PendingWrite | null = null;
@@ -244,6 +247,11 @@ export class ClientWriteSide {
   /** What the user gets; made when it is first asked for. */
   get stream(): WritableStream<Uint8Array> {
     return this.#stream ??= this.#open();
+  }
+
+  /** Writes through the stream, behind what waits there. Rejects with a `TypeError` if it is locked. */
+  writeUrgent(bytes: Uint8Array): Promise<void> {
+    return writeMarked(this.stream, this.#urgent, bytes);
   }
 
   /** Bytes are in the ring. */
@@ -302,6 +310,7 @@ export class ClientWriteSide {
     const pending = this.#pending;
     if (pending === null) return;
     const { chunk } = pending;
+    const isUrgent = this.#urgent.has(chunk);
     while (pending.at < chunk.length && this.#unackedBytes < WRITE_WINDOW_BYTES) {
       const room = WRITE_WINDOW_BYTES - this.#unackedBytes;
       const bytes = Math.min(chunk.length - pending.at, room, BUFFER_BYTES);
@@ -309,7 +318,8 @@ export class ClientWriteSide {
       new Uint8Array(buffer).set(chunk.subarray(pending.at, pending.at + bytes));
       pending.at += bytes;
       this.#unackedBytes += bytes;
-      this.#link.post({ kind: "write", connection: this.#link.id, buffer, bytes }, [buffer]);
+      const { id } = this.#link;
+      this.#link.post({ kind: "write", connection: id, buffer, bytes, isUrgent }, [buffer]);
     }
   }
 

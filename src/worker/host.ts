@@ -145,7 +145,7 @@ class Host implements ConnectionSurroundings {
         this.#find(signal.connection)?.grant(signal.bytes);
         return;
       case "write":
-        this.#find(signal.connection)?.write(signal.buffer, signal.bytes);
+        this.#find(signal.connection)?.write(signal);
         return;
       case "cancelRead":
         this.#find(signal.connection)?.cancelRead();

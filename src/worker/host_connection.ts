@@ -8,7 +8,13 @@ import { EVENT_CLOSED, EVENT_WRITABLE } from "../layout/layout.gen.ts";
 import { type Connection, EOF, WOULD_BLOCK } from "../tcp/connection.ts";
 import { endpointText } from "../tcp/connection_info.ts";
 import type { BufferPool } from "./buffers.ts";
-import { BUFFER_BYTES, toWireError, type WorkerMessage, WRITE_WINDOW_BYTES } from "./protocol.ts";
+import {
+  BUFFER_BYTES,
+  type Signal,
+  toWireError,
+  type WorkerMessage,
+  WRITE_WINDOW_BYTES,
+} from "./protocol.ts";
 
 /** What a connection needs of the host. */
 export interface ConnectionSurroundings {
@@ -22,6 +28,7 @@ export interface ConnectionSurroundings {
 interface Chunk {
   readonly buffer: ArrayBuffer;
   readonly bytes: number;
+  readonly isUrgent: boolean;
   at: number;
 }
 
@@ -62,6 +69,8 @@ export class HostConnection {
       inner?.(bits);
       this.#tidy();
     };
+    tcp.onUrgent = (bytes) => host.post({ kind: "urgent", connection: id, bytes }, []);
+    tcp.onTrouble = (trouble) => host.post({ kind: "trouble", connection: id, trouble }, []);
     tcp.closed.then(() => this.#tellClosed(null), (error) => this.#tellClosed(error));
     // It may have ended, or got bytes, before anybody listened.
     this.#pumpReads();
@@ -80,14 +89,14 @@ export class HostConnection {
   }
 
   /** The page sends bytes. */
-  write(buffer: ArrayBuffer, bytes: number): void {
+  write({ buffer, bytes, isUrgent }: Extract<Signal, { readonly kind: "write" }>): void {
     if (this.#writeDone) return;
     if (this.#queuedBytes + bytes > WRITE_WINDOW_BYTES) {
       this.#tcp.abort();
       return;
     }
     this.#queuedBytes += bytes;
-    this.#chunks.push({ buffer, bytes, at: 0 });
+    this.#chunks.push({ buffer, bytes, isUrgent, at: 0 });
     this.#pumpWrites();
   }
 
@@ -189,9 +198,10 @@ export class HostConnection {
     for (;;) {
       const chunk = this.#chunks[0];
       if (chunk === undefined || this.#writeDone) return;
-      const { buffer, bytes } = chunk;
+      const { buffer, bytes, isUrgent } = chunk;
       try {
-        chunk.at += this.#connection.write(new Uint8Array(buffer, chunk.at, bytes - chunk.at));
+        const rest = new Uint8Array(buffer, chunk.at, bytes - chunk.at);
+        chunk.at += isUrgent ? this.#connection.writeUrgent(rest) : this.#connection.write(rest);
       } catch (error) {
         return this.#failWrites(error);
       }

@@ -16,6 +16,7 @@ import type {
   NetAddress,
   StaticAddress,
   TcpOptions,
+  Trouble,
   Tuning,
 } from "../options.ts";
 
@@ -141,6 +142,8 @@ export type Signal =
     readonly buffer: ArrayBuffer;
     /** Bytes of it from the front. */
     readonly bytes: number;
+    /** Their end is urgent. */
+    readonly isUrgent: boolean;
   }
   | { readonly kind: "cancelRead"; readonly connection: number }
   | { readonly kind: "abort"; readonly connection: number };
@@ -171,6 +174,9 @@ export type WorkerMessage =
   /** Nothing more can be written; what was on its way is lost. */
   | { readonly kind: "unwritable"; readonly connection: number; readonly error: WireError }
   | { readonly kind: "closed"; readonly connection: number; readonly error: WireError | null }
+  /** Urgent data began or grew: unread bytes up to its end. */
+  | { readonly kind: "urgent"; readonly connection: number; readonly bytes: number }
+  | { readonly kind: "trouble"; readonly connection: number; readonly trouble: Trouble }
   /** The worker has forgotten it. */
   | { readonly kind: "gone"; readonly connection: number }
   | { readonly kind: "link"; readonly state: LinkState }

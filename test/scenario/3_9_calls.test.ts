@@ -306,6 +306,23 @@ describe("RFC 9293 section 3.10.4: lingering and FIN-WAIT-2", () => {
     `);
   });
 
+  scenario(
+    "S40 the rest is reset, when both directions are closed and the handle is held",
+    (on) => {
+      on.established({ rtoMs: 60000, features: 0 }).script(`
+      +0 option LINGER 5000
+      +0 write 1000
+      +0 > P. 1:1001(1000) ack 1
+      +0 closeWrite
+      +0 > F. 1001:1001(0) ack 1
+      +1 closeRead
+      +4.999 state FIN-WAIT-1
+      +.001 > R. 1002:1002(0) ack 1
+      +0 event CLOSED ABORTED
+    `);
+    },
+  );
+
   scenario("it lingers for nothing, when all was acknowledged", (on) => {
     on.established().script(`
       +0 option LINGER 5000

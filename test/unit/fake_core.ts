@@ -24,6 +24,7 @@ import {
   INFO_SEND_QUEUED,
   INFO_SIZE,
   INFO_STATE,
+  OPTION_LINGER,
   REASON_ABORTED,
   REASON_NORMAL,
   STATE_CLOSE_WAIT,
@@ -38,6 +39,9 @@ import {
   STATUS_STALE_HANDLE,
 } from "../../src/layout/layout.gen.ts";
 import type { ManagerCore } from "../../src/tcp/manager.ts";
+
+/** LINGER of a connection for which none was set. */
+const NEVER_MS = 0x7fff_ffff;
 
 /** One connection as the fake knows it. */
 export interface FakeConnection {
@@ -142,6 +146,11 @@ export class FakeCore implements ManagerCore {
     return 0;
   }
 
+  sendUrgent(handle: number): number {
+    this.log.push(`sendUrgent ${handle}`);
+    return 0;
+  }
+
   closeRead(handle: number): number {
     this.log.push(`closeRead ${handle}`);
     const c = this.#get(handle);
@@ -171,7 +180,7 @@ export class FakeCore implements ManagerCore {
   }
 
   getOption(handle: number, option: number): number {
-    return this.#get(handle)?.options.get(option) ?? 0;
+    return this.#get(handle)?.options.get(option) ?? (option === OPTION_LINGER ? NEVER_MS : 0);
   }
 
   setListenerOption(_id: number, _option: number, _value: number): number {
