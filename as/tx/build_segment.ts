@@ -3,6 +3,7 @@ import { boot, hopsBase } from "../config.ts";
 import {
   ETHERNET_HEADER_BYTES,
   EXTRA_FLAG_SND_UP,
+  FEATURE_SCALE_FIRST,
   FLAG_ECN_ECHO,
   FLAG_EXTRA,
   FLAG_SACK,
@@ -50,6 +51,7 @@ import { allowFragments } from "../wire/ipv4.ts";
 import { TCP_ACK, TCP_ECE, TCP_RST, TCP_SYN, TCP_URG, writeTcp } from "../wire/tcp_header.ts";
 import {
   USER_TIMEOUT_BYTES,
+  writeEnd,
   writeFastOpen,
   writeMss,
   writeNop,
@@ -135,6 +137,14 @@ function writeSynOptions(tcb: Tcb, at: usize): usize {
   const stamps = (flags & FLAG_TIMESTAMPS) !== 0;
   const scale = (flags & FLAG_WINDOW_SCALE) !== 0;
   at = writeMss(at, offeredMss(tcb));
+  if ((boot.features & FEATURE_SCALE_FIRST) !== 0) {
+    if (scale) at = writeWindowScale(writeNop(at), receiveShift());
+    if (sack) at = writeSackPermitted(at);
+    else if (stamps) at = writeNop(writeNop(at));
+    if (stamps) at = writeTimestamps(at, stampNow(tcb), tcb.tsRecent);
+    else if (sack) at = writeEnd(writeEnd(at));
+    return writeCookie(tcb, at, offering);
+  }
   // What does not fill whole words by itself follows its padding, as RFC 7323 appendix A advises for timestamps.
   if (sack !== stamps) at = writeNop(writeNop(at));
   if (sack) at = writeSackPermitted(at);

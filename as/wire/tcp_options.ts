@@ -167,6 +167,12 @@ function writeHeader(ptr: usize, kind: u32, length: u32): void {
   store16(ptr, (kind << 8) | length);
 }
 
+/** Writes an end of the option list, 1 byte. RFC 9293 section 3.2. @returns Where the next byte goes. */
+export function writeEnd(ptr: usize): usize {
+  store<u8>(ptr, u8(KIND_END));
+  return ptr + 1;
+}
+
 /** Writes a NOP, 1 byte. @returns Where the next option goes. */
 export function writeNop(ptr: usize): usize {
   store<u8>(ptr, u8(KIND_NOP));

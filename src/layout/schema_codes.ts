@@ -206,6 +206,10 @@ export const CODES: readonly EnumSchema[] = [
       ["PACING", "Segments are spread over the round trip."],
       ["PMTU", "ICMP lowers the path MTU. RFC 1191, RFC 8201."],
       ["QUICK_ACK", "The first segments of a connection are acknowledged at once."],
+      [
+        "SCALE_FIRST",
+        "SYN options in the order of FreeBSD: the window scale before SACK-permitted.",
+      ],
     ],
   },
   {
