@@ -128,6 +128,25 @@ function writeCookie(tcb: Tcb, at: usize, offering: bool): usize {
   return ((end - at) & 3) === 0 ? end : writeNop(writeNop(end));
 }
 
+/** What follows the MSS, in the order of Linux. */
+function writeScaleLast(tcb: Tcb, at: usize, sack: bool, stamps: bool, scale: bool): usize {
+  // What does not fill whole words by itself follows its padding, as RFC 7323 appendix A advises for timestamps.
+  if (sack !== stamps) at = writeNop(writeNop(at));
+  if (sack) at = writeSackPermitted(at);
+  if (stamps) at = writeTimestamps(at, stampNow(tcb), tcb.tsRecent);
+  if (scale) at = writeWindowScale(writeNop(at), receiveShift());
+  return at;
+}
+
+/** The same in the order of FreeBSD, which ends the list where it is not full. */
+function writeScaleFirst(tcb: Tcb, at: usize, sack: bool, stamps: bool, scale: bool): usize {
+  if (scale) at = writeWindowScale(writeNop(at), receiveShift());
+  if (sack) at = writeSackPermitted(at);
+  else if (stamps) at = writeNop(writeNop(at));
+  if (stamps) return writeTimestamps(at, stampNow(tcb), tcb.tsRecent);
+  return sack ? writeEnd(writeEnd(at)) : at;
+}
+
 /** Options of a SYN: what we offer, or in a SYN,ACK what both want. RFC 7323 sections 2.2 and 3.2, RFC 2018 section 2. */
 function writeSynOptions(tcb: Tcb, at: usize): usize {
   const first = at;
@@ -137,19 +156,9 @@ function writeSynOptions(tcb: Tcb, at: usize): usize {
   const stamps = (flags & FLAG_TIMESTAMPS) !== 0;
   const scale = (flags & FLAG_WINDOW_SCALE) !== 0;
   at = writeMss(at, offeredMss(tcb));
-  if ((boot.features & FEATURE_SCALE_FIRST) !== 0) {
-    if (scale) at = writeWindowScale(writeNop(at), receiveShift());
-    if (sack) at = writeSackPermitted(at);
-    else if (stamps) at = writeNop(writeNop(at));
-    if (stamps) at = writeTimestamps(at, stampNow(tcb), tcb.tsRecent);
-    else if (sack) at = writeEnd(writeEnd(at));
-    return writeCookie(tcb, at, offering);
-  }
-  // What does not fill whole words by itself follows its padding, as RFC 7323 appendix A advises for timestamps.
-  if (sack !== stamps) at = writeNop(writeNop(at));
-  if (sack) at = writeSackPermitted(at);
-  if (stamps) at = writeTimestamps(at, stampNow(tcb), tcb.tsRecent);
-  if (scale) at = writeWindowScale(writeNop(at), receiveShift());
+  at = (boot.features & FEATURE_SCALE_FIRST) !== 0
+    ? writeScaleFirst(tcb, at, sack, stamps, scale)
+    : writeScaleLast(tcb, at, sack, stamps, scale);
   at = writeCookie(tcb, at, offering);
   const isTold = tellsUserTimeout(tcb) &&
     at + USER_TIMEOUT_BYTES <= first + TCP_OPTIONS_MAX_BYTES;

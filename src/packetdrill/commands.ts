@@ -52,6 +52,9 @@ const NO_OPS: ReadonlySet<string> = new Set([
   ...["kldload", "modprobe", "netstat", "ss"],
 ]);
 
+/** Programs whose output scripts look at, to see in a kernel what packets show as well. */
+const VIEWS: ReadonlySet<string> = new Set(["sockstat", "nstat", "netstat", "ss"]);
+
 /** What the helper of Linux's suites sets, as far as one can see it here. */
 const SUITE_DEFAULTS: readonly string[] = [
   "net.ipv4.tcp_rmem=4096 540000 15728640",
@@ -68,7 +71,7 @@ const SUITE_DEFAULTS: readonly string[] = [
   "net.ipv4.tcp_early_retrans=4",
   "net.ipv4.tcp_recovery=1",
   "net.ipv4.tcp_ecn=0",
-  "net.ipv4.tcp_fastopen=3",
+  "net.ipv4.tcp_fastopen=0x70403",
   "net.ipv4.tcp_syncookies=1",
 ];
 
@@ -84,7 +87,12 @@ const SUITE_DEFAULTS: readonly string[] = [
  */
 export function readCommand(text: string): CommandEffect {
   const effect: Effect = { changes: [], unknown: [], sleepMs: 0 };
-  for (const { words, isPiped } of splitCommands(text)) readSimple(words, isPiped, effect);
+  let isView = false;
+  for (const { words, isPiped } of splitCommands(text)) {
+    const program = words[0] ?? "";
+    isView = VIEWS.has(program) || (isView && program === "grep");
+    if (!isView) readSimple(words, isPiped, effect);
+  }
   return effect;
 }
 

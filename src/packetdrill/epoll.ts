@@ -9,6 +9,8 @@ export interface Watch {
   data: number;
   /** What was ready when it was last told, for EPOLLET. */
   told: number;
+  /** Entries of the error queue that were added by then. */
+  toldErrors: number;
   /** EPOLLONESHOT: told once. */
   isSpent: boolean;
 }

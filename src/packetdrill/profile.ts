@@ -7,6 +7,7 @@ import {
   FEATURE_FAST_OPEN_CLIENT,
   FEATURE_FAST_OPEN_SERVER,
   FEATURE_QUICK_ACK,
+  FEATURE_SCALE_FIRST,
 } from "../layout/layout.gen.ts";
 import type { Script } from "./syntax.ts";
 
@@ -52,7 +53,7 @@ const LINUX: Profile = {
 const FREEBSD: Profile = {
   host: { bufferFactor: 1, isBufferRounded: true, isFastOpenImplied: false },
   config: {
-    features: FEATURES,
+    features: FEATURES | FEATURE_SCALE_FIRST,
     receiveBufferInitial: 65_536,
     receiveBufferMax: 2 * MIB,
     rtoMinMs: 230,

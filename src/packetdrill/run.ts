@@ -143,6 +143,7 @@ class Runner implements WorldListener, SocketListener {
   }
 
   onSettled(): void {
+    this.sockets.noteProgress();
     const pending = this.#pending;
     if (pending === null || this.#isRetrying) return;
     this.#isRetrying = true;

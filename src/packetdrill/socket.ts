@@ -26,6 +26,7 @@ import {
   STATE_CLOSE_WAIT,
   STATE_CLOSED,
 } from "../layout/layout.gen.ts";
+import { ErrorQueue } from "./error_queue.ts";
 import type { End } from "./frame.ts";
 import type { World } from "./world.ts";
 
@@ -117,11 +118,28 @@ export class TcpSocket {
   readonly options: Map<number, number> = new Map();
   /** Options of the socket layer that were set, by level and name. */
   readonly kept: Map<string, number> = new Map();
+  /** What sends with MSG_ZEROCOPY and SO_TIMESTAMPING are told. */
+  readonly errors: ErrorQueue;
   #state = STATE_CLOSED;
   #softError: string | null = null;
 
   constructor(world: World) {
     this.world = world;
+    this.errors = new ErrorQueue(world.isIpv6);
+  }
+
+  /** Bytes of the stream that the remote has acknowledged. */
+  acked(): number {
+    const info = this.handle === null ? null : this.world.core.info(this.handle);
+    return this.errors.written - (info?.sendQueued ?? 0);
+  }
+
+  /** Tells the error queue how far the stream has come. */
+  noteProgress(): void {
+    const info = this.handle === null ? null : this.world.core.info(this.handle);
+    if (info === null || this.phase !== "connected") return;
+    const sent = this.errors.written - Math.max(0, info.sendQueued - info.inFlight);
+    this.errors.noteProgress(sent, this.acked(), this.world.elapsed);
   }
 
   /** An event of the core. @param detail REASON in byte 0, STATE in byte 1. */

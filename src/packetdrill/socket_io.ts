@@ -2,14 +2,9 @@
 import { INFO_URGENT_BYTES } from "../layout/layout.gen.ts";
 import { Unsupported } from "./fault.ts";
 import type { End } from "./frame.ts";
-import {
-  type Attempt,
-  done,
-  failed,
-  type Mismatch,
-  type Outcome,
-  type TcpSocket,
-} from "./socket.ts";
+import { controlMismatch } from "./control_messages.ts";
+import type { ControlMessage } from "./error_queue.ts";
+import { type Attempt, done, failed, type Mismatch, type Outcome, TcpSocket } from "./socket.ts";
 import { beginConnect, remoteEnd } from "./socket_open.ts";
 import type { CallMaker, Sockets } from "./sockets.ts";
 import type { Expr, StructField } from "./syntax.ts";
@@ -125,7 +120,7 @@ function messageOf(args: Arguments, expr: Expr): Message {
   return { fields, bytes: iov === undefined ? 0 : iovecBytes(args, iov) };
 }
 
-/** Control messages that a script expects, or sends; none of them is made here. */
+/** Control messages that a script sends: none of them is known here. */
 function hasControl(args: Arguments, { fields }: Message): boolean {
   const control = field(fields, "msg_control");
   if (control === undefined || control.kind === "any") return false;
@@ -137,15 +132,45 @@ function refuseControl(args: Arguments, message: Message): void {
   throw new Unsupported(args.file, args.line, "control messages");
 }
 
+/** TCP_INQ: what is left to be read; the end of the stream counts as a byte. */
+function inqOf(sockets: Sockets, args: Arguments): ControlMessage[] {
+  const socket = sockets.find(args.number(0));
+  if (!(socket instanceof TcpSocket) || socket.kept.get("TCP_INQ") !== 1) return [];
+  const left = socket.readable();
+  const data = left === 0 && socket.isEnded ? 1 : left;
+  return [{ level: known("SOL_TCP"), type: known("TCP_CM_INQ"), data }];
+}
+
+/** recvmsg() with MSG_ERRQUEUE: never waits, and takes no bytes of the stream. */
+function errorReader(sockets: Sockets, args: Arguments, { fields }: Message): Attempt {
+  return sockets.withSocket(args.number(0), (socket) => {
+    const entry = socket.errors.take();
+    if (entry === null) return failed("EAGAIN");
+    const control = controlMismatch(args, field(fields, "msg_control"), entry.control);
+    if (control !== null) return done(0, control);
+    const expr = field(fields, "msg_flags");
+    const expected = expr === undefined ? null : numberOrAny(args, expr);
+    if (expected === null || expected === entry.flags) return done(0);
+    return done(0, { what: "msg_flags", expected: String(expected), got: String(entry.flags) });
+  });
+}
+
 const recvmsg: CallMaker = (sockets, args) => {
   const message = messageOf(args, args.at(1));
-  refuseControl(args, message);
   const flags = args.optional(2) ?? 0;
+  if ((flags & known("MSG_ERRQUEUE")) !== 0) return errorReader(sockets, args, message);
   const expected = field(message.fields, "msg_flags");
   const wanted = expected === undefined ? null : numberOrAny(args, expected);
   const actual = flags & known("MSG_OOB");
   const finish = (outcome: Outcome): Outcome => {
-    if (outcome.errno !== null || wanted === null || wanted === actual) return outcome;
+    if (outcome.errno !== null) return outcome;
+    const control = controlMismatch(
+      args,
+      field(message.fields, "msg_control"),
+      inqOf(sockets, args),
+    );
+    if (control !== null) return { ...outcome, mismatch: control };
+    if (wanted === null || wanted === actual) return outcome;
     const mismatch: Mismatch = {
       what: "msg_flags",
       expected: String(wanted),
@@ -176,6 +201,7 @@ function put(socket: TcpSocket, bytes: number): number {
     const chunk = ZEROS.subarray(0, Math.min(CHUNK_BYTES, bytes - taken));
     const now1 = core.send(socket.handle, chunk, now);
     taken += now1;
+    socket.errors.written += now1;
     if (now1 < chunk.length) break;
   }
   return taken;
@@ -200,6 +226,8 @@ function writer(sockets: Sockets, args: Arguments, bytes: number, flags: number)
   const isMore = (flags & known("MSG_MORE")) !== 0;
   let sent = 0;
   let isFirst = true;
+  // A blocking call that opens waits for the handshake, also where its bytes went with the SYN.
+  let isOpening = false;
   return sockets.withSocket(args.number(0), (socket) => {
     const isNonBlocking = socket.isNonBlocking || (flags & known("MSG_DONTWAIT")) !== 0;
     const isFast = (flags & known("MSG_FASTOPEN")) !== 0 || socket.phase === "deferred";
@@ -209,10 +237,11 @@ function writer(sockets: Sockets, args: Arguments, bytes: number, flags: number)
       const outcome = fastOpen(sockets, socket, remote);
       if (outcome !== null) return outcome;
       goesWithSyn = sockets.hasCookie(remote);
+      isOpening = goesWithSyn && !isNonBlocking && (flags & known("MSG_FASTOPEN")) !== 0;
     }
     isFirst = false;
     const error = writeError(socket);
-    if (error !== null) return sent > 0 ? done(sent) : failed(error);
+    if (error !== null) return sent > 0 && !isOpening ? done(sent) : failed(error);
     if (socket.phase === "connecting" && !goesWithSyn) {
       return isNonBlocking ? failed("EAGAIN") : null;
     }
@@ -222,9 +251,13 @@ function writer(sockets: Sockets, args: Arguments, bytes: number, flags: number)
     if ((flags & known("MSG_OOB")) !== 0 && socket.handle !== null) {
       socket.world.core.sendUrgent(socket.handle, socket.world.now);
     }
-    if (sent === bytes) return done(sent);
-    if (!isNonBlocking) return null;
-    return sent > 0 ? done(sent) : failed("EAGAIN");
+    isOpening &&= socket.phase === "connecting";
+    if (isOpening || (sent < bytes && !isNonBlocking)) return null;
+    if (sent === 0 && bytes > 0) return failed("EAGAIN");
+    const isZeroCopy = (flags & known("MSG_ZEROCOPY")) !== 0 &&
+      socket.kept.get("SO_ZEROCOPY") === 1;
+    if (sent > 0) socket.errors.noteWrite(isZeroCopy);
+    return done(sent);
   });
 }
 

@@ -1,9 +1,8 @@
 /** Calls that open and close: socket, bind, listen, accept, connect, close, shutdown, dup, fcntl, getsockname. */
 import { Unsupported } from "./fault.ts";
 import type { End } from "./frame.ts";
-import { Epoll } from "./epoll.ts";
 import { type Attempt, done, failed, type Outcome, TcpSocket } from "./socket.ts";
-import type { CallMaker, Sockets } from "./sockets.ts";
+import { type CallMaker, OpenedFile, type Sockets } from "./sockets.ts";
 import type { Expr } from "./syntax.ts";
 import { type Arguments, field, fieldsOf, known, numberOf, type Place } from "./values.ts";
 
@@ -172,7 +171,7 @@ function close(sockets: Sockets, args: Arguments): Attempt {
   return () => {
     const described = sockets.find(fd);
     if (described === undefined) return failed("EBADF");
-    if (described instanceof Epoll) {
+    if (!(described instanceof TcpSocket)) {
       sockets.leave(fd);
       return done();
     }
@@ -244,8 +243,11 @@ const nameOf: CallMaker = (sockets, args, call) =>
     return end === null && call.name === "getpeername" ? failed("ENOTCONN") : done();
   });
 
+const open: CallMaker = (sockets, _args, call) => () => sockets.enter(new OpenedFile(), call);
+
 /** By name. */
 export const OPEN_CALLS: Readonly<Record<string, CallMaker>> = {
+  open,
   socket,
   bind,
   listen,

@@ -174,6 +174,16 @@ const sendBuffer: SocketOption = bufferOf(
   ({ world }) => world.host.bufferFactor,
 );
 
+/** Bits of SOF_TIMESTAMPING. */
+const timestamping: SocketOption = {
+  set: (socket, value) => {
+    socket.kept.set("SO_TIMESTAMPING", value);
+    socket.errors.watchTimes(value, socket.acked());
+    return null;
+  },
+  get: (socket) => socket.kept.get("SO_TIMESTAMPING") ?? 0,
+};
+
 /** By level and name. Aliases of levels have the same number. */
 const OPTIONS: Readonly<Record<string, Readonly<Record<string, SocketOption>>>> = {
   SOL_SOCKET: {
@@ -200,6 +210,8 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, SocketOption>>>> 
     SO_ACCEPTCONN: { get: (socket) => socket.phase === "listening" ? 1 : 0 },
     SO_PRIORITY: kept("SO_PRIORITY"),
     SO_DEBUG: kept("SO_DEBUG"),
+    SO_ZEROCOPY: kept("SO_ZEROCOPY"),
+    SO_TIMESTAMPING: timestamping,
     SO_MARK: kept("SO_MARK"),
   },
   SOL_TCP: {
@@ -225,6 +237,7 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, SocketOption>>>> 
       },
       get: (socket) => socket.kept.get("TCP_FASTOPEN") ?? 0,
     },
+    TCP_INQ: kept("TCP_INQ"),
     TCP_FASTOPEN_CONNECT: kept("TCP_FASTOPEN_CONNECT"),
   },
   SOL_IP: {
@@ -232,6 +245,7 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, SocketOption>>>> 
     IP_TTL: ttl,
     IP_MTU_DISCOVER: mtuDiscovery,
     IP_MTU: pathMtu,
+    IP_FREEBIND: kept("IP_FREEBIND"),
     IP_RECVERR: ofCore(OPTION_SOFT_ERRORS),
   },
   SOL_IPV6: {

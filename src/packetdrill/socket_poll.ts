@@ -47,7 +47,7 @@ export function readiness(socket: TcpSocket): number {
     const info = socket.handle === null ? null : socket.world.core.info(socket.handle);
     if ((info?.readU32(INFO_URGENT_BYTES) ?? 0) > 0 && !socket.isUrgentRead) bits |= bit("POLLPRI");
   }
-  if (socket.error !== null) bits |= bit("POLLERR");
+  if (socket.error !== null || socket.errors.hasErrors) bits |= bit("POLLERR");
   return bits;
 }
 
@@ -144,11 +144,11 @@ function control(args: Arguments, epoll: Epoll, fd: number): Outcome {
   const data = dataOf(args, fields) ?? fd;
   if (operation === known("EPOLL_CTL_ADD")) {
     if (watch !== undefined) return failed("EEXIST");
-    epoll.watches.set(fd, { fd, events, data, told: 0, isSpent: false });
+    epoll.watches.set(fd, { fd, events, data, told: 0, toldErrors: 0, isSpent: false });
     return done();
   }
   if (watch === undefined) return failed("ENOENT");
-  Object.assign(watch, { events, data, told: 0, isSpent: false });
+  Object.assign(watch, { events, data, told: 0, toldErrors: 0, isSpent: false });
   return done();
 }
 
@@ -166,8 +166,9 @@ function watchedBits(sockets: Sockets, watch: Watch): number {
   const bits = readiness(socket) & (watch.events | always());
   const isEdge = (watch.events & known("EPOLLET")) !== 0;
   if (!isEdge) return bits;
-  const isNew = (bits & ~watch.told) !== 0;
+  const isNew = (bits & ~watch.told) !== 0 || socket.errors.edges !== watch.toldErrors;
   watch.told = bits;
+  watch.toldErrors = socket.errors.edges;
   return isNew ? bits : 0;
 }
 

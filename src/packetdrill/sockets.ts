@@ -19,7 +19,10 @@ import { type Arguments, numberOrAny } from "./values.ts";
 import { HOP, type World } from "./world.ts";
 
 /** What a descriptor can stand for. */
-export type Described = TcpSocket | Epoll;
+export type Described = TcpSocket | Epoll | OpenedFile;
+
+/** A file that was opened: whatever it is, its bytes are zeros. */
+export class OpenedFile {}
 
 /** Addresses and ports where a script says `...`. */
 export interface Plan {
@@ -221,6 +224,13 @@ export class Sockets {
     this.#byHandle.set(handle, socket);
     parent.queue.push(socket);
     return socket;
+  }
+
+  /** Something has happened: what is watched may have been sent, or acknowledged. */
+  noteProgress(): void {
+    for (const described of this.#table.values()) {
+      if (described instanceof TcpSocket) described.noteProgress();
+    }
   }
 
   /** Closes everything that is open. */

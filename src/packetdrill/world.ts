@@ -64,6 +64,11 @@ export class World {
     this.#listener = listener;
   }
 
+  /** Whether our address is one of IPv6. */
+  get isIpv6(): boolean {
+    return typeof this.#settings.local === "bigint";
+  }
+
   /** Whether the core was made: its configuration is what it is. */
   get isStarted(): boolean {
     return this.#core !== null;

@@ -34,14 +34,14 @@ ${SERVER}
     expect(result(text, { ipVersion: 6 })).toBe("pass");
   });
 
-  test("FreeBSD: its scale, and buffers that are told as they were set, then in whole segments", () => {
+  test("FreeBSD: its scale and order, and buffers that are told as they were set, then in whole segments", () => {
     const text = `--ip_version=ipv6
 0 \`sysctl -w net.inet.tcp.recvspace=65536\`
 +0   socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
 +0   fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0
 +0   getsockopt(3, SOL_SOCKET, SO_RCVBUF, [65536], [4]) = 0
 +0   connect(3, ..., ...) = -1 EINPROGRESS (Operation now in progress)
-+0   > S 0:0(0) win 65535 <mss 1440,sackOK,TS val 7 ecr 0,nop,wscale 6>
++0   > S 0:0(0) win 65535 <mss 1440,nop,wscale 6,sackOK,TS val 7 ecr 0>
 +.02 < S. 0:0(0) ack 1 win 8000 <mss 1440>
 +0   > . 1:1(0) ack 1
 +0   getsockopt(3, SOL_SOCKET, SO_RCVBUF, [66240], [4]) = 0

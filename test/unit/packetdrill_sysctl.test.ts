@@ -182,7 +182,7 @@ describe("commands", () => {
     ["ip route change default mtu", "ip mtu: no number behind it"],
     ["ip maddress add", "ip maddress: no such object is known here"],
     ["tc qdisc add dev tun0 root netem delay 5ms", "tc netem: there is no such queue here"],
-    ["sockstat -4 | grep 8080", "sockstat -4: its output is looked at"],
+    ["cat /etc/hosts | grep 8080", "cat /etc/hosts: its output is looked at"],
     ["./local.sh", "local.sh: no such program is known here"],
     ["python3 -c 'a; b | c'", "python3: no such program is known here"],
   ])("%s is not known", (command, reason) => {
