@@ -185,8 +185,21 @@ export function placeInOrder(
   }
   const reached = firstBeyond(flight, 0, end);
   fillHoles(flight, 0, reached, ring, mask, origin, rcvNxt, src, bytes);
-  if (reached === 0) return end;
-  const next = latest(end, rangeAt(flight, reached - 1).end);
+  return passRanges(flight, end);
+}
+
+/**
+ * Removes the ranges that a number has reached.
+ *
+ * @param flight Flight block, or 0.
+ * @param rcvNxt Up to where everything is there.
+ * @returns Up to where everything is there with what waited behind it.
+ */
+export function passRanges(flight: usize, rcvNxt: Seq): Seq {
+  const count = rangeCount(flight);
+  const reached: u32 = count === 0 ? 0 : firstBeyond(flight, 0, rcvNxt);
+  if (reached === 0) return rcvNxt;
+  const next = latest(rcvNxt, rangeAt(flight, reached - 1).end);
   moveRanges(flight, 0, reached);
   setRangeCount(flight, count - reached);
   return next;

@@ -35,7 +35,14 @@ import { count, countMany } from "../stats.ts";
 import { receiveWindow } from "../tx/receive_window.ts";
 import { textBefore, textBeyond } from "./acceptance.ts";
 import { noteDuplicate, noteHeld } from "./dsack.ts";
-import { place, PLACED, PLACED_DUPLICATE, placeInOrder, rangeCount } from "./reassembly.ts";
+import {
+  passRanges,
+  place,
+  PLACED,
+  PLACED_DUPLICATE,
+  placeInOrder,
+  rangeCount,
+} from "./reassembly.ts";
 
 /** Text of the conformance option `ackEvery: 2`. RFC 9293 section 3.8.6.3 (SHLD-19). */
 const EVERY_SECOND: u32 = 2;
@@ -177,10 +184,15 @@ function dropInOrder(tcb: Tcb, seg: Segment, seq: u32, bytes: u32): void {
     seg.answer = ANSWER_ACK;
     return;
   }
-  if (seq + bytes - tcb.irs < tcb.rcvNxt - tcb.irs) tcb.rcvWraps++;
-  tcb.rcvNxt = seq + bytes;
+  const flight: usize = tcb.flight === NONE ? 0 : changetype<usize>(flightAt(tcb.flight));
+  const hadRanges = rangeCount(flight) > 0;
+  // What came out of order before the user stopped reading was reported as held, and is acknowledged: RFC 2018 section 8.
+  const next = passRanges(flight, seq + bytes);
+  if (next - tcb.irs < tcb.rcvNxt - tcb.irs) tcb.rcvWraps++;
+  tcb.rcvNxt = next;
   tcb.rcvUser = tcb.rcvNxt;
-  acknowledge(tcb, seg);
+  if (hadRanges) seg.answer = ANSWER_ACK;
+  else acknowledge(tcb, seg);
 }
 
 /** The FIN's number is next: every byte before it is here. */
