@@ -198,8 +198,11 @@ export class WireChecker {
     const key = `${ip.destination} ${tcp.destinationPort} ${ip.source} ${tcp.sourcePort}`;
     const flow = this.#flow(key);
     const { flags } = tcp;
-    // It may be a forged or an old one: who obeys it says nothing more.
-    if ((flags & FLAG_RST) !== 0) return;
+    // It may be a forged or an old one; who obeys it says nothing more, and owes nothing.
+    if ((flags & FLAG_RST) !== 0) {
+      flow.owesSince = null;
+      return;
+    }
     const isSyn = (flags & FLAG_SYN) !== 0;
     if (isSyn) {
       flow.mss = seen.mss ?? MSS_DEFAULT;
