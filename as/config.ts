@@ -52,8 +52,8 @@ const PAGE_BYTES: u32 = 65536;
 const REGION_ALIGN: usize = 64;
 /** Smallest sensible ring pool, pages. */
 const RING_PAGES_MIN: u32 = 256;
-/** Smallest MTU of an IPv4 link that we accept, bytes. RFC 9293 section 3.7.5 speaks of 576. */
-const MTU_MIN: u32 = 576;
+/** Smallest MTU of a link that we accept, bytes: that of SLIP lines. RFC 791 section 3.2 would allow 68. */
+const MTU_MIN: u32 = 296;
 const MTU_MAX: u32 = 65535;
 /** Most connections, so that a slot fits beside a tag bit in a demultiplexer's reference. */
 const CONNECTIONS_MAX: u32 = 1 << 23;

@@ -1147,7 +1147,7 @@ export const BOOT_MAX_TIME_WAITS: u32 = 12;
 export const BOOT_MAX_FLIGHTS: u32 = 16;
 /** u32. Configuration: SYNs that may wait for decide(). */
 export const BOOT_MAX_PARKED: u32 = 20;
-/** u32. Configuration: largest IP packet of the link, bytes, 576 to 65535. */
+/** u32. Configuration: largest IP packet of the link, bytes, 296 to 65535. */
 export const BOOT_MTU: u32 = 24;
 /** u32. Configuration: FEATURE bits. */
 export const BOOT_FEATURES: u32 = 28;

@@ -25,7 +25,7 @@ import {
 export interface CoreConfig {
   /** Our MAC address, 6 bytes. */
   readonly mac: Uint8Array;
-  /** Largest IP packet of the link, bytes, 576 to 65,535. */
+  /** Largest IP packet of the link, bytes, 296 to 65,535. */
   readonly mtu: number;
   /** Linear memory, bytes, at most 2^32. */
   readonly memoryBytes: number;

@@ -1147,7 +1147,7 @@ export const BOOT_MAX_TIME_WAITS = 12;
 export const BOOT_MAX_FLIGHTS = 16;
 /** u32. Configuration: SYNs that may wait for decide(). */
 export const BOOT_MAX_PARKED = 20;
-/** u32. Configuration: largest IP packet of the link, bytes, 576 to 65535. */
+/** u32. Configuration: largest IP packet of the link, bytes, 296 to 65535. */
 export const BOOT_MTU = 24;
 /** u32. Configuration: FEATURE bits. */
 export const BOOT_FEATURES = 28;

@@ -15,7 +15,7 @@ export const COMMON_STRUCTS: readonly StructSchema[] = [
       ["maxTimeWaits", "u32", "Configuration: TIME-WAIT records."],
       ["maxFlights", "u32", "Configuration: flight blocks."],
       ["maxParked", "u32", "Configuration: SYNs that may wait for decide()."],
-      ["mtu", "u32", "Configuration: largest IP packet of the link, bytes, 576 to 65535."],
+      ["mtu", "u32", "Configuration: largest IP packet of the link, bytes, 296 to 65535."],
       ["features", "u32", "Configuration: FEATURE bits."],
       ["isnKeyA", "u64", "Configuration: secret key of the ISNs. RFC 6528 section 3."],
       ["isnKeyB", "u64", "Configuration: second half of it."],
