@@ -67,6 +67,7 @@ Usage: tidewire relay [flags]   runs a relay and serves the page, on one port
        tidewire sock [flags]    a client or server by hand, on a TAP, on a relay, or in a sandbox; see --help of it
        tidewire sim [flags]     simulated stacks on bad cables, checked after every step; see --help of it
        tidewire packetdrill FILE...   runs packetdrill scripts against the stack; see --help of it
+       tidewire trace FILE      prints a capture, or what a TAP carries, as tcpdump does; see --help of it
        tidewire --help          prints this
        tidewire --version       prints the version
 

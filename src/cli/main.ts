@@ -5,6 +5,7 @@ import { packetdrill } from "./packetdrill.ts";
 import { runRelay } from "./run_relay.ts";
 import { runSim } from "./run_sim.ts";
 import { runSock } from "./run_sock.ts";
+import { runTrace } from "./run_trace.ts";
 import { VERSION } from "./version.ts";
 
 /** Oldest Node that everything was tried with. */
@@ -23,6 +24,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   packetdrill: (args) => packetdrill(args, (text) => process.stdout.write(text)),
   sim: runSim,
   sock: runSock,
+  trace: runTrace,
 };
 
 async function main(): Promise<void> {

@@ -11,6 +11,7 @@
  * - `crash sun`, `boot sun`: the host loses all its state without a word; it comes back
  */
 import { formatIpv4, isIpv4, parseIpv4 } from "../net/addresses.ts";
+import type { Tuning } from "../options.ts";
 import { seededRandom } from "../runtime/seeded_random.ts";
 import { VirtualClock } from "../runtime/virtual_clock.ts";
 import { openStack, type Stack } from "../stack.ts";
@@ -59,6 +60,10 @@ export interface SandboxOptions {
   readonly seed?: number;
   /** Maximum segment lifetime, ms. Default 30,000. */
   readonly mslMs?: number;
+  /** Largest IP packet of the cable, bytes. Default 1500. */
+  readonly mtu?: number;
+  /** What else differs from the defaults, at every host. */
+  readonly tuning?: Tuning;
 }
 
 /** A host of the sandbox. */
@@ -84,7 +89,9 @@ export class Sandbox {
   constructor(options: SandboxOptions) {
     this.#options = options;
     const names = Object.keys(HOSTS);
-    const ports = virtualSwitch({ clock: this.clock, ports: names.length, delayMs: DELAY_MS });
+    const mtu = options.mtu === undefined ? {} : { mtu: options.mtu };
+    const cable = { clock: this.clock, ports: names.length, delayMs: DELAY_MS, ...mtu };
+    const ports = virtualSwitch(cable);
     names.forEach((name, i) => {
       const device = ports[i];
       if (device === undefined) return;
@@ -194,13 +201,13 @@ export class Sandbox {
   }
 
   #boot(host: Host): void {
-    const { module, seed = 1, mslMs } = this.#options;
+    const { module, seed = 1, mslMs, tuning } = this.#options;
     const stack = openStack(module, {
       link: host.device,
       address: { cidr: `${formatIpv4(host.address)}/${PREFIX_LENGTH}` },
       clock: this.clock,
       random: seededRandom(seed + ++this.#boots),
-      tuning: { memoryMiB: MEMORY_MIB, ...(mslMs === undefined ? {} : { mslMs }) },
+      tuning: { memoryMiB: MEMORY_MIB, ...(mslMs === undefined ? {} : { mslMs }), ...tuning },
     });
     host.stack = stack;
     serve(stack, ECHO_PORT, (bytes) => bytes);
