@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { FEATURE_ANY_ADDRESS } from "../../src/layout/layout.gen.ts";
 import { StreamConnection } from "../../src/api/tcp_connection.ts";
-import { scenario, scenarioV4, scenarioV6 } from "./dsl/scenario.ts";
+import { scenario } from "./dsl/scenario.ts";
 import { Hosts } from "./hosts.ts";
 
 /** No options in the SYN but the MSS. */
@@ -33,35 +33,6 @@ describe("S08 the maximum segment size", () => {
     `);
     },
   );
-
-  scenarioV4("is 536, if the peer announces none", (on) => {
-    on.established({ ...PLAIN, syn: "nop,nop,nop,nop" }).script(`
-      +0 info mss = 536
-      +0 write 536
-      +0 > P. 1:537(536) ack 1
-    `);
-  });
-
-  scenarioV6("is 1220 over IPv6, if the peer announces none", (on) => {
-    on.established({ ...PLAIN, syn: "nop,nop,nop,nop" }).script(`
-      +0 info mss = 1220
-      +0 write 1220
-      +0 > P. 1:1221(1220) ack 1
-    `);
-  });
-
-  scenario("can be set for one connection, and is announced so", (on) => {
-    on.client(PLAIN).script(`
-      +0 connect MAX_SEGMENT 512
-      +0 > S 0:0(0) <mss 512>
-      +0 < S. 0:0(0) ack 1 win 4096 <mss 1460>
-      +0 > . 1:1(0) ack 1
-      +0 optionOf MAX_SEGMENT = 512
-      +0 write 1024
-      +0 > . 1:513(512) ack 1
-      +0 > P. 513:1025(512) ack 1
-    `);
-  });
 
   test("can be asked for, as TCP_MAXSEG", async () => {
     const hosts = new Hosts({ timestamps: false });
