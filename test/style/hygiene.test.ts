@@ -1,4 +1,4 @@
-import { homedir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { describe, expect, test } from "vitest";
 import { allCode, occurrences, readOne, readSources, ROOT, type Source } from "./source_files.ts";
@@ -15,9 +15,10 @@ function escape(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
 }
 
-/** Folders that exist on one machine only: this clone, what holds it, a home. */
+/** Folders that exist on one machine only: this clone, what holds it (unless every machine has that), a home. */
 function machinePaths(root: string, home: string): RegExp {
-  const own = [root, dirname(root), home].filter((path) => path.length > 1).map(escape);
+  const own = [root, dirname(root), home].filter((path) => path.length > 1 && path !== tmpdir())
+    .map(escape);
   const homes = String.raw`\/(?:home|Users)\/[a-z]\w*\/`;
   return new RegExp(String.raw`(?<![\w.\-/])(?:(?:${own.join("|")})(?![\w-])|${homes})`, "g");
 }
