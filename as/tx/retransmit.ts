@@ -11,7 +11,7 @@ import {
 } from "../layout.gen.ts";
 import { isResent, usesRack } from "../loss/rack.ts";
 import { inFlight, noteSegmentResent } from "../loss/recovery.ts";
-import { runAt } from "../loss/runs.ts";
+import { makeRoom, runAt } from "../loss/runs.ts";
 import {
   firstLost,
   highestMissing,
@@ -56,6 +56,8 @@ function resend(tcb: Tcb, flight: Flight, run: Run, seq: u32): u32 {
 export function payLost(tcb: Tcb, flight: Flight): void {
   while (flight.lostBytes > 0) {
     const isForced = (tcb.owed & OWED_RETRANSMIT) !== 0;
+    // Without room to split a run what is sent again would not be known to be, and go a second time at once.
+    makeRoom(flight);
     const index = firstLost(flight);
     const run = runAt(flight, index);
     // "cwnd - pipe >= 1 SMSS". RFC 6675 section 5 step C.
