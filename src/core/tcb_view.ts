@@ -107,6 +107,11 @@ export class TcbView {
     return this.#view.getUint16(this.ptr(slot) + offset, true);
   }
 
+  /** A field of a TCB. @param offset TCB_* of a u8. */
+  u8(slot: number, offset: number): number {
+    return this.#view.getUint8(this.ptr(slot) + offset);
+  }
+
   /** Address of a slot's TCB. */
   ptr(slot: number): number {
     return this.#tcbPtr + (slot * TCB_SIZE);

@@ -7,6 +7,7 @@ import type { Clock, Timer } from "../runtime/clock.ts";
 import { seededRandom } from "../runtime/seeded_random.ts";
 import { openStack, type Stack } from "../stack.ts";
 import type { Application } from "./application.ts";
+import { HostRules } from "./host_rules.ts";
 import type { Plan } from "./plan.ts";
 import { StateChecker } from "./state_checker.ts";
 import { WireChecker } from "./wire_checker.ts";
@@ -16,6 +17,8 @@ const MAC_PREFIX = [2, 0, 0, 0, 1];
 
 /** A clock that can be stopped: who sleeps meets no deadline until it wakes. */
 export class SleepyClock implements Clock {
+  /** Something of the host is about to run. */
+  onRun: (() => void) | null = null;
   readonly #clock: Clock;
   #awakeAtMs = 0;
 
@@ -36,7 +39,10 @@ export class SleepyClock implements Clock {
     let timer: Timer;
     const fire = (): void => {
       if (this.#clock.now() < this.#awakeAtMs) timer = this.#clock.at(this.#awakeAtMs, fire);
-      else callback();
+      else {
+        this.onRun?.();
+        callback();
+      }
     };
     timer = this.#clock.at(atMs, fire);
     return { cancel: () => timer.cancel() };
@@ -66,6 +72,7 @@ export class SimulatedHost {
   readonly #mac: Uint8Array;
   #stack: Stack;
   #state: StateChecker;
+  #rules: HostRules;
   #sink: DeviceSink | null = null;
   #boots = 0;
   #isAsleep = false;
@@ -86,6 +93,8 @@ export class SimulatedHost {
     });
     this.#stack = this.#open();
     this.#state = new StateChecker(this.#stack.core);
+    this.#rules = this.#makeRules();
+    this.clock.onRun = () => this.#rules.touch();
   }
 
   /** What runs on it now. */
@@ -103,6 +112,11 @@ export class SimulatedHost {
     return this.#state.check() ?? (this.#isAsleep ? null : this.wire.idle());
   }
 
+  /** Looks at what has changed in this step. */
+  onStep(): void {
+    this.#rules.onStep();
+  }
+
   /** Loses all its state without a word, and starts again. */
   crash(): void {
     const old = this.#stack;
@@ -114,6 +128,7 @@ export class SimulatedHost {
     this.wire.forgive(true);
     this.#stack = this.#open();
     this.#state = new StateChecker(this.#stack.core);
+    this.#rules = this.#makeRules();
   }
 
   /** Sleeps: neither time nor frames reach it. */
@@ -133,6 +148,20 @@ export class SimulatedHost {
   get isEmpty(): boolean {
     const { connections, flights, ringPages, timeWaits } = this.#stack.core.tcbs.live();
     return connections + flights + ringPages + timeWaits === 0;
+  }
+
+  #makeRules(): HostRules {
+    const { plan, index, complain, clock } = this.#parts;
+    const kinds = plan.misfortunes.map(({ kind }) => kind);
+    return new HostRules({
+      core: this.#stack.core,
+      mac: this.#stack.core.config.mac,
+      isSteady: !kinds.includes("suspend") && !kinds.includes("clock-jump"),
+      mayCutTimeWait: plan.isTiny || kinds.includes("crash"),
+      pathMs: 2 * (plan.faults.delayMs ?? 0),
+      now: () => clock.now(),
+      complain: (rule) => complain(`host ${index}: ${rule}`),
+    });
   }
 
   #open(): Stack {
@@ -170,13 +199,18 @@ export class SimulatedHost {
       const frame = batch.subarray(at, at + bytes);
       this.#parts.onFrame?.(this.#parts.index, true, frame);
       const broken = this.wire.sent(frame);
+      this.#rules.onSent(frame);
       if (broken !== null) this.#parts.complain(`host ${this.#parts.index}: ${broken}`);
     });
   }
 
   #receive(batch: Uint8Array): void {
     if (this.#isAsleep || this.#sink === null) return;
-    forEachRecord(batch, (at, bytes) => this.wire.received(batch.subarray(at, at + bytes)));
+    forEachRecord(batch, (at, bytes) => {
+      const frame = batch.subarray(at, at + bytes);
+      this.wire.received(frame);
+      this.#rules.onReceived(frame);
+    });
     this.#sink.receive(batch);
   }
 }

@@ -98,6 +98,7 @@ class World {
 
   /** @param isThorough Also whether somebody owes an answer. @throws {Error} If a rule is broken. */
   check(isThorough: boolean): void {
+    for (const host of this.hosts) host.onStep();
     if (this.#complaint !== null) throw new Error(this.#complaint);
     if (!isThorough) return;
     this.hosts.forEach((host, i) => {

@@ -80,6 +80,7 @@ export const RECEIVING_FAULTS: readonly Fault[] = [
         "3_8_acknowledgment",
         "MUST-40 SHLD-18 the ACK waits exactly 40 ms, when one segment came",
       ),
+      seed(16),
     ],
   },
   {
@@ -139,6 +140,7 @@ export const RECEIVING_FAULTS: readonly Fault[] = [
         "3_8_window",
         "its right edge never moves left, when the buffer option shrinks (SHLD-14)",
       ),
+      seed(2),
     ],
   },
   {

@@ -74,6 +74,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
         "3_7_segmentation",
         "MUST-38 a sliver of a window is not used, when it is below half of the largest",
       ),
+      seed(7),
     ],
   },
   {
@@ -87,6 +88,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
         "3_7_segmentation",
         "SHLD-7 MAY-16 the first byte goes at once and the rest waits for its ACK, when Nagle is on",
       ),
+      seed(11),
     ],
   },
   {
@@ -192,6 +194,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
         "3_8_retransmission",
         "MUST-18 6298-6 the backoff stays until a new sample, when the ACK is of a repetition (Karn)",
       ),
+      seed(13),
     ],
   },
   {

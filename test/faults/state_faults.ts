@@ -41,6 +41,7 @@ export const STATE_FAULTS: readonly Fault[] = [
         "3_6_closing",
         "MUST-13 its tuple is free after 60 s and not before, when the user holds the handle",
       ),
+      seed(2),
     ],
   },
   {
