@@ -159,6 +159,10 @@ export function linkUp(now: f64): void {
   heedLinkUp();
 }
 
+export function setOffload(bits: u32): void {
+  control.offload = bits;
+}
+
 export function reserveFrame(bytes: u32): usize {
   return reserveHostFrame(bytes);
 }

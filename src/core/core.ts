@@ -210,6 +210,14 @@ export class Core {
     });
   }
 
+  /** Says what the virtio-net headers of records may ask for from now on, both ways. @param bits OFFLOAD bits. */
+  setOffload(bits: number): void {
+    this.#call(() => {
+      this.#calls.setOffload(bits);
+      return 0;
+    });
+  }
+
   // Events.
 
   /** Takes events. @returns How many can be read by the calls below, until the next `takeEvents()`. */

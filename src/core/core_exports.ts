@@ -64,6 +64,8 @@ export interface CoreExports {
   icmpError(bytes: number, type: number, code: number, mtu: number, now: number): number;
   /** The link works again: backed-off timers are reset, and each synchronized connection owes one ACK. */
   linkUp(now: number): void;
+  /** OFFLOAD bits of the link: what records may ask for from now on, both ways. */
+  setOffload(bits: number): void;
   /** Room for one host frame of `bytes` in the next flush: address of its Ethernet header, or 0. To be filled at once. */
   reserveFrame(bytes: number): number;
   /** Internet checksum of `bytes` at `ptr`, host order. RFC 1071. */

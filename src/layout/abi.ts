@@ -33,6 +33,7 @@ export const ABI_EXPORTS: readonly string[] = [
   "setNextHop",
   "icmpError",
   "linkUp",
+  "setOffload",
   "reserveFrame",
   "checksum",
   "stateHash",

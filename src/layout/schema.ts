@@ -12,10 +12,15 @@ import { CODES } from "./schema_codes.ts";
 import { CONNECTION_STRUCTS } from "./schema_connection.ts";
 import { EXTRA_ENUMS } from "./schema_extra.ts";
 import { COMMON_STRUCTS } from "./schema_structs.ts";
+import { WIRE_STRUCTS } from "./schema_wire.ts";
 import type { EnumSchema, Limit, StructSchema } from "./schema_types.ts";
 
 /** The structs, in the order in which docs/memory.md shows them. */
-export const STRUCTS: readonly StructSchema[] = [...CONNECTION_STRUCTS, ...COMMON_STRUCTS];
+export const STRUCTS: readonly StructSchema[] = [
+  ...CONNECTION_STRUCTS,
+  ...COMMON_STRUCTS,
+  ...WIRE_STRUCTS,
+];
 
 /** Codes and flags that both sides know. */
 export const ENUMS: readonly EnumSchema[] = [...CODES, ...EXTRA_ENUMS];
@@ -25,6 +30,9 @@ export const LIMITS: readonly Limit[] = [
   ["BATCH_BYTES", 131072, "Largest batch, bytes: Rx region, Tx region and one tunnel message."],
   ["RECORD_HEADER_BYTES", 14, "u32 length and the 10-byte virtio-net header before each frame."],
   ["VNET_HEADER_BYTES", 10, "struct virtio_net_hdr. Source: Virtual I/O Device 1.2, 5.1.6."],
+  ["VNET_GSO_TCPV4", 1, "Vnet.gsoType: segments of TCP over IPv4; 0 is one frame as it is."],
+  ["VNET_GSO_TCPV6", 4, "Vnet.gsoType: segments of TCP over IPv6."],
+  ["VNET_GSO_ECN", 128, "Bit of Vnet.gsoType: CWR is the first segment's alone."],
   [
     "RECORD_MAX_LENGTH",
     65599,

@@ -299,6 +299,29 @@ export const CODES: readonly EnumSchema[] = [
     ],
   },
   {
+    name: "OFFLOAD",
+    kind: "bits",
+    doc: "What the virtio-net headers of a link's records may ask for, both ways (Device.offload).",
+    members: [
+      ["CHECKSUM", "TCP checksums may be partial (NEEDS_CSUM) or vouched for: a path we trust."],
+      ["TCP4", "Super-segments of TCP over IPv4."],
+      ["TCP6", "Super-segments of TCP over IPv6."],
+      ["ECN", "Super-segments whose first segment has CWR. RFC 3168 section 6.1.2."],
+    ],
+  },
+  {
+    name: "VNET_FLAG",
+    kind: "bits",
+    doc: "Vnet.flags. Source: Virtual I/O Device 1.2, 5.1.6.",
+    members: [
+      [
+        "NEEDS_CSUM",
+        "The checksum field holds the pseudo-header's sum: complete it from csumStart.",
+      ],
+      ["DATA_VALID", "The checksum was verified."],
+    ],
+  },
+  {
     name: "STATUS",
     kind: "values",
     doc: "Answers of calls that can fail; returned negated.",

@@ -28,6 +28,11 @@ export interface Device {
   readonly mtu: number;
   /** MAC address that the link assigns to this end, 6 bytes; absent = the stack makes one up. */
   readonly mac?: Uint8Array;
+  /**
+   * OFFLOAD bits: what the virtio-net headers of records may ask for, both ways; absent = 0, plain frames with complete
+   * checksums. It may change; it is read when the device is opened and at each `up()`.
+   */
+  readonly offload?: number;
   /** Attaches the stack. Called once; `sink.up()` is called when the link works, at once or later. */
   open(sink: DeviceSink): void;
   /** How many bytes of records `send()` can take now. */

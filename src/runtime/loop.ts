@@ -122,6 +122,7 @@ export class Loop {
       up: () => this.#up(),
       down: (reason) => this.#tellLink(false, reason),
     });
+    this.#heedOffload();
   }
 
   /**
@@ -328,9 +329,15 @@ export class Loop {
   }
 
   #up(): void {
+    this.#heedOffload();
     this.#cameUp = true;
     this.#tellLink(true, "");
     this.wake();
+  }
+
+  /** What records may ask for is the link's affair: with whom it talks may change. */
+  #heedOffload(): void {
+    if (!this.#closed) this.#core.setOffload(this.#device.offload ?? 0);
   }
 
   #tellLink(up: boolean, reason: string): void {

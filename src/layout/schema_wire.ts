@@ -1,0 +1,87 @@
+/** The structs of what is on the wire: a segment as it was parsed, and the header before each frame; part of `schema.ts`. */
+import type { StructSchema } from "./schema_types.ts";
+
+/** What arrives, and how records say it. */
+export const WIRE_STRUCTS: readonly StructSchema[] = [
+  {
+    name: "Segment",
+    size: 256,
+    doc: "The segment being processed, validated; one at a time.",
+    fields: [
+      ["localAddrA", "u64", "Destination address, first half."],
+      ["localAddrB", "u64", "Destination address, second half."],
+      ["remoteAddrA", "u64", "Source address, first half."],
+      ["remoteAddrB", "u64", "Source address, second half."],
+      ["localPort", "u16", "Destination port, host order."],
+      ["remotePort", "u16", "Source port, host order."],
+      ["seq", "u32", "SEG.SEQ."],
+      ["ack", "u32", "SEG.ACK."],
+      ["len", "u32", "SEG.LEN: text and SYN and FIN."],
+      ["textPtr", "u32", "Address of the text."],
+      ["textBytes", "u32", "Bytes of text."],
+      ["wnd", "u32", "SEG.WND as on the wire, unscaled."],
+      ["urgent", "u32", "SEG.UP."],
+      [
+        "flags",
+        "u32",
+        "Flags byte of the TCP header: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128.",
+      ],
+      ["options", "u32", "SEGMENT_OPTION bits: which options were there."],
+      ["mss", "u32", "MSS option, bytes."],
+      ["windowScale", "u32", "Window scale option, at most 14."],
+      ["tsVal", "u32", "TSval."],
+      ["tsEcr", "u32", "TSecr."],
+      ["sackCount", "u32", "SACK blocks."],
+      ["sack0Start", "u32", "First SACK block."],
+      ["sack0End", "u32", "Its end."],
+      ["sack1Start", "u32", "Second SACK block."],
+      ["sack1End", "u32", "Its end."],
+      ["sack2Start", "u32", "Third SACK block."],
+      ["sack2End", "u32", "Its end."],
+      ["sack3Start", "u32", "Fourth SACK block."],
+      ["sack3End", "u32", "Its end."],
+      ["answer", "u32", "ANSWER that the steps marked."],
+      ["framePtr", "u32", "Address of the frame's Ethernet header."],
+      ["remoteMacA", "u32", "Source MAC, first four bytes."],
+      ["remoteMacB", "u16", "Last two bytes of it."],
+      ["headerBytes", "u16", "TCP header with options, bytes."],
+      ["isV6", "u8", "1 if it came by IPv6."],
+      [
+        "tos",
+        "u8",
+        "Traffic class or Differentiated Services byte, ECN in the low two bits. RFC 3168 section 5.",
+      ],
+      ["ttl", "u8", "Time to live or hop limit."],
+      ["reserved", "u8", "Room."],
+      ["fastOpenPtr", "u32", "Address of the Fast Open cookie."],
+      [
+        "fastOpenBytes",
+        "u32",
+        "Its length; 0 with the option present is a request. RFC 7413 section 4.1.1.",
+      ],
+      [
+        "userTimeout",
+        "u32",
+        "User timeout option as on the wire: granularity bit and 15 bits. RFC 5482 section 3.",
+      ],
+    ],
+  },
+  {
+    name: "Vnet",
+    size: 10,
+    doc:
+      "struct virtio_net_hdr before each frame, little-endian. Source: Virtual I/O Device 1.2, 5.1.6.",
+    fields: [
+      ["flags", "u8", "VNET_FLAG bits."],
+      ["gsoType", "u8", "VNET_GSO_*; 0 = one frame as it is."],
+      ["hdrLen", "u16", "Headers that each segment repeats, bytes: a hint."],
+      ["gsoSize", "u16", "Text of each segment but the last, bytes."],
+      [
+        "csumStart",
+        "u16",
+        "Where the sum to complete begins: offset of the TCP header in the frame.",
+      ],
+      ["csumOffset", "u16", "Where the checksum field is, from there."],
+    ],
+  },
+];
