@@ -180,6 +180,7 @@ export class Sandbox {
         this.#sinks.set(name, sink);
         sink.up();
       },
+      offload: device.offload ?? 0,
       room: () => device.room(),
       send: (batch) => {
         forEachRecord(batch, (at, bytes) => {

@@ -2,8 +2,9 @@
  * A link that lowers the MSS option of SYNs that pass, both ways: for a path whose ICMP errors get lost, so that large
  * segments would vanish in a black hole (RFC 2923 section 2.1). What it changes it says in the checksum (RFC 1624).
  */
+import { VNET_FLAG_NEEDS_CSUM } from "../layout/layout.gen.ts";
 import type { Device, DeviceSink } from "./device.ts";
-import { forEachRecord } from "./records.ts";
+import { forEachRecord, VNET_HEADER_BYTES } from "./records.ts";
 
 export type { Device, DeviceSink };
 
@@ -65,12 +66,11 @@ function fold(sum: number): number {
   return (sum & 0xffff) + (sum >>> 16);
 }
 
-/** Changes a word and the checksum over it. RFC 1624 section 3: HC' = ~(~HC + ~m + m'), also where m begins at an odd byte. */
-function replaceWord(frame: DataView, tcp: number, at: number, value: number): void {
+/** Changes the checksum as a word that it covers changes. RFC 1624 section 3: HC' = ~(~HC + ~m + m'), also where m begins at an odd byte. */
+function updateChecksum(frame: DataView, tcp: number, at: number, value: number): void {
   const isOdd = ((at - tcp) & 1) === 1;
   const swap = (word: number): number => isOdd ? ((word & 0xff) << 8) | (word >>> 8) : word;
   const before = swap(frame.getUint16(at));
-  frame.setUint16(at, value);
   const sum = (~frame.getUint16(tcp + CHECKSUM_AT) & 0xffff) + (~before & 0xffff) + swap(value);
   frame.setUint16(tcp + CHECKSUM_AT, ~fold(fold(sum)) & 0xffff);
 }
@@ -80,15 +80,17 @@ function replaceWord(frame: DataView, tcp: number, at: number, value: number): v
  *
  * @param frame From the destination MAC on; changed in place.
  * @param mssBytes Most that may be offered.
+ * @param isPartial Whether the checksum holds the pseudo-header's sum alone, which an option does not change.
  * @returns Whether it was changed.
  */
-export function clampFrame(frame: Uint8Array, mssBytes: number): boolean {
+export function clampFrame(frame: Uint8Array, mssBytes: number, isPartial = false): boolean {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
   const tcp = tcpAt(view);
   if (tcp < 0 || (view.getUint8(tcp + FLAGS_AT) & FLAG_SYN) === 0) return false;
   const at = mssAt(view, tcp);
   if (at < 0 || view.getUint16(at) <= mssBytes) return false;
-  replaceWord(view, tcp, at, mssBytes);
+  if (!isPartial) updateChecksum(view, tcp, at, mssBytes);
+  view.setUint16(at, mssBytes);
   return true;
 }
 
@@ -112,11 +114,18 @@ export function clampMss(device: Device, mssBytes: number): Device {
     throw new RangeError(`Cannot clamp the MSS to ${mssBytes}: expected ${MSS_MIN} to ${MSS_MAX}`);
   }
   const clampBatch = (batch: Uint8Array): void => {
-    forEachRecord(batch, (at, bytes) => void clampFrame(batch.subarray(at, at + bytes), mssBytes));
+    forEachRecord(batch, (at, bytes) => {
+      const flags = batch[at - VNET_HEADER_BYTES] ?? 0;
+      const isPartial = (flags & VNET_FLAG_NEEDS_CSUM) !== 0;
+      clampFrame(batch.subarray(at, at + bytes), mssBytes, isPartial);
+    });
   };
   return {
     mtu: device.mtu,
     ...(device.mac === undefined ? {} : { mac: device.mac }),
+    get offload(): number {
+      return device.offload ?? 0;
+    },
     open: (sink) => {
       device.open({
         receive: (batch) => {

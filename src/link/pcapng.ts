@@ -243,6 +243,10 @@ class Captured implements PcapngDevice, DeviceSink {
     return this.#device.mac as Uint8Array;
   }
 
+  get offload(): number {
+    return this.#device.offload ?? 0;
+  }
+
   get opened(): Promise<unknown> {
     return Promise.resolve("opened" in this.#device ? this.#device.opened : undefined);
   }

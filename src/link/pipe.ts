@@ -28,12 +28,16 @@ export interface PipeOptions {
   readonly delayMs?: number;
   /** Bytes of records on their way in one direction. Default 1 MiB. */
   readonly capacityBytes?: number;
+  /** OFFLOAD bits of both ends: what they may leave to each other. Default 0: plain frames, checksums complete. */
+  readonly offload?: number;
 }
 
 /** One end of a pipe. */
 export interface PipeDevice extends Device {
   /** Records sent from this end that were lost: no room, not valid, or nobody at the other end. */
   readonly dropped: number;
+  /** OFFLOAD bits, as the pipe was made. */
+  readonly offload: number;
 }
 
 /**
@@ -52,24 +56,26 @@ export interface PipeDevice extends Device {
  * ```
  */
 export function pipe(options: PipeOptions): [PipeDevice, PipeDevice] {
-  const { clock, mtu = MTU, delayMs = 0, capacityBytes = CAPACITY_BYTES } = options;
+  const { clock, mtu = MTU, delayMs = 0, capacityBytes = CAPACITY_BYTES, offload = 0 } = options;
   if (!(delayMs >= 0)) throw new RangeError(`Cannot delay by ${delayMs} ms: expected 0 or more`);
   if (!Number.isInteger(capacityBytes) || capacityBytes < 1) {
     throw new RangeError(`Cannot hold ${capacityBytes} bytes: expected 1 or more`);
   }
   const there = new Wire(clock, delayMs, capacityBytes);
   const back = new Wire(clock, delayMs, capacityBytes);
-  return [new PipeEnd(mtu, there, back), new PipeEnd(mtu, back, there)];
+  return [new PipeEnd(mtu, offload, there, back), new PipeEnd(mtu, offload, back, there)];
 }
 
 class PipeEnd implements PipeDevice {
   readonly mtu: number;
+  readonly offload: number;
   readonly #out: Wire;
   readonly #in: Wire;
   #closed = false;
 
-  constructor(mtu: number, out: Wire, into: Wire) {
+  constructor(mtu: number, offload: number, out: Wire, into: Wire) {
     this.mtu = mtu;
+    this.offload = offload;
     this.#out = out;
     this.#in = into;
   }

@@ -25,6 +25,8 @@ export interface SwitchOptions {
   readonly delayMs?: number;
   /** Bytes of records on their way in one direction of one port. Default 1 MiB; full = dropped. */
   readonly capacityBytes?: number;
+  /** OFFLOAD bits of all ports. Default 0. */
+  readonly offload?: number;
 }
 
 /**

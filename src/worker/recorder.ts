@@ -57,6 +57,10 @@ export class RecordedLink implements Device, DeviceSink {
     return this.#inner.mac as Uint8Array;
   }
 
+  get offload(): number {
+    return this.#inner.offload ?? 0;
+  }
+
   open(sink: DeviceSink): void {
     this.#sink = sink;
     if (this.#state.up) sink.up();

@@ -1,8 +1,10 @@
 /** S60: the MSS of SYNs that pass is lowered, and nothing else. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { OFFLOAD_CHECKSUM, VNET_FLAG_NEEDS_CSUM } from "../../src/layout/layout.gen.ts";
 import { clampFrame, clampMss } from "../../src/link/mss_clamp.ts";
 import { pipe } from "../../src/link/pipe.ts";
+import { RECORD_HEADER_BYTES, writeRecord } from "../../src/link/records.ts";
 import { parseIpv4 } from "../../src/net/addresses.ts";
 import { seededRandom } from "../../src/runtime/seeded_random.ts";
 import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
@@ -82,6 +84,29 @@ describe("S60: clamping the MSS", () => {
       expect(clampFrame(frame, 1360)).toBe(false);
       expect(frame).toEqual(before);
     }
+  });
+
+  test("leaves a checksum alone that is still partial: it does not cover the option", () => {
+    const clock = new VirtualClock();
+    const [left, right] = pipe({ clock, offload: OFFLOAD_CHECKSUM });
+    const clamped = clampMss(left, 1360);
+    expect(clamped.offload).toBe(OFFLOAD_CHECKSUM);
+    const seen: Uint8Array[] = [];
+    clamped.open({ receive: () => {}, ready: () => {}, up: () => {}, down: () => {} });
+    right.open({
+      receive: (batch) => void seen.push(batch.slice()),
+      ...{ ready: () => {}, up: () => {}, down: () => {} },
+    });
+    const frame = tcpFrame(SYN, [2, 4, 0x05, 0xb4]);
+    const batch = new Uint8Array(RECORD_HEADER_BYTES + frame.length);
+    writeRecord(batch, 0, frame);
+    batch[4] = VNET_FLAG_NEEDS_CSUM;
+    const before = batch.slice();
+    clamped.send(batch);
+    clock.advance(1);
+    // The option's value stands behind 14 + 20 + 20 bytes of headers and its kind and length.
+    before.set([1360 >> 8, 1360 & 255], RECORD_HEADER_BYTES + 56);
+    expect(seen).toEqual([before]);
   });
 
   test("makes both ends of a connection send at most that", () => {

@@ -45,6 +45,14 @@ function logOf(clock: VirtualClock): Log {
 }
 
 describe("pipe()", () => {
+  it("has the offload bits that it is given at both ends, none by default", () => {
+    const clock = new VirtualClock();
+    expect(pipe({ clock }).map(({ offload }) => offload)).toEqual([0, 0]);
+    expect(pipe({ clock, offload: 7 }).map(({ offload }) => offload)).toEqual([7, 7]);
+    const ports = virtualSwitch({ clock, ports: 3, offload: 5 });
+    expect(ports.map(({ offload }) => offload)).toEqual([5, 5, 5]);
+  });
+
   it("delivers after the delay, in order, never within send(), and has copied", () => {
     const clock = new VirtualClock();
     const [left, right] = pipe({ clock, delayMs: 20, mtu: 9000 });
