@@ -47,12 +47,23 @@ export function writeRecord(into: Uint8Array, at: number, frame: Uint8Array): nu
  * @param frameBytes Size of the frame.
  */
 export function writeRecordHeader(into: Uint8Array, at: number, frameBytes: number): void {
+  writeRecordLength(into, at, frameBytes);
+  into.fill(0, at + LENGTH_BYTES, at + RECORD_HEADER_BYTES);
+}
+
+/**
+ * Writes the length before a virtio-net header and a frame that are in their places already.
+ *
+ * @param into A batch.
+ * @param at Where the record begins, bytes.
+ * @param frameBytes Size of the frame.
+ */
+export function writeRecordLength(into: Uint8Array, at: number, frameBytes: number): void {
   const length = VNET_HEADER_BYTES + frameBytes;
   into[at] = length & 0xff;
   into[at + 1] = (length >>> 8) & 0xff;
   into[at + 2] = (length >>> 16) & 0xff;
   into[at + 3] = length >>> 24;
-  into.fill(0, at + LENGTH_BYTES, at + RECORD_HEADER_BYTES);
 }
 
 /**
