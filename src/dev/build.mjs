@@ -40,6 +40,9 @@ const LIBRARY_ENTRIES = {
 
 const COMMAND_ENTRIES = { "tidewire": "src/cli/main.ts" };
 
+/** The benchmark: what every runtime runs, and the command that starts them. Never shipped. */
+const BENCH_ENTRIES = { "bench/cases": "src/bench/cases.ts", "bench/main": "src/bench/main.ts" };
+
 const WEB_ENTRIES = { "main": "web/main.ts", "worker": "web/worker.ts" };
 
 const SHEBANG = "#!/usr/bin/env node\n";
@@ -188,6 +191,21 @@ async function buildCommand(esbuild) {
   }
 }
 
+async function buildBench(esbuild) {
+  const entryPoints = existing(BENCH_ENTRIES);
+  if (Object.keys(entryPoints).length === 0) return;
+  const result = await esbuild.build({
+    ...COMMON,
+    entryPoints,
+    outExtension: { ".js": ".mjs" },
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    external: ["ws", "koffi", "node:*"],
+    sourcemap: false,
+  });
+  writeOutputs(result);
+}
+
 async function buildWeb(esbuild) {
   const entryPoints = existing(WEB_ENTRIES);
   if (Object.keys(entryPoints).length > 0) {
@@ -217,6 +235,7 @@ async function main(args) {
     if (!onlyWeb) {
       await buildLibrary(esbuild);
       await buildCommand(esbuild);
+      await buildBench(esbuild);
     }
     await buildWeb(esbuild);
   } finally {

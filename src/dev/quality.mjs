@@ -20,7 +20,7 @@ const SOURCE_FOLDERS = ["as", "src", "web", "test", "docs"];
 const CONSOLE_FOLDERS = ["src/cli", "src/dev", "test"];
 
 const CHECK_ROOTS = ["src/mod.ts", "src/cli/main.ts"];
-const CHECK_FOLDERS = ["web", "test"];
+const CHECK_FOLDERS = ["src/bench", "web", "test"];
 
 const deno = denoPath();
 if (deno === undefined) {

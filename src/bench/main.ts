@@ -1,0 +1,113 @@
+/**
+ * The command: chooses cases and runtimes, runs each case in a process of its own, so that none inherits another's heap,
+ * and prints what comes. `src/dev/bench.mjs` builds it, finds the runtimes and calls {@linkcode main}.
+ */
+import { cpus, release, totalmem } from "node:os";
+import process from "node:process";
+import type { RuntimeName } from "./bench_case.ts";
+import { type BenchArgs, BenchUsageError, helpText, readBenchArgs } from "./bench_args.ts";
+import { type Said, SUITE } from "./cases.ts";
+import { headLine, jsonLine, type Origin, textLine } from "./report.ts";
+import { runInRuntime } from "./run_process.ts";
+
+/** What the script that started us knows. */
+export interface Host {
+  /** Path of `dist/`. */
+  readonly dist: string;
+  readonly commit: string;
+  /** The runtime that runs us. */
+  readonly own: RuntimeName;
+  /** Program and arguments before a script; absent = not on this machine. */
+  readonly commands: Readonly<Partial<Record<RuntimeName, readonly string[]>>>;
+}
+
+/** Bytes of a GiB. */
+const GIB = 2 ** 30;
+
+/** Processor, how many of them, memory, system. */
+function machineName(): string {
+  const all = cpus();
+  const gib = Math.round(totalmem() / GIB);
+  return `${all[0]?.model.trim() ?? process.arch}, ${all.length} processors, ${gib} GiB, ` +
+    `${process.platform} ${release()}`;
+}
+
+/** How a runtime that is not here can be had. */
+const REMEDIES: Readonly<Record<RuntimeName, string>> = {
+  node: "Node 20 or newer on the PATH",
+  deno: "`npm ci` in the clone",
+  bun: "`npm ci` in the clone",
+  chromium: "`npm run setup -- --tests` as root",
+  firefox: "the system's package of Firefox",
+};
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function note(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Cases by name, each with the variants that were asked for; undefined = all of them. */
+function chosenCases(cases: readonly string[]): Map<string, string[] | undefined> {
+  const chosen = new Map<string, string[] | undefined>();
+  for (const text of cases.length > 0 ? cases : SUITE.map(({ name }) => name)) {
+    const at = text.indexOf("/");
+    if (at < 0) chosen.set(text, undefined);
+    else {
+      const name = text.slice(0, at);
+      chosen.set(name, [...chosen.get(name) ?? [], text.slice(at + 1)]);
+    }
+  }
+  return chosen;
+}
+
+async function runAll(args: BenchArgs, host: Host): Promise<void> {
+  const origin: Origin = { machine: machineName(), commit: host.commit };
+  if (!args.json) {
+    say(`${origin.machine}; commit ${origin.commit}`);
+    say(headLine());
+  }
+  const onSaid = (said: Said): void => {
+    if ("missing" in said) note(`bench: ${said.missing}`);
+    else say(args.json ? jsonLine(said.result, origin) : textLine(said.result));
+  };
+  const bundle = `${host.dist}/bench/cases.mjs`;
+  for (const runtime of args.runtimes.length > 0 ? args.runtimes : [host.own]) {
+    const command = host.commands[runtime];
+    if (command === undefined) {
+      note(`bench: ${runtime} is not here, so nothing ran in it; ${REMEDIES[runtime]} brings it`);
+      continue;
+    }
+    for (const [name, variants] of chosenCases(args.cases)) {
+      const { repeat, size } = args;
+      const chosen = variants === undefined ? {} : { variants };
+      const request = { cases: [name], ...chosen, repeat, size };
+      const onProgress = (line: string): void => {
+        if (process.stderr.isTTY) note(line);
+      };
+      await runInRuntime(bundle, request, { command, onSaid, onProgress });
+    }
+  }
+}
+
+/**
+ * Runs the command.
+ *
+ * @param words What stands after the script's name.
+ * @param host What the script knows.
+ * @returns The exit code.
+ */
+export async function main(words: readonly string[], host: Host): Promise<number> {
+  try {
+    const args = readBenchArgs(words, SUITE.map(({ name }) => name));
+    if (args.help) process.stdout.write(helpText(SUITE.map(({ name, about }) => [name, about])));
+    else await runAll(args, host);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof BenchUsageError) && !(error instanceof Error)) throw error;
+    note(`bench: ${error.message}`);
+    return 1;
+  }
+}

@@ -1,0 +1,16 @@
+/** All cases that run within one process or one page. */
+import type { BenchCase } from "./bench_case.ts";
+import { BULK, BULK_SUPER } from "./bulk_case.ts";
+import { CHURN } from "./churn_case.ts";
+import { KERNELS } from "./kernels_case.ts";
+import { PIPELINE, PIPELINE_SUPER } from "./pipeline_case.ts";
+
+/** In the order in which they run. */
+export const SUITE: readonly BenchCase[] = [
+  KERNELS,
+  PIPELINE,
+  PIPELINE_SUPER,
+  BULK,
+  BULK_SUPER,
+  CHURN,
+];
