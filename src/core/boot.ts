@@ -59,6 +59,7 @@ import {
   BOOT_TX_PTR,
 } from "../layout/layout.gen.ts";
 import type { CoreConfig } from "./core_config.ts";
+import type { CoreExports } from "./core_exports.ts";
 
 /** Bytes of the two halves of a key. RFC 6528 section 3 asks for a secret; SipHash takes 128 bits. */
 const KEY_BYTES = 16;
@@ -172,4 +173,14 @@ export function readRegions(view: DataView, boot: number): Regions {
     timeWait: u32(BOOT_TIME_WAIT_PTR),
     control: u32(BOOT_CONTROL_PTR),
   };
+}
+
+/** Makes an instance of the core. */
+export function instantiate(module: WebAssembly.Module): CoreExports {
+  // The cast is checked by what follows: a module without these exports fails at boot().
+  const exports = new WebAssembly.Instance(module).exports as unknown as CoreExports;
+  if (typeof exports.boot !== "function" || typeof exports.init !== "function") {
+    throw new TypeError("Cannot start the core: the module has no boot() or init()");
+  }
+  return exports;
 }

@@ -7,6 +7,9 @@
 import { CoreFault } from "../errors.ts";
 import {
   BATCH_BYTES,
+  CONTROL_EVENTS_HEAD,
+  CONTROL_OWED_COUNT,
+  CONTROL_REPLY_BYTES,
   EVENT_BITS,
   EVENT_DETAIL,
   EVENT_GENERATION,
@@ -16,6 +19,7 @@ import {
   HANDLE_SLOTS,
   LAYOUT_HASH,
   MORE,
+  NONE,
   PARAM_BACKLOG,
   PARAM_BROADCAST,
   PARAM_FLAGS,
@@ -30,18 +34,16 @@ import {
   PUNT_PTR,
   PUNT_SIZE,
   SCRATCH_BYTES,
-  SPANS_BYTES0,
-  SPANS_BYTES1,
-  SPANS_PTR0,
-  SPANS_PTR1,
 } from "../layout/layout.gen.ts";
 import { compactRecords, RxRegion } from "./batch.ts";
-import { type KeySource, readRegions, type Regions, writeBoot } from "./boot.ts";
+import { instantiate, type KeySource, readRegions, type Regions, writeBoot } from "./boot.ts";
 import type { CoreConfig } from "./core_config.ts";
 import type { CoreExports } from "./core_exports.ts";
 import { FastOpenCalls } from "./fast_open.ts";
 import { describeFault } from "./fault.ts";
+import { generationOf, slotOf } from "./handle.ts";
 import { InfoView, type IpAddress, type IpEndpoint, writeAddress } from "./info_view.ts";
+import { RingCalls } from "./ring_calls.ts";
 import { startError } from "./start_error.ts";
 import { readStats } from "./stats.ts";
 import { RestView } from "./rest_view.ts";
@@ -49,6 +51,9 @@ import { TcbView } from "./tcb_view.ts";
 
 /** Any address, any port. */
 const ANY: IpEndpoint = { address: 0, port: 0 };
+
+/** What `flush()` answers when nothing was owed. */
+const EMPTY = new Uint8Array(0);
 
 /** Takes up to five numbers across the border; what a call does not need it ignores. */
 type Call = (a: number, b: number, c: number, d: number, e: number) => number;
@@ -72,6 +77,7 @@ export class Core {
   readonly #view: DataView;
   readonly #regions: Regions;
   readonly #rx: RxRegion;
+  readonly #rings: RingCalls;
   readonly #info: InfoView;
   #fault: CoreFault | null = null;
   #more = false;
@@ -84,6 +90,7 @@ export class Core {
     this.#view = new DataView(calls.memory.buffer);
     this.#regions = readRegions(this.#view, boot);
     this.#rx = new RxRegion(this.#memory, this.#view, this.#regions.rx);
+    this.#rings = new RingCalls(calls, this.#memory, this.#view, this.#regions.spans);
     this.#info = new InfoView(this.#view, this.#regions.info);
     this.tcbs = new TcbView(this.#view, this.#regions.tcb, this.#regions.control);
     const { timeWait, control } = this.#regions;
@@ -147,8 +154,13 @@ export class Core {
    * than the region.
    */
   ingest(batch: Uint8Array, now: number, from = 0): number {
+    const calls = this.#alive();
     const next = this.#rx.load(batch, from);
-    this.#punts = this.#call(this.#calls.ingest, this.#rx.bytes, now);
+    try {
+      this.#punts = calls.ingest(this.#rx.bytes, now);
+    } catch (error) {
+      throw this.#trapped(error);
+    }
     return next;
   }
 
@@ -189,17 +201,27 @@ export class Core {
    * @returns Records end to end, valid until the next call of the core; see `more`.
    */
   flush(room: number, now: number): Uint8Array {
-    const result = this.#call(this.#calls.flush, Math.min(room, BATCH_BYTES), now) >>> 0;
+    let result = 0;
+    try {
+      result = this.#alive().flush(Math.min(room, BATCH_BYTES), now) >>> 0;
+    } catch (error) {
+      throw this.#trapped(error);
+    }
     this.#more = result >= MORE;
     const written = this.#more ? result - MORE : result;
     const base = this.#regions.tx;
+    if (written === 0) return EMPTY;
     const bytes = compactRecords(this.#memory, this.#view, base, written);
     return this.#memory.subarray(base, base + bytes);
   }
 
   /** The next moment at which `advance()` has something to do, ms; Infinity if there is none. */
   nextDeadline(): number {
-    return this.#call(this.#calls.nextDeadline);
+    try {
+      return this.#alive().nextDeadline();
+    } catch (error) {
+      throw this.#trapped(error);
+    }
   }
 
   /** The link works again: backed-off timers are reset. */
@@ -220,9 +242,25 @@ export class Core {
 
   // Events.
 
+  /** Whether `takeEvents()` has something to take; read where the core keeps it. */
+  get hasEvents(): boolean {
+    return this.#u32(this.#regions.control + CONTROL_EVENTS_HEAD) !== NONE;
+  }
+
+  /** Whether `flush()` has something to build; the same. */
+  get isOwing(): boolean {
+    const { control } = this.#regions;
+    return this.#u32(control + CONTROL_OWED_COUNT) !== 0 ||
+      this.#u32(control + CONTROL_REPLY_BYTES) !== 0;
+  }
+
   /** Takes events. @returns How many can be read by the calls below, until the next `takeEvents()`. */
   takeEvents(max: number = EVENTS_MAX): number {
-    return this.#call(this.#calls.takeEvents, Math.min(max, EVENTS_MAX));
+    try {
+      return this.#alive().takeEvents(Math.min(max, EVENTS_MAX));
+    } catch (error) {
+      throw this.#trapped(error);
+    }
   }
 
   /** Handle of one of the events taken last. */
@@ -321,36 +359,22 @@ export class Core {
    * @returns How many were taken. If fewer than given, EVENT_WRITABLE follows once there is room.
    */
   send(handle: number, data: Uint8Array, now: number): number {
-    const slot = slotOf(handle);
-    const generation = generationOf(handle);
-    const granted = Math.max(0, this.#call(this.#calls.reserveSend, slot, generation, data.length));
-    if (granted === 0) return 0;
-    const spans = this.#regions.spans;
-    const first = Math.min(granted, this.#u32(spans + SPANS_BYTES0));
-    const whole = first === data.length;
-    this.#memory.set(whole ? data : data.subarray(0, first), this.#u32(spans + SPANS_PTR0));
-    if (granted > first) {
-      this.#memory.set(data.subarray(first, granted), this.#u32(spans + SPANS_PTR1));
+    this.#alive();
+    try {
+      return this.#rings.send(slotOf(handle), generationOf(handle), data, now);
+    } catch (error) {
+      throw this.#trapped(error);
     }
-    this.#call(this.#calls.written, slot, generation, granted, now);
-    return granted;
   }
 
   /** Copies unread bytes out of the receive ring and gives their room back. @returns How many, 0 if there are none. */
   receive(handle: number, into: Uint8Array, now: number): number {
-    const wanted = Math.min(into.length, this.readable(handle));
-    if (wanted === 0) return 0;
-    const spans = this.#regions.spans;
-    const first = Math.min(wanted, this.#u32(spans + SPANS_BYTES0));
-    const ptr0 = this.#u32(spans + SPANS_PTR0);
-    into.set(this.#memory.subarray(ptr0, ptr0 + first), 0);
-    if (wanted > first) {
-      const second = Math.min(wanted - first, this.#u32(spans + SPANS_BYTES1));
-      const ptr1 = this.#u32(spans + SPANS_PTR1);
-      into.set(this.#memory.subarray(ptr1, ptr1 + second), first);
+    this.#alive();
+    try {
+      return this.#rings.receive(slotOf(handle), generationOf(handle), into, now);
+    } catch (error) {
+      throw this.#trapped(error);
     }
-    this.#call(this.#calls.consumed, slotOf(handle), generationOf(handle), wanted, now);
-    return wanted;
   }
 
   /** Unread bytes; 0 also when the handle is stale. */
@@ -440,6 +464,12 @@ export class Core {
     this.#view.setUint16(this.#regions.param + portOffset, endpoint.port, true);
   }
 
+  /** The core's calls, unless it is dead. Calls on the way of every segment are made directly: then they are inlined. */
+  #alive(): CoreExports {
+    if (this.#fault !== null) throw this.#fault;
+    return this.#calls;
+  }
+
   /** Calls the core. A trap kills it. */
   #call(call: Call, a = 0, b = 0, c = 0, d = 0, e = 0): number {
     if (this.#fault !== null) throw this.#fault;
@@ -467,23 +497,4 @@ export class Core {
     this.onFault?.(fault);
     return fault;
   }
-}
-
-/** Slot of a handle. */
-export function slotOf(handle: number): number {
-  return handle % HANDLE_SLOTS;
-}
-
-/** Generation of a handle. */
-export function generationOf(handle: number): number {
-  return (handle - (handle % HANDLE_SLOTS)) / HANDLE_SLOTS;
-}
-
-function instantiate(module: WebAssembly.Module): CoreExports {
-  // The cast is checked by what follows: a module without these exports fails at boot().
-  const exports = new WebAssembly.Instance(module).exports as unknown as CoreExports;
-  if (typeof exports.boot !== "function" || typeof exports.init !== "function") {
-    throw new TypeError("Cannot start the core: the module has no boot() or init()");
-  }
-  return exports;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { Core, generationOf, slotOf } from "../../src/core/core.ts";
+import { Core } from "../../src/core/core.ts";
 import { type CoreConfig, coreConfig, MIB } from "../../src/core/core_config.ts";
+import { generationOf, slotOf } from "../../src/core/handle.ts";
 import { coreModule } from "../../src/core/wasm_source.ts";
 import { CoreFault } from "../../src/errors.ts";
 import {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { Core, slotOf } from "../../src/core/core.ts";
+import { Core } from "../../src/core/core.ts";
 import { coreConfig, MIB } from "../../src/core/core_config.ts";
+import { slotOf } from "../../src/core/handle.ts";
 import { CoreFault } from "../../src/errors.ts";
 import { PUNT_ARP, STATE_SYN_SENT, TCB_STATE } from "../../src/layout/layout.gen.ts";
 import type { Device, DeviceSink } from "../../src/link/device.ts";
