@@ -1,5 +1,6 @@
 /** The platform's monotonic clock: one implementation for browsers, workers, Deno, Node and Bun. */
 import type { Clock, Timer } from "./clock.ts";
+import { immediate } from "./immediate.ts";
 
 /** Longest delay of `setTimeout`, ms. A longer one would fire at once. Source: HTML, timers, a signed 32-bit integer. */
 const TIMEOUT_MAX_MS = 0x7fff_ffff;
@@ -49,6 +50,7 @@ class SystemTimer implements Timer {
   readonly #keepAlive: boolean;
   readonly #fire: () => void;
   #handle: ReturnType<typeof setTimeout> | undefined;
+  #isOver = false;
 
   constructor(now: () => number, atMs: number, callback: () => void, keepAlive: boolean) {
     if (Number.isNaN(atMs)) throw new RangeError("Cannot wait for NaN ms: expected a moment");
@@ -57,9 +59,10 @@ class SystemTimer implements Timer {
     this.#callback = callback;
     this.#keepAlive = keepAlive;
     this.#fire = () => {
+      if (this.#isOver) return;
       // setTimeout may be early by up to a step of the clock, and a long wait is cut in pieces.
       if (this.#now() < this.#atMs) return this.#arm();
-      this.#handle = undefined;
+      this.#isOver = true;
       this.#callback();
     };
     // A deadline at infinity never comes: no timer, nothing to keep alive.
@@ -67,12 +70,19 @@ class SystemTimer implements Timer {
   }
 
   cancel(): void {
+    this.#isOver = true;
     if (this.#handle !== undefined) clearTimeout(this.#handle);
     this.#handle = undefined;
   }
 
   #arm(): void {
-    const waitMs = Math.max(0, Math.ceil(this.#atMs - this.#now()));
+    const waitMs = Math.ceil(this.#atMs - this.#now());
+    if (waitMs <= 0) {
+      // It is time already: the next task will do.
+      const handle = immediate(this.#fire);
+      if (!this.#keepAlive) unref(handle);
+      return;
+    }
     this.#handle = setTimeout(this.#fire, Math.min(waitMs, TIMEOUT_MAX_MS));
     if (!this.#keepAlive) unref(this.#handle);
   }
