@@ -33,6 +33,11 @@ import { growNewReno, halve } from "./new_reno.ts";
 
 /** L: slow start counts at most this many segments per ACK. RFC 9406 section 4.3: 8, because ACKs coalesce. */
 const SLOW_START_SEGMENTS: u32 = 8;
+/**
+ * L of a link with offload, bytes: an ACK answers a super-segment, and what may leave at once is no smaller. RFC 9406 section
+ * 4.3 has no limit where pacing bounds bursts; here the link does.
+ */
+const SLOW_START_SUPER_BYTES: u32 = 65535;
 /** L while what a timeout deemed lost is sent again: an ACK may cover what arrived long ago. RFC 3465 section 2.3. */
 const SLOW_START_SEGMENTS_LOSS: u32 = 1;
 /** Largest congestion window, bytes: RFC 7323's largest window. */
@@ -77,10 +82,11 @@ function isWatched(tcb: Tcb): bool {
  * @returns Bytes of `acked` that are left for congestion avoidance.
  */
 function growSlowly(tcb: Tcb, flight: Flight, acked: u32): u32 {
-  const segments = flight.recovery === RECOVERY_LOSS
-    ? SLOW_START_SEGMENTS_LOSS
-    : SLOW_START_SEGMENTS;
-  const most = segments * u32(tcb.mss);
+  const isLoss = flight.recovery === RECOVERY_LOSS;
+  let most: u32 = (isLoss ? SLOW_START_SEGMENTS_LOSS : SLOW_START_SEGMENTS) * u32(tcb.mss);
+  if (!isLoss && control.offload !== 0 && most < SLOW_START_SUPER_BYTES) {
+    most = SLOW_START_SUPER_BYTES;
+  }
   let growth = acked < most ? acked : most;
   if (isWatched(tcb)) growth = hystartGrowth(flight, growth);
   const room = tcb.ssthresh - tcb.cwnd;

@@ -135,6 +135,8 @@ function lower(tcb: Tcb, mtu: u32): void {
 export function heedTooBig(tcb: Tcb, claimed: u32, packetBytes: u32): bool {
   if ((boot.features & FEATURE_PMTU) === 0 || ignoresPathMtu(tcb)) return false;
   const v4 = isV4(tcb);
+  // A router of ours may quote a super-segment that it can not cut small enough. It was no packet of that length.
+  if (packetBytes > boot.mtu) packetBytes = u32(tcb.pathMtu);
   const mtu = v4 && claimed === 0 ? plateauBelow(packetBytes) : claimed;
   // A router that could have sent the packet on is none. RFC 5927 section 7.2.
   const least = v4 ? CLAIM_MIN_V4 : CLAIM_MIN_V6;

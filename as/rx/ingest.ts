@@ -36,7 +36,7 @@ import {
 } from "../layout.gen.ts";
 import { load16 } from "../bytes.ts";
 import { isDirectedBroadcast, isLocalAddress } from "../conn/listener.ts";
-import { count } from "../stats.ts";
+import { count, countMany } from "../stats.ts";
 import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../wire/ethernet.ts";
 import { ipv4IsFragment, ipv4Protocol, ipv4TotalBytes, parseIpv4 } from "../wire/ipv4.ts";
 import {
@@ -49,7 +49,14 @@ import {
   WALK_DROP,
   WALK_FOUND,
 } from "../wire/ipv6.ts";
-import { parseTcp } from "../wire/tcp_header.ts";
+import { parseTcp, parseTcpUnchecked } from "../wire/tcp_header.ts";
+import {
+  beginRecord,
+  completeForHost,
+  isChecksumVouched,
+  segmentsOf,
+  takeOffload,
+} from "./offload.ts";
 import { segmentArrives } from "./segment_arrives.ts";
 
 const PROTOCOL_ICMP: u32 = 1;
@@ -66,6 +73,10 @@ const TOP_MASK: u32 = 0xf0;
 
 /** Hands a frame to the host. */
 function punt(frame: usize, bytes: u32, kind: u32): void {
+  if (!completeForHost(frame, bytes)) {
+    count(STAT_DROP_OFFLOAD);
+    return;
+  }
   if (control.puntCount >= PUNTS_MAX) {
     count(STAT_DROP_PUNT_FULL);
     return;
@@ -98,12 +109,18 @@ function ingestTcp(frame: usize, tcp: usize, bytes: u32, isGroup: bool): void {
     count(STAT_DROP_TCP_ADDRESS);
     return;
   }
-  const problem = parseTcp(tcp, bytes, segment);
+  const problem = isChecksumVouched()
+    ? parseTcpUnchecked(tcp, bytes, segment)
+    : parseTcp(tcp, bytes, segment);
   if (problem < 0) {
     count(u32(-problem - 1));
     return;
   }
-  count(STAT_SEGMENTS_IN);
+  if (!takeOffload(frame, tcp, segment)) {
+    count(STAT_DROP_OFFLOAD);
+    return;
+  }
+  countMany(STAT_SEGMENTS_IN, segmentsOf(segment));
   segment.framePtr = u32(frame);
   segment.remoteMacA = load<u32>(frame, 6);
   segment.remoteMacB = load<u16>(frame, 10);
@@ -194,11 +211,6 @@ function ingestFrame(frame: usize, bytes: u32): void {
   else count(STAT_DROP_ETHERTYPE);
 }
 
-/** No offload was negotiated: the header must ask for nothing. Byte 1 on: gso_type, lengths, checksum positions. */
-function hasOffload(record: usize): bool {
-  return (load<u64>(record, 4) | u64(load<u16>(record, 12))) !== 0;
-}
-
 /**
  * Processes a batch.
  *
@@ -218,7 +230,7 @@ export function ingestBatch(bytes: u32): u32 {
       count(STAT_DROP_RECORD);
       return control.puntCount;
     }
-    if (hasOffload(record)) count(STAT_DROP_OFFLOAD);
+    if (!beginRecord(record)) count(STAT_DROP_OFFLOAD);
     else ingestFrame(record + RECORD_HEADER_BYTES, frameBytes);
     offset += (length + 4 + 3) & ~3;
   }

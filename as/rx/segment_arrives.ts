@@ -42,6 +42,7 @@ import { COOKIE_DROPPED, openByCookie } from "./on_cookie.ts";
 import { onListen } from "./on_listen.ts";
 import { onSynSent } from "./on_syn_sent.ts";
 import { onTimeWaitRecord, reopenTimeWait } from "./on_time_wait.ts";
+import { segmentsOf } from "./offload.ts";
 import { checkRst, checkSyn } from "./rst_syn.ts";
 import { checkPaws, checkSequence } from "./sequence.ts";
 import { processText } from "./text.ts";
@@ -136,7 +137,7 @@ export function segmentArrives(seg: Segment): void {
   }
   const tcb = tcbAt(ref);
   if (tcb.state === STATE_TIME_WAIT && reopenTimeWait(tcb, seg)) return;
-  tcb.segmentsIn++;
+  tcb.segmentsIn += segmentsOf(seg);
   setCurrentSlot(ref);
   step(tcb, seg);
   answer(tcb, seg);

@@ -35,6 +35,7 @@ import { count, countMany } from "../stats.ts";
 import { receiveWindow } from "../tx/receive_window.ts";
 import { textBefore, textBeyond } from "./acceptance.ts";
 import { noteDuplicate, noteHeld } from "./dsack.ts";
+import { segmentsOf } from "./offload.ts";
 import {
   passRanges,
   place,
@@ -50,16 +51,19 @@ const EVERY_SECOND: u32 = 2;
 /** An ACK for in-order text: the first waits, a second is owed at once; flush() sends one per connection and batch. */
 function acknowledge(tcb: Tcb, seg: Segment): void {
   const extra = extraOf(tcb);
+  const many = segmentsOf(seg);
   if (extra !== null) {
-    if (seg.textBytes > extra.rcvMss) extra.rcvMss = seg.textBytes;
+    const size: u32 = seg.gsoSize === 0 ? seg.textBytes : u32(seg.gsoSize);
+    if (size > extra.rcvMss) extra.rcvMss = size;
     if (extra.quickAcks > 0) {
       // The remote's slow start needs them, or the user asked for them.
-      extra.quickAcks--;
+      extra.quickAcks -= extra.quickAcks < many ? extra.quickAcks : many;
       owe(tcb, OWED_ACK);
       return;
     }
   }
-  if ((tcb.flags & FLAG_TIMER_ACK) === 0 && (tcb.owed & OWED_ACK) === 0) {
+  // A super-segment of two and more is its own second segment.
+  if (many === 1 && (tcb.flags & FLAG_TIMER_ACK) === 0 && (tcb.owed & OWED_ACK) === 0) {
     armAck(tcb, boot.delayedAckMs);
     return;
   }

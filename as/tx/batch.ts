@@ -50,7 +50,17 @@ export function hasRoom(text: u32): bool {
   return false;
 }
 
+/** Most text that one more record could hold, bytes. */
+export function spaceForText(): u32 {
+  return at + BARE_RECORD_MAX < end ? u32(end - at) - BARE_RECORD_MAX : 0;
+}
+
 /** Builds a segment; hasRoom() has said that it fits. */
 export function put(tcb: Tcb, seq: u32, bytes: u32, flags: u32): void {
-  at += buildSegment(tcb, at, seq, bytes, flags);
+  at += buildSegment(tcb, at, seq, bytes, flags, 0);
+}
+
+/** Builds a super-segment that fits. @param gsoSize Text of each segment but the last. */
+export function putSuper(tcb: Tcb, seq: u32, bytes: u32, flags: u32, gsoSize: u32): void {
+  at += buildSegment(tcb, at, seq, bytes, flags, gsoSize);
 }

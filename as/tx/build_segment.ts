@@ -1,5 +1,5 @@
 /** Builds one segment of a connection as a record: headers, options, and text copied and summed in one pass. */
-import { boot, hopsBase } from "../config.ts";
+import { boot, control, hopsBase } from "../config.ts";
 import {
   ETHERNET_HEADER_BYTES,
   EXTRA_FLAG_SND_UP,
@@ -13,7 +13,9 @@ import {
   FLAG_WINDOW_SCALE,
   Hop,
   HOP_SIZE,
+  IPV6_HEADER_BYTES,
   NONE,
+  OFFLOAD_CHECKSUM,
   OWED_ACK,
   Range,
   RECORD_HEADER_BYTES,
@@ -43,12 +45,20 @@ import { ecnBits } from "../loss/ecn.ts";
 import { extraOf, flightAt, needExtra } from "../pool.ts";
 import { rangeCount, sackBlock } from "../rx/reassembly.ts";
 import { after } from "../seq.ts";
-import { count } from "../stats.ts";
+import { count, countMany } from "../stats.ts";
 import { store16 } from "../bytes.ts";
 import { writeEthernet } from "../wire/ethernet.ts";
 import { defaultTtl, etherTypeOf, ipHeaderBytes, isIpv4, writeIp } from "../wire/ip.ts";
 import { allowFragments } from "../wire/ipv4.ts";
-import { TCP_ACK, TCP_ECE, TCP_RST, TCP_SYN, TCP_URG, writeTcp } from "../wire/tcp_header.ts";
+import {
+  TCP_ACK,
+  TCP_CWR,
+  TCP_ECE,
+  TCP_RST,
+  TCP_SYN,
+  TCP_URG,
+  writeTcp,
+} from "../wire/tcp_header.ts";
 import {
   USER_TIMEOUT_BYTES,
   writeEnd,
@@ -62,6 +72,7 @@ import {
   writeUserTimeout,
   writeWindowScale,
 } from "../wire/tcp_options.ts";
+import { writeVnet } from "../wire/vnet.ts";
 import { advertise } from "./receive_window.ts";
 
 /** IP protocol number of TCP. */
@@ -203,6 +214,17 @@ function copyText(tcb: Tcb, dst: usize, seq: u32, bytes: u32, initial: u32): u32
   return copySumAt(dst + first, ring, bytes - first, head, first);
 }
 
+/** Copies text from the send ring, for a link that sums it. @param seq Of the first byte. */
+function copyBare(tcb: Tcb, dst: usize, seq: u32, bytes: u32): void {
+  const mask = ringMask(tcb.sendRing);
+  const ring = ringPtr(tcb.sendRing);
+  const offset = (seq - (tcb.iss + 1)) & mask;
+  const most = mask + 1 - offset;
+  const first: u32 = bytes < most ? bytes : most;
+  memory.copy(dst, ring + offset, first);
+  memory.copy(dst + first, ring, bytes - first);
+}
+
 /**
  * SEG.SEQ of a segment without text: SND.NXT. While a probe is out into a closed window it is SND.UNA: the byte of the
  * probe lies beyond what the remote accepts, and so would the number after it.
@@ -276,9 +298,17 @@ function urgentPointer(tcb: Tcb, seq: u32, flags: u32): u32 {
  * @param seq SEG.SEQ.
  * @param bytes Text, from the send ring.
  * @param flags TCP_* flags.
+ * @param gsoSize Of a super-segment: text of each segment but the last; 0 = one segment.
  * @returns Bytes that the record takes, a multiple of 4.
  */
-export function buildSegment(tcb: Tcb, at: usize, seq: u32, bytes: u32, flags: u32): u32 {
+export function buildSegment(
+  tcb: Tcb,
+  at: usize,
+  seq: u32,
+  bytes: u32,
+  flags: u32,
+  gsoSize: u32,
+): u32 {
   const frame = at + RECORD_HEADER_BYTES;
   const ipBytes = ipHeaderBytes(tcb.remoteAddrA, tcb.remoteAddrB);
   const tcp = frame + ETHERNET_HEADER_BYTES + ipBytes;
@@ -312,15 +342,28 @@ export function buildSegment(tcb: Tcb, at: usize, seq: u32, bytes: u32, flags: u
     PROTOCOL_TCP,
     tcpBytes,
   );
-  total = sum(tcp, headerBytes, total);
-  if (bytes > 0) total = copyText(tcb, text, isSyn ? seq + 1 : seq, bytes, total);
-  store16(tcp + TCP_CHECKSUM_AT, ~fold(total) & 0xffff);
+  // A segment without text is summed as fast as it is left to the link.
+  const isPartial = bytes > 0 && (control.offload & OFFLOAD_CHECKSUM) !== 0;
+  if (isPartial) {
+    copyBare(tcb, text, isSyn ? seq + 1 : seq, bytes);
+    store16(tcp + TCP_CHECKSUM_AT, total);
+  } else {
+    total = sum(tcp, headerBytes, total);
+    if (bytes > 0) total = copyText(tcb, text, isSyn ? seq + 1 : seq, bytes, total);
+    store16(tcp + TCP_CHECKSUM_AT, ~fold(total) & 0xffff);
+  }
   writeLinkAndIp(tcb, frame, tcpBytes, ecnBits(flags));
   const frameBytes = ETHERNET_HEADER_BYTES + ipBytes + tcpBytes;
   writeRecordHeader(at, frameBytes);
+  if (isPartial || gsoSize !== 0) {
+    const isV6 = ipBytes === IPV6_HEADER_BYTES;
+    const hasCwr = (flags & TCP_CWR) !== 0;
+    writeVnet(at, u32(tcp - frame), headerBytes, gsoSize, isV6, hasCwr, isPartial);
+  }
   if (hasAck) settleAck(tcb);
-  tcb.segmentsOut++;
-  count(STAT_SEGMENTS_OUT);
+  const many: u32 = gsoSize === 0 ? 1 : (bytes + gsoSize - 1) / gsoSize;
+  tcb.segmentsOut += many;
+  countMany(STAT_SEGMENTS_OUT, many);
   count(STAT_FRAMES_OUT);
   return recordStride(frameBytes);
 }

@@ -45,7 +45,7 @@ function nextSize(tcb: Tcb, extra: Extra): u32 {
 }
 
 /** What the next packet has besides its text, bytes. */
-function overhead(tcb: Tcb): u32 {
+export function overhead(tcb: Tcb): u32 {
   const stamps: u32 = (tcb.flags & FLAG_TIMESTAMPS) !== 0 ? TIMESTAMPS_BYTES : 0;
   return fixedHeaderBytes(tcb) + stamps + rareBytes(tcb);
 }

@@ -58,11 +58,13 @@ import {
   isStalled,
   put,
   putRecords,
+  putSuper,
 } from "./batch.ts";
 import { bareSequence, isHopResolved, rareBytes } from "./build_segment.ts";
 import { noteMtuProbe, probeText } from "./mtu_probe.ts";
 import { payHoles, payLost, resendTail } from "./retransmit.ts";
 import { isPaced, mayLeave, notePaced, waitForPace } from "./pacing.ts";
+import { mayGrow, superText } from "./super_segment.ts";
 import { congestionRoom, maySend, offeredWindow, unsentBytes } from "./usable_window.ts";
 
 /** The connection being paid has text that waits for its pace. */
@@ -165,10 +167,13 @@ function sendNew(tcb: Tcb, flight: Flight): void {
       return;
     }
     if (!hasRoom(bytes)) return;
+    const gsoSize: u32 = bytes === full && unsent > full && mayGrow(tcb, flight) ? full : 0;
+    if (gsoSize !== 0) bytes = superText(tcb, flight, full, unsent, offered, paced);
     const last = bytes === unsent;
     let flags = TCP_ACK | (last ? TCP_PSH : 0) | (last && finDue ? TCP_FIN : 0);
     if ((tcb.flags & FLAG_ECN) !== 0) flags |= newTextEcn(tcb);
-    put(tcb, tcb.sndNxt, bytes, flags);
+    if (bytes > full) putSuper(tcb, tcb.sndNxt, bytes, flags, gsoSize);
+    else put(tcb, tcb.sndNxt, bytes, flags);
     if (paced) notePaced(tcb, flight, bytes);
     countMany(STAT_BYTES_OUT, bytes);
     if (last && finDue) tcb.flags |= FLAG_FIN_SENT;

@@ -13,6 +13,7 @@ const SLOW_START_PERCENT: f64 = 200;
 const AVOIDANCE_PERCENT: f64 = 120;
 const PERCENT: f64 = 100;
 const US_PER_S: f64 = 1_000_000;
+const US_PER_S_WHOLE: u64 = 1_000_000;
 const US_PER_MS: u32 = 1000;
 /** No gap between two segments is longer, µs: a rate near 0 would stop the connection for good. */
 const GAP_MAX_US: f64 = 1_000_000;
@@ -43,6 +44,14 @@ function rateOf(tcb: Tcb): u32 {
 /** A segment of new text may leave now. */
 export function mayLeave(flight: Flight): bool {
   return flight.pacingRate === 0 || !after(flight.paceAtUs, control.nowUs + US_PER_MS);
+}
+
+/** What may leave now besides the segment that may, bytes: as much as the rate lets out within the ms. */
+export function paceRoom(flight: Flight): u32 {
+  const rate = flight.pacingRate;
+  if (rate === 0) return u32.MAX_VALUE;
+  const from = before(flight.paceAtUs, control.nowUs) ? control.nowUs : flight.paceAtUs;
+  return u32(u64(control.nowUs + US_PER_MS - from) * u64(rate) / US_PER_S_WHOLE);
 }
 
 /** A segment of new text has left. */

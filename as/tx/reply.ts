@@ -65,7 +65,7 @@ function answerWith(tcb: Tcb, seq: u32, flags: u32): void {
     count(STAT_DROP_REPLY_FULL);
     return;
   }
-  control.replyBytes += buildSegment(tcb, at, seq, 0, flags);
+  control.replyBytes += buildSegment(tcb, at, seq, 0, flags, 0);
 }
 
 /** <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, now and for this very segment. */

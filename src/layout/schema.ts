@@ -32,6 +32,11 @@ export const LIMITS: readonly Limit[] = [
   ["VNET_HEADER_BYTES", 10, "struct virtio_net_hdr. Source: Virtual I/O Device 1.2, 5.1.6."],
   ["VNET_GSO_TCPV4", 1, "Vnet.gsoType: segments of TCP over IPv4; 0 is one frame as it is."],
   ["VNET_GSO_TCPV6", 4, "Vnet.gsoType: segments of TCP over IPv6."],
+  [
+    "GSO_SIZE_MIN",
+    48,
+    "Least Vnet.gsoSize, bytes: smaller segments would be mostly header. Linux's TCP_MIN_SND_MSS.",
+  ],
   ["VNET_GSO_ECN", 128, "Bit of Vnet.gsoType: CWR is the first segment's alone."],
   [
     "RECORD_MAX_LENGTH",

@@ -64,6 +64,11 @@ export const WIRE_STRUCTS: readonly StructSchema[] = [
         "u32",
         "User timeout option as on the wire: granularity bit and 15 bits. RFC 5482 section 3.",
       ],
+      [
+        "gsoSize",
+        "u16",
+        "Of a super-segment: text of each segment that it stands for, but the last; 0 = one segment.",
+      ],
     ],
   },
   {
