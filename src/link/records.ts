@@ -5,6 +5,10 @@
 import {
   BATCH_BYTES,
   ETHERNET_HEADER_BYTES,
+  OFFLOAD_CHECKSUM,
+  OFFLOAD_ECN,
+  OFFLOAD_TCP4,
+  OFFLOAD_TCP6,
   RECORD_HEADER_BYTES,
   RECORD_MAX_LENGTH,
   VNET_HEADER_BYTES,
@@ -14,6 +18,9 @@ export { BATCH_BYTES, ETHERNET_HEADER_BYTES, RECORD_HEADER_BYTES, VNET_HEADER_BY
 
 /** Largest frame of a record, bytes. */
 export const FRAME_MAX_BYTES: number = RECORD_MAX_LENGTH - VNET_HEADER_BYTES;
+
+/** All OFFLOAD bits: who carries records only and hands their headers on has them. */
+export const OFFLOAD_ALL: number = OFFLOAD_CHECKSUM | OFFLOAD_TCP4 | OFFLOAD_TCP6 | OFFLOAD_ECN;
 
 /** The u32 in front of a record, bytes. */
 const LENGTH_BYTES = 4;

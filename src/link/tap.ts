@@ -11,9 +11,6 @@ import { StackError } from "../errors.ts";
 import type { Device, DeviceSink } from "./device.ts";
 import {
   OFFLOAD_CHECKSUM,
-  OFFLOAD_ECN,
-  OFFLOAD_TCP4,
-  OFFLOAD_TCP6,
   VNET_FLAG_NEEDS_CSUM,
   VNET_FLAGS,
   VNET_GSO_TYPE,
@@ -23,6 +20,7 @@ import {
   ETHERNET_HEADER_BYTES,
   FRAME_MAX_BYTES,
   frameBytesAt,
+  OFFLOAD_ALL,
   RECORD_HEADER_BYTES,
   VNET_HEADER_BYTES,
   writeRecordHeader,
@@ -49,9 +47,6 @@ const EVENT_FLAGS = 0o4000 | 0o2000000; // EFD_NONBLOCK, EFD_CLOEXEC
 const POLLIN = 0x001;
 const POLLOUT = 0x004;
 const POLLERR = 0x008;
-
-/** All that a TAP can be asked for. */
-const OFFLOAD_ALL: number = OFFLOAD_CHECKSUM | OFFLOAD_TCP4 | OFFLOAD_TCP6 | OFFLOAD_ECN;
 
 /** Largest IP packet that one read can bring, bytes: the kernel's TCP builds super-segments up to it. RFC 791. */
 const SUPER_PACKET_MAX_BYTES = 65_535;

@@ -10,7 +10,7 @@ import { systemClock } from "../runtime/system_clock.ts";
 import { systemRandom } from "../runtime/system_random.ts";
 import { BadResource, errorOf, type StackError, type StackErrorCode } from "../errors.ts";
 import type { Device, DeviceSink } from "./device.ts";
-import { BATCH_BYTES, countRecords } from "./records.ts";
+import { BATCH_BYTES, countRecords, OFFLOAD_ALL } from "./records.ts";
 import { Publications, type Published } from "./websocket_publish.ts";
 import {
   type ControlMessage,
@@ -25,6 +25,7 @@ import {
 } from "./websocket_control.ts";
 import {
   loadWs,
+  makerOf,
   type SocketMaker,
   type WebSocketConstructor,
   type WebSocketLike,
@@ -76,6 +77,8 @@ export interface WebsocketOptions {
   readonly capacityBytes?: number;
   /** Pause before the next attempt, ms: doubles from min to max, half of it random. Default 200 to 5000. */
   readonly reconnect?: { readonly minMs: number; readonly maxMs: number };
+  /** Whether super-segments and partial checksums are asked for; what the relay grants is in `offload`. Default true. */
+  readonly offload?: boolean;
 }
 
 /** What went wrong or by, in messages. */
@@ -101,6 +104,8 @@ export interface WebsocketDevice extends Device {
   readonly opened: Promise<Welcome>;
   /** The latest welcome, or null. After one with `resumed: false` the MAC may be another one. */
   readonly welcome: Welcome | null;
+  /** OFFLOAD bits that the latest welcome has granted. */
+  readonly offload: number;
   /** Why there are no more attempts, or null. */
   readonly failed: StackError | null;
   /** What passed, and what went wrong. */
@@ -147,6 +152,7 @@ class Tunnel implements WebsocketDevice {
   /** Set by the first welcome, and by each later one that brings another. */
   mac?: Uint8Array;
   mtu = 1500;
+  offload = 0;
   welcome: Welcome | null = null;
   failed: StackError | null = null;
   readonly #url: string;
@@ -156,6 +162,8 @@ class Tunnel implements WebsocketDevice {
   readonly #capacity: number;
   readonly #minMs: number;
   readonly #maxMs: number;
+  /** OFFLOAD bits that the hello asks for. */
+  readonly #asked: number;
   readonly #publications: Publications;
   readonly #poll: () => void;
   #maker: SocketMaker | null;
@@ -184,6 +192,7 @@ class Tunnel implements WebsocketDevice {
     this.#capacity = capacityBytes;
     this.#minMs = reconnect.minMs;
     this.#maxMs = reconnect.maxMs;
+    this.#asked = options.offload === false ? 0 : OFFLOAD_ALL;
     this.#publications = new Publications(
       this.#clock,
       (message) => this.#isUp && this.#sendText(message),
@@ -300,7 +309,12 @@ class Tunnel implements WebsocketDevice {
       return this.#lose(`The server does not speak ${TUNNEL_PROTOCOL}`);
     }
     const resume = this.welcome?.resume;
-    const hello = { type: "hello", version: TUNNEL_VERSION, token: this.#token };
+    const hello = {
+      type: "hello",
+      version: TUNNEL_VERSION,
+      token: this.#token,
+      offload: this.#asked,
+    };
     this.#sendText(resume === undefined ? hello : { ...hello, resume });
   }
 
@@ -357,6 +371,7 @@ class Tunnel implements WebsocketDevice {
     this.welcome = welcome;
     this.mac = macBytes(welcome.mac);
     this.mtu = welcome.mtu;
+    this.offload = welcome.offload & this.#asked;
     this.counters.welcomes++;
     this.#cancelTimers();
     this.#isUp = true;
@@ -456,22 +471,6 @@ class Tunnel implements WebsocketDevice {
     if (nowMs - this.#progressMs >= STALL_MS) this.#lose("The relay takes nothing any more");
     else this.#pollLater();
   }
-}
-
-/** The class that was given, else the platform's where it is the best there is, else null: ws is loaded. */
-function makerOf(given: WebSocketConstructor | undefined): SocketMaker | null {
-  const process: unknown = Reflect.get(globalThis, "process");
-  const versions = typeof process === "object" && process !== null
-    ? Reflect.get(process, "versions")
-    : undefined;
-  const isServerSide = typeof versions === "object" && versions !== null && "node" in versions;
-  if (given === undefined && isServerSide) return null;
-  const Class = given ?? (globalThis.WebSocket as unknown as WebSocketConstructor);
-  return (url, protocol) => {
-    const socket = new Class(url, protocol);
-    socket.binaryType = "arraybuffer";
-    return socket;
-  };
 }
 
 function checkOptions(

@@ -39,6 +39,22 @@ const POOL_BYTES = 4096;
 /** Time for TCP, TLS and the upgrade, ms. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
+/** The class that was given, else the platform's where it is the best there is, else null: ws is loaded. */
+export function makerOf(given: WebSocketConstructor | undefined): SocketMaker | null {
+  const process: unknown = Reflect.get(globalThis, "process");
+  const versions = typeof process === "object" && process !== null
+    ? Reflect.get(process, "versions")
+    : undefined;
+  const isServerSide = typeof versions === "object" && versions !== null && "node" in versions;
+  if (given === undefined && isServerSide) return null;
+  const Class = given ?? (globalThis.WebSocket as unknown as WebSocketConstructor);
+  return (url, protocol) => {
+    const socket = new Class(url, protocol);
+    socket.binaryType = "arraybuffer";
+    return socket;
+  };
+}
+
 /**
  * Loads ws.
  *

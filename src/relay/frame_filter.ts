@@ -4,11 +4,12 @@
  *
  * Frames are looked at where they lie: nothing is copied unless something before them was dropped.
  */
-import { frameBytesAt, RECORD_HEADER_BYTES, VNET_HEADER_BYTES } from "../link/records.ts";
+import { frameBytesAt, RECORD_HEADER_BYTES } from "../link/records.ts";
 import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../wire/ethernet.ts";
 import { IPV4_BYTES, PROTOCOL_UDP } from "../wire/ipv4.ts";
 import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT } from "../wire/dhcp.ts";
 import { read16, read32 } from "../wire/bytes.ts";
+import { isOffloadAllowed, isPlainRecord, isSuperRecord } from "./offload_check.ts";
 
 /** Why a frame of a client is dropped. */
 export type FilterDrop =
@@ -38,6 +39,8 @@ export interface FrameFilterOptions {
   readonly nowMs: () => number;
   /** Whether the client may send from an address, u32. Asked for every packet. */
   readonly isOwnAddress: (address: number) => boolean;
+  /** OFFLOAD bits that were agreed on with the client; they may change with its connection. */
+  readonly offload: () => number;
 }
 
 const ETHERNET_BYTES = 14;
@@ -126,11 +129,13 @@ export class FrameFilter {
 
   #check(batch: Uint8Array, recordAt: number, frameBytes: number): FilterDrop | null {
     const at = recordAt + RECORD_HEADER_BYTES;
-    if (frameBytes < ETHERNET_BYTES || frameBytes > this.#options.mtu + ETHERNET_BYTES) {
-      return "SIZE";
+    const { mtu, offload } = this.#options;
+    if (frameBytes < ETHERNET_BYTES) return "SIZE";
+    if (!isPlainRecord(batch, recordAt)) {
+      const isAllowed = isOffloadAllowed(batch, recordAt, frameBytes, offload(), mtu);
+      if (!isAllowed) return "BAD_OFFLOAD";
     }
-    // No offload was agreed on: checksums are complete and frames are of the link's size.
-    for (let i = at - VNET_HEADER_BYTES; i < at; i++) if (batch[i] !== 0) return "BAD_OFFLOAD";
+    if (frameBytes > mtu + ETHERNET_BYTES && !isSuperRecord(batch, recordAt)) return "SIZE";
     if (read16(batch, at + 6) !== this.#macHigh || read32(batch, at + 8) !== this.#macLow) {
       return "SPOOFED_MAC";
     }

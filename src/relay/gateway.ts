@@ -87,6 +87,7 @@ export function userNetwork(options: UserNetworkOptions): RelayNetwork {
   return {
     mode: "user",
     mtu: options.mtu ?? MTU,
+    offload: 0,
     async join(session) {
       return new Gateway(await coreModule(), session, options, policy);
     },

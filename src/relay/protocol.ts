@@ -1,5 +1,6 @@
 /** What a relay says and hears in control messages of `tidewire.v1`, and the codes that it closes connections with. */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { OFFLOAD_CHECKSUM } from "../layout/layout.gen.ts";
 import { formatMac } from "../net/addresses.ts";
 import { type ControlMessage, macBytes } from "../link/websocket_control.ts";
 
@@ -37,6 +38,8 @@ export interface Hello {
   readonly version: unknown;
   readonly token: string;
   readonly resume: string | null;
+  /** OFFLOAD bits that the client takes and may use; 0 if it says nothing. */
+  readonly offload: number;
 }
 
 /**
@@ -46,12 +49,25 @@ export interface Hello {
  */
 export function helloOf(message: ControlMessage | null): Hello | null {
   if (message === null || message["type"] !== "hello") return null;
-  const { version, token, resume } = message;
+  const { version, token, resume, offload } = message;
   return {
     version,
     token: typeof token === "string" ? token : "",
     resume: typeof resume === "string" ? resume : null,
+    offload: typeof offload === "number" ? offload : 0,
   };
+}
+
+/**
+ * What both ends have. Super-segments without partial checksums would have to be summed up twice, so that there are none.
+ *
+ * @param asked OFFLOAD bits of the hello, from anywhere.
+ * @param offered OFFLOAD bits of the network.
+ * @returns OFFLOAD bits for the welcome.
+ */
+export function agreedOffload(asked: number, offered: number): number {
+  const both = asked & offered;
+  return (both & OFFLOAD_CHECKSUM) === 0 ? 0 : both;
 }
 
 /** Compares secrets in a time that depends on neither. */

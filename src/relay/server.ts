@@ -21,6 +21,7 @@ import {
 } from "./http.ts";
 import type { Log } from "./log.ts";
 import {
+  agreedOffload,
   CLOSE_BAD_HELLO,
   CLOSE_FULL,
   CLOSE_GOING_AWAY,
@@ -66,6 +67,8 @@ export interface RelayNetwork {
   readonly mode: "user" | "tap";
   /** Largest IP packet of the clients, bytes. */
   readonly mtu: number;
+  /** OFFLOAD bits of records that it hands to clients and takes of them. */
+  readonly offload: number;
   /** Joins a client; rejects if that is not possible. */
   join(session: Session): Promise<Member>;
   /** Everything is closed once it settles. All members have been closed before. */
@@ -261,7 +264,7 @@ export class Relay {
       return this.#refuse(socket, "EAUTH", "The token is wrong", CLOSE_UNAUTHORIZED);
     }
     const known = hello.resume === null ? undefined : this.#clients.get(hello.resume);
-    if (known !== undefined) return this.#resume(socket, known);
+    if (known !== undefined) return this.#resume(socket, known, hello);
     this.#makeRoom();
     const limit = this.#options.maxClients ?? CLIENTS_MAX;
     if (this.#clients.size + this.#joining >= limit) {
@@ -270,7 +273,7 @@ export class Relay {
     }
     this.#joining++;
     try {
-      await this.#join(socket, hello.resume);
+      await this.#join(socket, hello);
     } catch (error) {
       this.#options.log("join_failed", { reason: messageOf(error) });
       this.#refuse(socket, "EFAULT", "The relay can not make a gateway", CLOSE_INTERNAL);
@@ -280,7 +283,7 @@ export class Relay {
   }
 
   /** A new session; with the MAC address of an earlier one, if the secret proves it and nobody has it now. */
-  async #join(socket: WebSocket, resume: string | null): Promise<void> {
+  async #join(socket: WebSocket, { resume, offload }: Hello): Promise<void> {
     const { network, clock } = this.#options;
     const before = resume === null ? null : this.#secrets.macOf(resume);
     const isFree = before !== null && !this.#hasMac(before);
@@ -293,6 +296,7 @@ export class Relay {
       resume: this.#secrets.issue(mac),
       onEnd: (session, reason) => this.#failed(session, reason),
     });
+    session.offload = agreedOffload(offload, network.offload);
     const member = await network.join(session);
     const client: Client = { session, member, away: null };
     if (socket.readyState !== socket.OPEN || this.#closing !== null) {
@@ -312,7 +316,7 @@ export class Relay {
     return [...this.#clients.values()].some(({ session }) => formatMac(session.clientMac) === text);
   }
 
-  #resume(socket: WebSocket, client: Client): void {
+  #resume(socket: WebSocket, client: Client, hello: Hello): void {
     const { session } = client;
     client.away?.cancel();
     client.away = null;
@@ -320,6 +324,7 @@ export class Relay {
     session.detach();
     // The newest wins; its frames and those of the old one never mix.
     old?.close(CLOSE_REPLACED, "Another connection took the session over");
+    session.offload = agreedOffload(hello.offload, this.#options.network.offload);
     this.counters.resumed++;
     this.#options.log("client_resumed", { client: session.id });
     this.#welcome(socket, client, true);
@@ -333,7 +338,7 @@ export class Relay {
       version: TUNNEL_VERSION,
       mac: formatMac(session.clientMac),
       mtu,
-      offload: 0,
+      offload: session.offload,
       maxBatch: BATCH_BYTES,
       resume: session.resume,
       resumed,

@@ -23,11 +23,11 @@ export const STUCK_MS = 10_000;
 /** Batches with lengths out of bounds until the connection is closed: a client in order sends none. */
 const MALFORMED_MAX = 10;
 
-/** Messages up to this are copied to a buffer of their size, bytes; larger ones leave in the buffer they were built in. */
-const COPY_MAX_BYTES = 1 << 16;
+/** Bytes of a slab: messages are built in it one behind the other, and leave it as views. */
+const SLAB_BYTES: number = 4 * BATCH_BYTES;
 
-/** Buffers of one batch that are kept for the next message, by all sessions together. */
-const SPARE_BUFFERS = 32;
+/** Slabs that are kept for the next message, by all sessions together. */
+const SPARE_SLABS = 8;
 
 /** WebSocket.OPEN. */
 const READY_OPEN = 1;
@@ -70,10 +70,22 @@ export interface SessionCounters {
   malformed: number;
 }
 
-const spares: Buffer[] = [];
+/** Where messages are built. It is used anew once all of them have left. */
+interface Slab {
+  readonly buffer: Buffer;
+  /** Messages that the socket still holds. */
+  unsent: number;
+}
 
-function giveBack(buffer: Buffer): void {
-  if (spares.length < SPARE_BUFFERS) spares.push(buffer);
+const spares: Slab[] = [];
+
+function takeSlab(): Slab {
+  return spares.pop() ?? { buffer: Buffer.allocUnsafeSlow(SLAB_BYTES), unsent: 0 };
+}
+
+/** One whose messages the socket still holds is left to the collector. */
+function giveBack(slab: Slab): void {
+  if (slab.unsent === 0 && spares.length < SPARE_SLABS) spares.push(slab);
 }
 
 /** A client. */
@@ -82,6 +94,8 @@ export class Session implements Device {
   readonly clientMac: Uint8Array;
   readonly mtu: number;
   readonly resume: string;
+  /** OFFLOAD bits that were agreed on in the latest hello and welcome. */
+  offload = 0;
   /** MAC address of the device's own end: the gateway's. */
   mac?: Uint8Array;
   /** Whether the client may send from an address, u32; the network that it joins says so. */
@@ -102,7 +116,9 @@ export class Session implements Device {
   readonly #poll: () => void;
   #socket: TunnelSocket | null = null;
   #sink: DeviceSink | null = null;
-  #stage: Buffer | null = null;
+  #slab: Slab | null = null;
+  /** Where the message that is being built begins in the slab, and how large it is, bytes. */
+  #stagedAt = 0;
   #stagedBytes = 0;
   #closed = false;
   #polling: Timer | null = null;
@@ -124,6 +140,7 @@ export class Session implements Device {
       mtu: options.mtu,
       nowMs: () => this.#clock.now(),
       isOwnAddress: (address) => this.isOwnAddress(address),
+      offload: () => this.offload,
     });
   }
 
@@ -215,48 +232,60 @@ export class Session implements Device {
    * @param batch Whole, valid records from `start` to `end`; copied.
    */
   queue(batch: Uint8Array, start: number, end: number): void {
-    let at = start;
-    while (at < end) {
-      const stage = this.#stage ??= spares.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
-      const records = batch.subarray(at, end);
-      const fitting = bytesThatFit(records, BATCH_BYTES - this.#stagedBytes);
-      stage.set(records.subarray(0, fitting), this.#stagedBytes);
-      this.#stagedBytes += fitting;
-      at += fitting;
-      if (at === end) return;
+    const records = start === 0 && end === batch.length ? batch : batch.subarray(start, end);
+    let at = 0;
+    while (at < records.length) {
+      const rest = at === 0 ? records : records.subarray(at);
+      const fitting = bytesThatFit(rest, BATCH_BYTES - this.#stagedBytes);
       // A record alone always fits in an empty batch: so this ends.
-      if (this.#stagedBytes === 0) return;
-      this.flush();
+      if (fitting === 0 && this.#stagedBytes === 0) return;
+      if (fitting > 0) this.#stage(fitting === rest.length ? rest : rest.subarray(0, fitting));
+      at += fitting;
+      if (at < records.length) this.flush();
     }
+  }
+
+  #stage(records: Uint8Array): void {
+    const slab = this.#slab ??= takeSlab();
+    slab.buffer.set(records, this.#stagedAt + this.#stagedBytes);
+    this.#stagedBytes += records.length;
   }
 
   /** Sends what was queued as one message. */
   flush(): void {
     const bytes = this.#stagedBytes;
-    const stage = this.#stage;
-    if (bytes === 0 || stage === null) return;
+    const slab = this.#slab;
+    if (bytes === 0 || slab === null) return;
     this.#stagedBytes = 0;
+    const message = slab.buffer.subarray(this.#stagedAt, this.#stagedAt + bytes);
     const socket = this.#socket;
     const isOpen = socket !== null && socket.readyState === READY_OPEN;
     if (!isOpen || socket.bufferedAmount + bytes > QUEUE_BYTES) {
-      this.counters.queueDrops += countRecords(stage.subarray(0, bytes));
+      this.counters.queueDrops += countRecords(message);
       if (isOpen) this.#startPolling();
       return;
     }
     this.counters.messagesOut++;
     this.counters.bytesOut += bytes;
-    if (bytes <= COPY_MAX_BYTES) {
-      const message = Buffer.allocUnsafe(bytes);
-      message.set(stage.subarray(0, bytes));
-      socket.send(message, BINARY);
-    } else {
-      this.#stage = null;
-      socket.send(stage.subarray(0, bytes), BINARY, () => {
-        giveBack(stage);
-        if (this.#polling !== null) this.#checkRoom();
-      });
+    slab.unsent++;
+    this.#stagedAt += bytes;
+    if (SLAB_BYTES - this.#stagedAt < BATCH_BYTES) {
+      this.#slab = null;
+      this.#stagedAt = 0;
     }
+    socket.send(message, BINARY, () => this.#sent(slab));
     if (QUEUE_BYTES - socket.bufferedAmount < BATCH_BYTES) this.#startPolling();
+  }
+
+  /** The socket is done with a message, also where it could not send it. */
+  #sent(slab: Slab): void {
+    slab.unsent--;
+    if (slab.unsent === 0) {
+      if (this.#slab !== slab) giveBack(slab);
+      // Nothing of it is in use: the next message begins at its start, where the cache is warm.
+      else if (this.#stagedBytes === 0) this.#stagedAt = 0;
+    }
+    if (this.#polling !== null) this.#checkRoom();
   }
 
   /** The gateway or the bridge is done with it. The WebSocket is the server's to close. Idempotent. */
@@ -265,8 +294,9 @@ export class Session implements Device {
     this.#closed = true;
     this.#stopPolling();
     this.#sink = null;
-    if (this.#stage !== null) giveBack(this.#stage);
-    this.#stage = null;
+    if (this.#slab !== null) giveBack(this.#slab);
+    this.#slab = null;
+    this.#stagedAt = 0;
     this.#stagedBytes = 0;
     this.#socket = null;
   }

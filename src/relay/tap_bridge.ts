@@ -32,7 +32,7 @@ import { guardedClock } from "./guarded_clock.ts";
 import type { Log } from "./log.ts";
 import type { ControlMessage } from "./protocol.ts";
 import type { Member, RelayNetwork } from "./server.ts";
-import type { Session } from "./session.ts";
+import { Session } from "./session.ts";
 
 /** Addresses below this one of a network are left to people: routers, printers, the TAP itself. */
 const FIRST_LEASE_OFFSET = 100;
@@ -62,6 +62,9 @@ export interface TapNetworkOptions {
 
 /** What is on one side of the bridge. */
 type Origin = "tap" | "client" | "station";
+
+/** Where a record goes; null = nowhere. */
+type Place = Session | "tap" | "station" | "group" | null;
 
 /**
  * Makes the network of the TAP mode.
@@ -108,6 +111,7 @@ class Station implements Device {
 class Bridge implements RelayNetwork {
   readonly mode = "tap";
   readonly mtu: number;
+  readonly offload: number;
   /** Frames of one client for another. */
   blocked = 0;
   readonly #options: TapNetworkOptions;
@@ -125,6 +129,7 @@ class Bridge implements RelayNetwork {
     this.#options = options;
     this.#tap = options.tap;
     this.mtu = options.tap.mtu;
+    this.offload = options.tap.offload ?? 0;
     this.#tap.open({
       receive: (batch) => this.distribute(batch, "tap"),
       // A TAP always has room.
@@ -203,60 +208,61 @@ class Bridge implements RelayNetwork {
   }
 
   /**
-   * Sends each record where its frame belongs.
+   * Sends each record where its frame belongs: neighbours that go the same way go together.
    *
    * @param batch Whole, valid records.
    */
   distribute(batch: Uint8Array, origin: Origin): void {
-    /** Where the run of records for the TAP begins; -1 = there is none. */
-    let run = -1;
+    let run: Place = null;
+    let runAt = 0;
     let at = 0;
     while (at < batch.length) {
       const frameBytes = frameBytesAt(batch, at);
       if (frameBytes < ETHERNET_BYTES) break;
       const end = at + RECORD_HEADER_BYTES + frameBytes;
-      if (this.#place(batch, at, end, origin)) {
-        if (run < 0) run = at;
-      } else if (run >= 0) {
-        this.#tap.send(batch.subarray(run, at));
-        run = -1;
+      const place = this.#placeOf(batch, at, end, origin);
+      if (place !== run || place === "group") {
+        this.#hand(batch, runAt, at, run, origin);
+        run = place;
+        runAt = at;
       }
       at = end;
     }
-    if (run >= 0) this.#tap.send(batch.subarray(run, at));
+    this.#hand(batch, runAt, at, run, origin);
     for (const session of this.#touched) session.flush();
     this.#touched.clear();
   }
 
-  /** Gives a record to clients and to our own stack. @returns Whether it is for the TAP too. */
-  #place(batch: Uint8Array, at: number, end: number, origin: Origin): boolean {
+  #placeOf(batch: Uint8Array, at: number, end: number, origin: Origin): Place {
     const frameAt = at + RECORD_HEADER_BYTES;
-    const isGroup = ((batch[frameAt] ?? 0) & 1) !== 0;
     if (origin === "tap") this.#snoop(batch, frameAt, end);
+    if (((batch[frameAt] ?? 0) & 1) !== 0) return "group";
     const destination = macKey(batch, frameAt);
-    const isForStation = isGroup || destination === this.#stationMac;
-    if (isForStation && origin !== "station") this.#station?.sink?.receive(batch.subarray(at, end));
-    if (isGroup) {
-      if (origin !== "client") this.#toAll(batch, at, end);
-      return origin !== "tap";
-    }
-    if (isForStation) return false;
+    if (destination === this.#stationMac) return origin === "station" ? null : "station";
     const session = this.#sessions.get(destination);
-    if (session === undefined) return origin !== "tap";
-    if (origin === "client") {
-      this.blocked++;
-      return false;
-    }
-    session.queue(batch, at, end);
-    this.#touched.add(session);
-    return false;
+    if (session === undefined) return origin === "tap" ? null : "tap";
+    if (origin !== "client") return session;
+    this.blocked++;
+    return null;
   }
 
-  #toAll(batch: Uint8Array, at: number, end: number): void {
-    for (const session of this.#sessions.values()) {
-      session.queue(batch, at, end);
-      this.#touched.add(session);
+  /** Gives a run of records to whom it is for. */
+  #hand(batch: Uint8Array, start: number, end: number, place: Place, origin: Origin): void {
+    if (place === null || start === end) return;
+    if (place instanceof Session) return this.#toSession(place, batch, start, end);
+    const isForTap = place === "tap" || (place === "group" && origin !== "tap");
+    const isForStation = place === "station" || (place === "group" && origin !== "station");
+    const records = batch.subarray(start, end);
+    if (isForStation) this.#station?.sink?.receive(records);
+    if (place === "group" && origin !== "client") {
+      for (const session of this.#sessions.values()) this.#toSession(session, batch, start, end);
     }
+    if (isForTap) this.#tap.send(records);
+  }
+
+  #toSession(session: Session, batch: Uint8Array, start: number, end: number): void {
+    session.queue(batch, start, end);
+    this.#touched.add(session);
   }
 
   /** Learns from another DHCP server on the network which address a client has. */

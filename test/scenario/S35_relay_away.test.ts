@@ -49,6 +49,7 @@ test("S35 the host's sockets of a client that was killed are reset after 30 s, a
   const watched: RelayNetwork = {
     mode: network.mode,
     mtu: network.mtu,
+    offload: network.offload,
     join: (session) => {
       sessions.push(session);
       return network.join(session);

@@ -31,6 +31,7 @@ afterEach(async () => {
 class FakeNetwork implements RelayNetwork {
   readonly mode: "user" | "tap";
   readonly mtu = 1500;
+  offload = 0;
   readonly sessions: Session[] = [];
   readonly controls: unknown[] = [];
   left = 0;
@@ -173,6 +174,29 @@ describe("hello", () => {
     expect(welcome["mac"]).toMatch(/^02(:[0-9a-f]{2}){5}$/);
     expect(String(welcome["resume"]).length).toBeLessThanOrEqual(256);
   });
+
+  test.each([
+    [{ offload: 15 }, 11, 11],
+    [{ offload: 3 }, 15, 3],
+    [{}, 15, 0],
+    [{ offload: "15" }, 15, 0],
+    [{ offload: 2 }, 15, 0],
+  ])(
+    "%j is granted of the offloads %i those that both have: %i",
+    async (fields, offered, granted) => {
+      const network = new FakeNetwork();
+      network.offload = offered;
+      const relay = await start({ network });
+      const [, welcome] = await joined(relay, fields);
+      expect(welcome["offload"]).toBe(granted);
+      expect(network.sessions[0]?.offload).toBe(granted);
+      // Another connection of the same session may ask for something else.
+      const { resume } = welcome;
+      const [, again] = await joined(relay, { resume, offload: 1 });
+      expect([again["resumed"], again["offload"]]).toEqual([true, 1]);
+      expect(network.sessions[0]?.offload).toBe(1);
+    },
+  );
 
   test.each(["", "x", `${TOKEN}x`, TOKEN.slice(1), TOKEN.toUpperCase()])(
     "is refused with EAUTH and 4401, when the token is %j",

@@ -21,7 +21,7 @@ afterEach(cleanUp);
 describe("websocketLink()", () => {
   it("says hello with the token, and knows MAC and MTU from the welcome", async () => {
     const { relay, link, log } = await joined();
-    expect(relay.hellos).toEqual([{ type: "hello", version: 1, token: TOKEN }]);
+    expect(relay.hellos).toEqual([{ type: "hello", version: 1, token: TOKEN, offload: 15 }]);
     expect(relay.client.protocol).toBe("tidewire.v1");
     expect(relay.client.extensions).toBe("");
     expect([...(link.mac ?? [])]).toEqual([2, 0, 0, 0, 0, 7]);
@@ -68,6 +68,25 @@ describe("websocketLink()", () => {
     expect(log.news.at(-1)).toBe("ready");
   });
 
+  it("asks for offloads, and has those that were granted", async () => {
+    const relay = await relayOf();
+    relay.welcome = { offload: 3 };
+    const link = linkTo(relay);
+    expect(link.offload).toBe(0);
+    await link.opened;
+    expect(relay.hellos[0]).toMatchObject({ offload: 15 });
+    expect(link.offload).toBe(3);
+  });
+
+  it("has no offloads that it did not ask for", async () => {
+    const relay = await relayOf();
+    relay.welcome = { offload: 15 };
+    const link = linkTo(relay, { offload: false });
+    await link.opened;
+    expect(relay.hellos[0]).toMatchObject({ offload: 0 });
+    expect(link.offload).toBe(0);
+  });
+
   it("comes back with the same session after the connection broke, and says so", async () => {
     const { relay, link, log } = await joined();
     relay.client.terminate();
@@ -76,6 +95,7 @@ describe("websocketLink()", () => {
       type: "hello",
       version: 1,
       token: TOKEN,
+      offload: 15,
       resume: "session-1",
     });
     expect(link.welcome?.resumed).toBe(true);
