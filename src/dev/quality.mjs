@@ -67,7 +67,8 @@ async function lint() {
 }
 
 async function check() {
-  if (readText(inRoot("src/core/core_wasm.gen.ts")) === undefined) {
+  const embedded = ["src/core/core_wasm.gen.ts", "src/core/edge_wasm.gen.ts"];
+  if (embedded.some((path) => readText(inRoot(path)) === undefined)) {
     const { code } = await run(scriptCommand("src/dev/build.mjs", ["--wasm"]));
     if (code !== 0) return false;
   }

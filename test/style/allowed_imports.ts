@@ -58,7 +58,7 @@ export const HOST_IMPORTS: Readonly<Record<string, readonly string[]>> = {
  * A name stands for `as/<name>.ts` or for the folder `as/<name>/`; a file's own name goes before its folder's.
  */
 export const CORE_RANKS: readonly (readonly string[])[] = [
-  ["index", "kernels"],
+  ["index", "kernels", "edge"],
   ["state_hash", "user"],
   ["rx", "expire"],
   ["tx"],
