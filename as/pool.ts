@@ -12,6 +12,7 @@ import {
   FLIGHT_RUNS,
   FLIGHT_SIZE,
   GENERATION_MASK,
+  NO_RING,
   NONE,
   Tcb,
   TCB_SIZE,
@@ -44,8 +45,8 @@ export function takeTcb(): u32 {
   tcb.generation = generation;
   tcb.flags = FLAG_USED;
   tcb.flight = NONE;
-  tcb.sendRing = NONE;
-  tcb.receiveRing = NONE;
+  tcb.sendRing = NO_RING;
+  tcb.receiveRing = NO_RING;
   control.tcbLive++;
   return slot;
 }

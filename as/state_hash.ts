@@ -23,14 +23,17 @@ import {
   LISTENER_SIZE,
   LISTENERS_MAX,
   NONE,
+  Tcb,
   TCB_SIZE,
   TIME_WAIT_SIZE,
   WHEEL_LEVELS,
   WHEEL_SLOTS,
 } from "./layout.gen.ts";
-import { ringBytes, ringPtr } from "./conn/rings.ts";
+import { hasRing, ringMask, ringPtr } from "./conn/rings.ts";
 import { extraAt, flightAt, tcbAt } from "./pool.ts";
 import { ringTableBytes } from "./ring_pool.ts";
+import { rangeAt, rangeCount } from "./rx/reassembly.ts";
+import { queuedBytes } from "./user/send.ts";
 
 /** FNV-1a's 64-bit basis and prime; words instead of bytes, which is as good for telling runs apart. */
 const BASIS: u64 = 0xcbf29ce484222325;
@@ -40,6 +43,28 @@ const PRIME: u64 = 0x100000001b3;
 function mix(hash: u64, ptr: usize, bytes: usize): u64 {
   const end = ptr + bytes;
   for (let at = ptr; at < end; at += 4) hash = (hash ^ u64(load<u32>(at))) * PRIME;
+  return hash;
+}
+
+/** Adds `bytes` of a ring from a place in the stream on; around its end, if need be. */
+function mixRing(hash: u64, ring: u32, from: u32, bytes: u32): u64 {
+  if (!hasRing(ring)) return hash;
+  const mask = ringMask(ring);
+  for (let at: u32 = 0; at < bytes; at++) {
+    hash = (hash ^ u64(load<u8>(ringPtr(ring) + ((from + at) & mask)))) * PRIME;
+  }
+  return hash;
+}
+
+/** The receive ring: what is unread, and what waits out of order behind it. All else of it is what happened to be there. */
+function mixReceived(hash: u64, tcb: Tcb): u64 {
+  const origin = tcb.irs + 1;
+  hash = mixRing(hash, tcb.receiveRing, tcb.rcvUser - origin, tcb.rcvNxt - tcb.rcvUser);
+  const flight: usize = tcb.flight === NONE ? 0 : changetype<usize>(flightAt(tcb.flight));
+  for (let n: u32 = 0; n < rangeCount(flight); n++) {
+    const range = rangeAt(flight, n);
+    hash = mixRing(hash, tcb.receiveRing, range.start - origin, range.end - range.start);
+  }
   return hash;
 }
 
@@ -53,10 +78,13 @@ function mixConnections(hash: u64): u64 {
       hash = mix(hash, changetype<usize>(extraAt(tcb)), EXTRA_SIZE);
     }
     if (tcb.flight !== NONE) hash = mix(hash, changetype<usize>(flightAt(tcb.flight)), FLIGHT_SIZE);
-    if (tcb.receiveRing !== NONE) {
-      hash = mix(hash, ringPtr(tcb.receiveRing), ringBytes(tcb.receiveRing));
-    }
-    if (tcb.sendRing !== NONE) hash = mix(hash, ringPtr(tcb.sendRing), ringBytes(tcb.sendRing));
+    hash = mixReceived(hash, tcb);
+    hash = mixRing(
+      hash,
+      tcb.sendRing,
+      tcb.sndEnd - queuedBytes(tcb) - (tcb.iss + 1),
+      queuedBytes(tcb),
+    );
   }
   return hash;
 }

@@ -31,8 +31,8 @@ import { enterCwr } from "./recovery.ts";
 const MARK_ECT: u32 = 0x100;
 /** ECT(0) and CE, in the low two bits of the Differentiated Services byte. Section 5. */
 const ECT_0: u32 = 2;
-const CE: u32 = 3;
-const ECN_MASK: u32 = 3;
+export const CE: u32 = 3;
+export const ECN_MASK: u32 = 3;
 /** Both flags: an ECN-setup SYN. Section 6.1.1. */
 const SETUP: u32 = TCP_ECE | TCP_CWR;
 

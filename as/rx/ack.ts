@@ -110,11 +110,22 @@ function completeHandshake(tcb: Tcb, seg: Segment): u32 {
   return CONTINUE;
 }
 
+/** A segment is newer than the one that SND.WND was taken from. */
+function isWindowNewer(tcb: Tcb, segSeq: u32, segAck: u32): bool {
+  return before(tcb.sndWl1, segSeq) ||
+    (tcb.sndWl1 === segSeq && atOrBefore(tcb.sndWl2, segAck));
+}
+
+/** SND.WND came again as it is, in a segment that has nothing else for the fifth step. */
+export function noteUnchanged(tcb: Tcb, segSeq: u32, segAck: u32): void {
+  if (!isWindowNewer(tcb, segSeq, segAck)) return;
+  tcb.sndWl1 = segSeq;
+  tcb.sndWl2 = segAck;
+}
+
 /** SND.WND, by the newer of segment and acknowledgment. RFC 9293 section 3.10.7.4, ESTABLISHED; an old segment must not shrink it (MUST-34 expects windows that do). */
 function updateWindow(tcb: Tcb, seg: Segment): bool {
-  const newer = before(tcb.sndWl1, seg.seq) ||
-    (tcb.sndWl1 === seg.seq && atOrBefore(tcb.sndWl2, seg.ack));
-  if (!newer) return false;
+  if (!isWindowNewer(tcb, seg.seq, seg.ack)) return false;
   noteWindow(tcb, seg.wnd);
   const window = seg.wnd << sendShift(tcb);
   const changed = window !== tcb.sndWnd;

@@ -57,6 +57,7 @@ import {
   segmentsOf,
   takeOffload,
 } from "./offload.ts";
+import { takePredicted } from "./predicted.ts";
 import { segmentArrives } from "./segment_arrives.ts";
 
 const PROTOCOL_ICMP: u32 = 1;
@@ -204,6 +205,7 @@ function ingestFrame(frame: usize, bytes: u32): void {
     count(STAT_DROP_IP_ADDRESS);
     return;
   }
+  if ((load<u8>(frame) & MAC_GROUP_BIT) === 0 && takePredicted(frame, bytes, segment)) return;
   const etherType = load16(frame + 12);
   if (etherType === ETHERTYPE_IPV4) ingestIpv4(frame, bytes);
   else if (etherType === ETHERTYPE_ARP) punt(frame, bytes, PUNT_ARP);

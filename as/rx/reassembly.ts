@@ -24,7 +24,8 @@ export const PLACED: u32 = 1;
 /** The text was there already. */
 export const PLACED_DUPLICATE: u32 = 2;
 
-function rangeAt(flight: usize, index: u32): Range {
+/** A range by its place in the order of sequence numbers. @param flight Flight block. @param index Below the count. */
+export function rangeAt(flight: usize, index: u32): Range {
   return changetype<Range>(flight + FLIGHT_RANGES + (usize(index) * RANGE_SIZE));
 }
 

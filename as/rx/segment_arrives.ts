@@ -103,7 +103,8 @@ function step(tcb: Tcb, seg: Segment): void {
   else onSynchronized(tcb, seg);
 }
 
-function answer(tcb: Tcb, seg: Segment): void {
+/** Sends what the steps have marked. */
+export function answer(tcb: Tcb, seg: Segment): void {
   if (seg.answer === ANSWER_NONE) return;
   if (seg.answer === ANSWER_RST) {
     answerReset(seg);
@@ -138,6 +139,7 @@ export function segmentArrives(seg: Segment): void {
   const tcb = tcbAt(ref);
   if (tcb.state === STATE_TIME_WAIT && reopenTimeWait(tcb, seg)) return;
   tcb.segmentsIn += segmentsOf(seg);
+  control.expectedSlot = ref;
   setCurrentSlot(ref);
   step(tcb, seg);
   answer(tcb, seg);

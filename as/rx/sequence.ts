@@ -52,9 +52,14 @@ function takeTimestamp(tcb: Tcb, seg: Segment): void {
   if ((tcb.flags & FLAG_TIMESTAMPS) === 0 || (seg.options & SEGMENT_OPTION_TIMESTAMPS) === 0) {
     return;
   }
-  if ((tcb.owed & OWED_ACK) !== 0 || (tcb.flags & FLAG_TIMER_ACK) !== 0) return;
   if (before(seg.tsVal, tcb.tsRecent) && !isRecentStale(tcb)) return;
-  if (atOrBefore(seg.seq, tcb.rcvNxt)) setRecent(tcb, seg.tsVal);
+  if (atOrBefore(seg.seq, tcb.rcvNxt)) takeRecent(tcb, seg.tsVal);
+}
+
+/** TS.Recent <- SEG.TSval of a segment at or before RCV.NXT, which is not older, unless an acknowledgment is owed. */
+export function takeRecent(tcb: Tcb, tsVal: u32): void {
+  if ((tcb.owed & OWED_ACK) !== 0 || (tcb.flags & FLAG_TIMER_ACK) !== 0) return;
+  setRecent(tcb, tsVal);
 }
 
 /**

@@ -85,13 +85,18 @@ function takeInOrder(tcb: Tcb, seg: Segment, seq: u32, ptr: usize, bytes: u32): 
     ptr,
     bytes,
   );
+  // RFC 5681 section 4.2: "an immediate ACK when the incoming segment fills in all or part of a gap".
+  if (hadRanges) seg.answer = ANSWER_ACK;
+  takeNext(tcb, seg, next);
+}
+
+/** Text up to `next` is in the ring: the user is told, and an ACK is due, unless one has been marked already. */
+export function takeNext(tcb: Tcb, seg: Segment, next: u32): void {
   countMany(STAT_BYTES_IN, next - tcb.rcvNxt);
   if (next - tcb.irs < tcb.rcvNxt - tcb.irs) tcb.rcvWraps++;
   tcb.rcvNxt = next;
   raise(tcb, EVENT_READABLE);
-  // RFC 5681 section 4.2: "an immediate ACK when the incoming segment fills in all or part of a gap".
-  if (hadRanges) seg.answer = ANSWER_ACK;
-  else acknowledge(tcb, seg);
+  if (seg.answer !== ANSWER_ACK) acknowledge(tcb, seg);
 }
 
 /** Text beyond RCV.NXT: its place is known already. RFC 9293 SHLD-31; RFC 5681 section 4.2: acknowledged at once. */

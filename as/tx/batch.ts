@@ -1,6 +1,6 @@
 /** The Tx region while flush() fills it: where the next record goes, and whether one had no room. */
 import { Tcb } from "../layout.gen.ts";
-import { BARE_RECORD_MAX, buildSegment } from "./build_segment.ts";
+import { BARE_RECORD_MAX, buildSegment, forgetTemplate } from "./build_segment.ts";
 
 /** Where the next record goes. */
 let at: usize = 0;
@@ -31,6 +31,7 @@ export function putRecords(from: usize, bytes: usize): bool {
 /** Another connection is paid. */
 export function beginPayment(): void {
   stalled = false;
+  forgetTemplate();
 }
 
 /** The connection being paid ran out of room. */

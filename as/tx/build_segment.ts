@@ -46,7 +46,7 @@ import { extraOf, flightAt, needExtra } from "../pool.ts";
 import { rangeCount, sackBlock } from "../rx/reassembly.ts";
 import { after } from "../seq.ts";
 import { count, countMany } from "../stats.ts";
-import { store16 } from "../bytes.ts";
+import { store16, store32 } from "../bytes.ts";
 import { writeEthernet } from "../wire/ethernet.ts";
 import { defaultTtl, etherTypeOf, ipHeaderBytes, isIpv4, writeIp } from "../wire/ip.ts";
 import { allowFragments } from "../wire/ipv4.ts";
@@ -79,6 +79,9 @@ import { advertise } from "./receive_window.ts";
 export const PROTOCOL_TCP: u32 = 6;
 /** Where the checksum stands in a TCP header. */
 const TCP_CHECKSUM_AT: usize = 16;
+const TCP_SEQ_AT: usize = 4;
+/** A segment with less text than this is written anew, bytes: what is copied of the headers may go so far beyond them. */
+const TEMPLATE_MIN_BYTES: u32 = 8;
 /** A SACK option's first two bytes and the two NOPs before it. RFC 2018 section 3. */
 const SACK_HEADER_BYTES: u32 = 4;
 const SACK_BLOCK_BYTES: u32 = 8;
@@ -291,6 +294,79 @@ function urgentPointer(tcb: Tcb, seq: u32, flags: u32): u32 {
   return ahead < URGENT_MAX ? ahead : URGENT_MAX;
 }
 
+/** Adds SEG.SEQ to a sum. */
+function addSequence(total: u32, seq: u32): u32 {
+  return total + (seq >> 16) + (seq & 0xffff);
+}
+
+/**
+ * The segment that was built last, as the template of the next: in one payment nothing but SEG.SEQ and the text differ
+ * between segments of equal length, flags and options, and options that come and go are in none of them. `forget()`
+ * ends that.
+ */
+let templateAt: usize = 0;
+let templateTcb: usize = 0;
+let templateBytes: u32 = 0;
+let templateFlags: u32 = 0;
+/** Headers before the text, and the sum of the pseudo header and the TCP header but SEG.SEQ. */
+let templateHeaders: u32 = 0;
+let templateSum: u32 = 0;
+
+/** What is built next has no template: time may have passed, or something may have come in. */
+export function forgetTemplate(): void {
+  templateTcb = 0;
+}
+
+/** SEG.UP depends on SEG.SEQ. */
+function hasUrgentData(tcb: Tcb): bool {
+  const extra = extraOf(tcb);
+  return extra !== null && (extra.flags & EXTRA_FLAG_SND_UP) !== 0;
+}
+
+/** Keeps a segment as the template, if every header field would be the same in the next. @param total Without SEG.SEQ. */
+function keepTemplate(
+  tcb: Tcb,
+  at: usize,
+  headerBytes: u32,
+  bytes: u32,
+  flags: u32,
+  total: u32,
+): void {
+  const stamps: u32 = (tcb.flags & FLAG_TIMESTAMPS) !== 0 ? TIMESTAMPS_PADDED_BYTES : 0;
+  const isPlain = bytes >= TEMPLATE_MIN_BYTES && (flags & (TCP_SYN | TCP_RST)) === 0 &&
+    !hasUrgentData(tcb) &&
+    headerBytes === u32(TCP_HEADER_BYTES) + stamps && !ignoresPathMtu(tcb);
+  templateTcb = isPlain ? changetype<usize>(tcb) : 0;
+  templateAt = at;
+  templateBytes = bytes;
+  templateFlags = flags;
+  templateHeaders = RECORD_HEADER_BYTES + ETHERNET_HEADER_BYTES + headerBytes +
+    ipHeaderBytes(tcb.remoteAddrA, tcb.remoteAddrB);
+  templateSum = total;
+}
+
+/** Does the segment differ from the template in nothing but SEG.SEQ and its text? */
+function hasTemplate(tcb: Tcb, bytes: u32, flags: u32): bool {
+  return templateTcb === changetype<usize>(tcb) && templateBytes === bytes &&
+    templateFlags === flags;
+}
+
+/** Builds a segment from the template. @returns Bytes that the record takes. */
+function repeatSegment(tcb: Tcb, at: usize, seq: u32, bytes: u32): u32 {
+  // Up to seven bytes too many, which the text overwrites.
+  for (let i: u32 = 0; i < templateHeaders; i += 8) store<u64>(at + i, load<u64>(templateAt + i));
+  const text = at + templateHeaders;
+  const stamps: u32 = (tcb.flags & FLAG_TIMESTAMPS) !== 0 ? TIMESTAMPS_PADDED_BYTES : 0;
+  const tcp = text - stamps - TCP_HEADER_BYTES;
+  store32(tcp + TCP_SEQ_AT, seq);
+  const total = copyText(tcb, text, seq, bytes, addSequence(templateSum, seq));
+  store16(tcp + TCP_CHECKSUM_AT, ~fold(total) & 0xffff);
+  tcb.segmentsOut++;
+  count(STAT_SEGMENTS_OUT);
+  count(STAT_FRAMES_OUT);
+  return (templateHeaders + bytes + 3) & ~3;
+}
+
 /**
  * Builds a segment.
  *
@@ -309,6 +385,8 @@ export function buildSegment(
   flags: u32,
   gsoSize: u32,
 ): u32 {
+  if (gsoSize === 0 && hasTemplate(tcb, bytes, flags)) return repeatSegment(tcb, at, seq, bytes);
+  const asked = flags;
   const frame = at + RECORD_HEADER_BYTES;
   const ipBytes = ipHeaderBytes(tcb.remoteAddrA, tcb.remoteAddrB);
   const tcp = frame + ETHERNET_HEADER_BYTES + ipBytes;
@@ -322,14 +400,15 @@ export function buildSegment(
   if (hasAck && (tcb.flags & FLAG_ECN_ECHO) !== 0) flags |= TCP_ECE;
   const window = (flags & TCP_RST) !== 0 ? 0 : advertise(tcb, isSyn);
   const urgent = (tcb.flags & FLAG_EXTRA) !== 0 ? urgentPointer(tcb, seq, flags) : 0;
+  if (urgent !== 0) flags |= TCP_URG;
   writeTcp(
     tcp,
     tcb.localPort,
     tcb.remotePort,
-    seq,
+    0,
     hasAck ? tcb.rcvNxt : 0,
     headerBytes,
-    urgent === 0 ? flags : flags | TCP_URG,
+    flags,
     window,
     urgent,
   );
@@ -344,14 +423,19 @@ export function buildSegment(
   );
   // A segment without text is summed as fast as it is left to the link.
   const isPartial = bytes > 0 && (control.offload & OFFLOAD_CHECKSUM) !== 0;
+  const first = isSyn ? seq + 1 : seq;
   if (isPartial) {
-    copyBare(tcb, text, isSyn ? seq + 1 : seq, bytes);
+    copyBare(tcb, text, first, bytes);
     store16(tcp + TCP_CHECKSUM_AT, total);
+    forgetTemplate();
   } else {
     total = sum(tcp, headerBytes, total);
-    if (bytes > 0) total = copyText(tcb, text, isSyn ? seq + 1 : seq, bytes, total);
+    if (gsoSize === 0) keepTemplate(tcb, at, headerBytes, bytes, asked, total);
+    total = fold(addSequence(total, seq));
+    if (bytes > 0) total = copyText(tcb, text, first, bytes, total);
     store16(tcp + TCP_CHECKSUM_AT, ~fold(total) & 0xffff);
   }
+  store32(tcp + TCP_SEQ_AT, seq);
   writeLinkAndIp(tcb, frame, tcpBytes, ecnBits(flags));
   const frameBytes = ETHERNET_HEADER_BYTES + ipBytes + tcpBytes;
   writeRecordHeader(at, frameBytes);

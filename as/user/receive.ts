@@ -14,7 +14,7 @@ import {
   STATUS_STALE_HANDLE,
   Tcb,
 } from "../layout.gen.ts";
-import { dropReceiveRing, ringMask, ringPtr } from "../conn/rings.ts";
+import { dropReceiveRing, hasRing, ringMask, ringPtr } from "../conn/rings.ts";
 import { armLingering } from "../conn/idle.ts";
 import { finWait2Of } from "../conn/options.ts";
 import { canReceiveText, isOpening } from "../conn/state.ts";
@@ -29,7 +29,7 @@ import { noteRead } from "./urgent.ts";
 
 /** Bytes waiting for the user. */
 export function waitingBytes(tcb: Tcb): u32 {
-  if (tcb.receiveRing === NONE) return 0;
+  if (!hasRing(tcb.receiveRing)) return 0;
   // What came with the SYN waits for ESTABLISHED, unless a cookie of Fast Open vouches for the remote (seeds S12).
   if (tcb.state === STATE_SYN_RECEIVED && (tcb.flags & FLAG_FAST_OPEN) === 0) return 0;
   return unreadBytes(tcb, FLAG_FIN_RECEIVED);

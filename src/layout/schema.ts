@@ -62,6 +62,7 @@ export const LIMITS: readonly Limit[] = [
   ["RUNS_MAX", 64, "Runs of sent data per connection; a full table merges neighbours."],
   ["RANGES_MAX", 32, "Out-of-order ranges per connection; full = drop, count, ACK."],
   ["RING_MIN_BYTES", 4096, "Smallest ring; one page of the ring pool."],
+  ["NO_RING", 0xffffff, "Page in Tcb.sendRing and receiveRing: the connection has no ring now."],
   ["RING_ORDERS", 11, "Ring sizes are RING_MIN_BYTES << 0…10: 4 KiB to 4 MiB."],
   ["WHEEL_SLOTS", 64, "Slots per level of the timing wheel."],
   ["WHEEL_LEVELS", 4, "Levels of the timing wheel: 64 ms, 4 s, 4.4 min, 4.7 h."],

@@ -396,6 +396,7 @@ export const CODES: readonly EnumSchema[] = [
       ["CHALLENGE_LIMITED", "Challenge ACKs withheld by their limit. RFC 5961 section 10."],
       ["RESETS_LIMITED", "Resets withheld by their limit."],
       ["SEGMENTS_IN", "TCP segments that passed the checksum."],
+      ["PREDICTED", "Segments that were what was expected next, and took the short way in."],
       ["SEGMENTS_OUT", "TCP segments built."],
       ["RETRANSMITS", "Segments sent again."],
       ["FAST_RETRANSMITS", "Entries into fast recovery. RFC 6582 section 3.2."],

@@ -201,6 +201,11 @@ export const COMMON_STRUCTS: readonly StructSchema[] = [
       ],
       ["cookieArmed", "u32", "1 while they are."],
       ["offload", "u32", "OFFLOAD bits of the link."],
+      [
+        "expectedSlot",
+        "u32",
+        "Connection of the last segment: the next is compared with it first.",
+      ],
     ],
   },
   {
