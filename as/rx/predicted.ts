@@ -37,7 +37,7 @@ import {
 import { CE, ECN_MASK } from "../loss/ecn.ts";
 import { tcbAt } from "../pool.ts";
 import { before } from "../seq.ts";
-import { count, countMany } from "../stats.ts";
+import { countMany } from "../stats.ts";
 import { receiveWindow } from "../tx/receive_window.ts";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../wire/ethernet.ts";
 import { ipv4IsFragment, ipv4Protocol, ipv4TotalBytes, mappedB } from "../wire/ipv4.ts";
