@@ -12,7 +12,7 @@ import { DnsClient } from "./net/dns_client.ts";
 import { type InterfaceConfig, NetworkInterface } from "./net/interface.ts";
 import type { AddressInfo, LinkState, StaticAddress, Tuning } from "./options.ts";
 import type { Clock, Timer } from "./runtime/clock.ts";
-import { Loop } from "./runtime/loop.ts";
+import { type Deferral, Loop } from "./runtime/loop.ts";
 import type { Random } from "./runtime/random.ts";
 import { ConnectionManager, type Path } from "./tcp/manager.ts";
 import { tunedConfig } from "./tcp/tuning.ts";
@@ -35,8 +35,8 @@ export interface OpenStackOptions {
   readonly clock: Clock;
   /** Source of keys, ports and identifiers. */
   readonly random: Random;
-  /** Runs a function soon; default: the clock. See `LoopParts`. */
-  readonly defer?: (callback: () => void) => void;
+  /** How a turn is put off; default: the clock. See `LoopParts`. */
+  readonly defer?: Deferral;
   /** Numbers. */
   readonly tuning?: Tuning;
 }
@@ -81,7 +81,7 @@ export class Stack {
       core,
       random,
       now: () => this.loop.now(),
-      wake: () => this.loop.wake(),
+      wake: (canWait) => this.loop.wake(canWait),
       path: (remote) => this.#path(remote),
       isOurs: (address) => this.interface.isLocal(address),
     });

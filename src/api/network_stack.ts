@@ -20,7 +20,7 @@ import type {
   TcpListener,
   Tuning,
 } from "../options.ts";
-import { type Loop, microtask } from "../runtime/loop.ts";
+import { type Loop, REAL_TIME } from "../runtime/loop.ts";
 import { systemClock } from "../runtime/system_clock.ts";
 import { systemRandom } from "../runtime/system_random.ts";
 import { VirtualClock } from "../runtime/virtual_clock.ts";
@@ -251,8 +251,8 @@ export async function createStack(options: StackOptions): Promise<InProcessStack
       clock,
       random: options.random ?? systemRandom(),
       tuning: withMemory(options.tuning ?? {}),
-      // A virtual clock is there to make a run repeatable; microtasks are not in its hands.
-      ...(clock instanceof VirtualClock ? {} : { defer: microtask }),
+      // A virtual clock is there to make a run repeatable; tasks are not in its hands.
+      ...(clock instanceof VirtualClock ? {} : { defer: REAL_TIME }),
     });
     return new InProcessStack(stack);
   } catch (error) {

@@ -213,8 +213,9 @@ class Wire {
       const entry = this.#entries[this.#first];
       if (entry === undefined || entry.dueMs > nowMs) break;
       this.#first++;
-      if (entry.bytes > 0) this.#hand(entry.bytes);
-      else this.#finish();
+      if (entry.bytes > 0) {
+        this.#hand(entry.bytes + this.#takeDue(nowMs, BATCH_BYTES - entry.bytes));
+      } else this.#finish();
       // The receiver may have closed its end meanwhile.
       if (this.#isCut) return;
     }
@@ -231,14 +232,27 @@ class Wire {
     }
   }
 
+  /** Takes what is due besides and fits into the same batch: one turn of the receiver is for all of it. @returns Bytes. */
+  #takeDue(nowMs: number, room: number): number {
+    let bytes = 0;
+    for (;;) {
+      const entry = this.#entries[this.#first];
+      if (entry === undefined || entry.dueMs > nowMs || entry.bytes === 0) return bytes;
+      if (bytes + entry.bytes > room) return bytes;
+      bytes += entry.bytes;
+      this.#first++;
+    }
+  }
+
   /** Hands over the oldest bytes; their place is free afterwards. */
   #hand(bytes: number): void {
     const batch = this.#view(bytes);
     if (this.receiver === null) this.dropped += countRecords(batch);
     else this.receiver.receive(batch);
     if (this.#isCut) return;
-    this.#head = (this.#head + bytes) % this.#capacity;
     this.#used -= bytes;
+    // An empty ring begins anew: the same memory is used again while it is in the processor's cache.
+    this.#head = this.#used === 0 ? 0 : (this.#head + bytes) % this.#capacity;
   }
 
   #view(bytes: number): Uint8Array {

@@ -4,7 +4,7 @@
  */
 import { networkInterfaces } from "node:os";
 import type { Clock } from "../runtime/clock.ts";
-import { microtask } from "../runtime/loop.ts";
+import { REAL_TIME } from "../runtime/loop.ts";
 import type { Random } from "../runtime/random.ts";
 import { coreModule } from "../core/wasm_source.ts";
 import type { Device } from "../link/device.ts";
@@ -122,7 +122,7 @@ class Gateway implements Member {
       address: { cidr: "10.0.2.2/24" },
       clock,
       random,
-      defer: microtask,
+      defer: REAL_TIME,
       tuning: { anyAddress: true, memoryMiB: MEMORY_MIB },
     });
     const { interface: services, manager } = this.#stack;

@@ -5,7 +5,7 @@
 import { getServers } from "node:dns";
 import { networkInterfaces } from "node:os";
 import type { Clock } from "../runtime/clock.ts";
-import { microtask } from "../runtime/loop.ts";
+import { REAL_TIME } from "../runtime/loop.ts";
 import type { Random } from "../runtime/random.ts";
 import { coreModule } from "../core/wasm_source.ts";
 import type { Device, DeviceSink } from "../link/device.ts";
@@ -183,7 +183,7 @@ class Bridge implements RelayNetwork {
       address: { cidr: `${formatIpv4(cidr.address)}/${cidr.prefixLength}` },
       clock,
       random,
-      defer: microtask,
+      defer: REAL_TIME,
       tuning: { memoryMiB: MEMORY_MIB },
     });
     const hostBits = ADDRESS_BITS - cidr.prefixLength;

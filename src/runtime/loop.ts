@@ -18,6 +18,7 @@ import type { CoreFault } from "../errors.ts";
 import { BATCH_BYTES, RECORD_HEADER_BYTES } from "../layout/layout.gen.ts";
 import type { Device } from "../link/device.ts";
 import type { Clock, Timer } from "./clock.ts";
+import { immediate } from "./immediate.ts";
 import type { Random } from "./random.ts";
 
 /** A gap this far beyond an armed deadline means that nothing ran: a frozen tab, a sleeping machine. Ms. */
@@ -44,14 +45,23 @@ export interface LoopParts {
   readonly random: Random;
   /** Our MAC address, 6 bytes. */
   readonly mac: Uint8Array;
-  /** Runs a function soon, outside of the running call. Default: the clock, which a repeatable run needs. */
-  readonly defer?: (callback: () => void) => void;
+  /** How a turn is put off. Default: the clock, which a repeatable run needs. */
+  readonly defer?: Deferral;
 }
 
-/** Runs a function before anything else happens, but not within this call: how a stack in real time defers. */
-export function microtask(callback: () => void): void {
-  queueMicrotask(callback);
+/** How a turn is put off until the running call has ended. */
+export interface Deferral {
+  /** Runs a function before other tasks do. */
+  soon(callback: () => void): void;
+  /** Runs a function in a task of its own: what else this task has to say goes with it. */
+  later(callback: () => void): void;
 }
+
+/** How a stack in real time defers. */
+export const REAL_TIME: Deferral = {
+  soon: (callback) => queueMicrotask(callback),
+  later: (callback) => void immediate(callback),
+};
 
 /** The loop; also what the network services send and name next hops through (`FramePort`). */
 export class Loop {
@@ -69,16 +79,20 @@ export class Loop {
   onLink: (up: boolean, reason: string) => void = ignore;
   readonly #core: Core;
   readonly #device: Device;
-  readonly #defer: (callback: () => void) => void;
+  readonly #defer: Deferral;
   readonly #onTimer = (): void => this.#timerFired();
-  readonly #onWake = (): void => this.#wakened();
+  readonly #onSoon = (): void => this.#wakened(true);
+  readonly #onLater = (): void => this.#wakened(false);
   #timer: Timer | null = null;
   /** Deadline that the timer is armed for, ms. */
   #timerAt = Infinity;
   /** Time of the running or last turn, ms: the core never sees time run backwards. */
   #now: number;
   #busy = false;
-  #scheduled = false;
+  #isComingSoon = false;
+  #isComingLater = false;
+  /** A turn was asked for since something came: the next one that is asked for can wait for what follows it. */
+  #hasWoken = false;
   #wanted = false;
   #workLeft = false;
   #cameUp = false;
@@ -93,7 +107,8 @@ export class Loop {
     this.mtu = parts.device.mtu;
     this.#core = parts.core;
     this.#device = parts.device;
-    this.#defer = parts.defer ?? ((callback) => void this.clock.at(this.clock.now(), callback));
+    const byClock = (callback: () => void) => void this.clock.at(this.clock.now(), callback);
+    this.#defer = parts.defer ?? { soon: byClock, later: byClock };
     this.#now = parts.clock.now();
     this.#core.onFault = (fault) => this.#fail(fault);
   }
@@ -134,6 +149,7 @@ export class Loop {
   receive(batch: Uint8Array): void {
     if (this.#closed || batch.length === 0) return;
     this.#enter("receive records");
+    this.#hasWoken = false;
     try {
       const lateMs = this.#now - this.#timerAt;
       if (lateMs > SUSPENSION_MS) this.#advance(lateMs);
@@ -149,13 +165,24 @@ export class Loop {
     }
   }
 
-  /** Asks for one turn soon: a connection was written to, read from or closed. Cheap when one is coming anyway. */
-  wake(): void {
+  /**
+   * Asks for one turn soon: a connection was written to, read from or closed. Cheap when one is coming anyway.
+   *
+   * The first one after something came is taken at once, so that an answer does not wait. Who goes on asking moves data in
+   * bulk: those turns are taken by tasks of their own, each for all that was written and read until then.
+   *
+   * @param canWait Nobody waits for it, as when a window has opened: a task of its own will do.
+   */
+  wake(canWait = false): void {
     if (this.#busy) this.#wanted = true;
-    else if (!this.#scheduled && !this.#closed) {
-      this.#scheduled = true;
-      this.#wanted = false;
-      this.#defer(this.#onWake);
+    else if (this.#isComingSoon || this.#closed) return;
+    else if (!canWait && !this.#hasWoken) {
+      this.#hasWoken = true;
+      this.#isComingSoon = true;
+      this.#defer.soon(this.#onSoon);
+    } else if (!this.#isComingLater) {
+      this.#isComingLater = true;
+      this.#defer.later(this.#onLater);
     }
   }
 
@@ -213,11 +240,13 @@ export class Loop {
     this.#timer = null;
     if (this.#closed) return;
     this.#enter("take a timer");
+    this.#hasWoken = false;
     this.#turn(true);
   }
 
-  #wakened(): void {
-    this.#scheduled = false;
+  #wakened(isSoon: boolean): void {
+    if (isSoon) this.#isComingSoon = false;
+    else this.#isComingLater = false;
     if (this.#closed) return;
     this.#enter("wake");
     this.#turn(this.#workLeft);
@@ -269,7 +298,7 @@ export class Loop {
       const events = this.#tellEvents();
       if (this.#closed || (round > 0 && events === 0 && !this.#wanted)) break;
       this.#wanted = this.#workLeft;
-      this.#flush();
+      if (this.#core.isOwing) this.#flush();
       if (this.#workLeft) break;
     }
     if (!this.#closed) this.#arm();
@@ -288,6 +317,7 @@ export class Loop {
 
   #tellEvents(): number {
     const core = this.#core;
+    if (!core.hasEvents) return 0;
     const count = core.takeEvents();
     for (let i = 0; i < count && !this.#closed; i++) {
       try {

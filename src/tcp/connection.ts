@@ -62,6 +62,7 @@ export type ConnectionCore = Pick<
   | "setOption"
   | "getOption"
   | "info"
+  | "isOwing"
 >;
 
 /** What a connection needs of its surroundings. */
@@ -69,8 +70,8 @@ export interface ConnectionHost {
   readonly core: ConnectionCore;
   /** Time for calls of the core, ms. */
   now(): number;
-  /** Asks for a flush. */
-  wake(): void;
+  /** Asks for a flush. @param canWait Nobody waits for it: with what else is said until the next task. */
+  wake(canWait?: boolean): void;
   /** The connection has let go of its handle; the core may go on with it for `restMs`. */
   forget(connection: Connection, restMs: number): void;
   /** How long the core may go on with a connection that was released in this state, ms. */
@@ -174,7 +175,8 @@ export class Connection {
     if (this.#readClosed) return EOF;
     const bytes = this.#dead ? 0 : this.#host.core.receive(this.handle, view, this.#host.now());
     if (bytes > 0) {
-      this.#host.wake(); // The window has opened: the peer may have to know.
+      // The window has opened: the peer may have to know.
+      if (this.#host.core.isOwing) this.#host.wake(true);
       return bytes;
     }
     if (this.#error !== null) throw this.#error;

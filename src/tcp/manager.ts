@@ -76,8 +76,8 @@ export interface ManagerParts {
   readonly random: Random;
   /** Time for calls of the core, ms. */
   now(): number;
-  /** Asks for a flush. */
-  wake(): void;
+  /** Asks for a flush; see `Loop`. */
+  wake(canWait?: boolean): void;
   /** How a destination is reached; null if it is not. */
   path(remote: number): Path | null;
   /** Whether an address is ours. */
@@ -324,8 +324,8 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
     return this.#parts.now();
   }
 
-  wake(): void {
-    this.#parts.wake();
+  wake(canWait = false): void {
+    this.#parts.wake(canWait);
   }
 
   restMs(state: number): number {

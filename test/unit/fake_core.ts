@@ -76,6 +76,8 @@ export class FakeCore implements ManagerCore {
   /** What `connect()` answers for a port instead of a handle. */
   refusals: Map<number, number> = new Map();
   resting = 0;
+  /** Whether what the host has read leaves something to send. */
+  isOwing = true;
   #next = 1;
   readonly #view: DataView;
   readonly #info: InfoView;

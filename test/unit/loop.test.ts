@@ -138,6 +138,70 @@ describe("Loop", () => {
   });
 });
 
+describe("Loop and its turns", () => {
+  const soon: (() => void)[] = [];
+  const later: (() => void)[] = [];
+
+  beforeEach(() => {
+    soon.length = 0;
+    later.length = 0;
+    loop.close();
+    device = new TestDevice();
+    const defer = {
+      soon: (callback: () => void) => void soon.push(callback),
+      later: (callback: () => void) => void later.push(callback),
+    };
+    loop = new Loop({ core, device, clock, random: seededRandom(2), mac: MAC, defer });
+    loop.start();
+    for (const callback of soon.splice(0)) callback();
+    device.sink.receive(arpBatch());
+    device.sent = [];
+  });
+
+  function run(queue: (() => void)[]): void {
+    for (const callback of queue.splice(0)) callback();
+  }
+
+  test("the first wake after something came is answered at once, those behind it by one task together", () => {
+    loop.sendFrame(new Uint8Array(60));
+    expect([soon.length, later.length]).toEqual([1, 0]);
+    run(soon);
+    for (let i = 0; i < 5; i++) loop.sendFrame(new Uint8Array(60));
+    expect([soon.length, later.length]).toEqual([0, 1]);
+    expect(device.sent.map(({ length }) => length)).toEqual([74]);
+    run(later);
+    expect(device.sent.map(({ length }) => length)).toEqual([74, 5 * 74]);
+    device.sink.receive(arpBatch());
+    loop.sendFrame(new Uint8Array(60));
+    expect([soon.length, later.length]).toEqual([1, 0]);
+  });
+
+  test("what can wait waits for a task, and does not hold up what can not", () => {
+    loop.wake(true);
+    expect([soon.length, later.length]).toEqual([0, 1]);
+    loop.sendFrame(new Uint8Array(60));
+    expect([soon.length, later.length]).toEqual([1, 1]);
+    run(soon);
+    expect(device.sent).toHaveLength(1);
+    run(later);
+    expect(device.sent).toHaveLength(1);
+  });
+
+  test("a turn with nothing to tell and nothing to send asks the core for neither", () => {
+    const calls: string[] = [];
+    const flush = core.flush.bind(core);
+    const takeEvents = core.takeEvents.bind(core);
+    core.flush = (...args) => (calls.push("flush"), flush(...args));
+    core.takeEvents = (...args) => (calls.push("takeEvents"), takeEvents(...args));
+    loop.wake();
+    run(soon);
+    expect(calls).toEqual([]);
+    loop.sendFrame(new Uint8Array(60));
+    run(later);
+    expect(calls).toEqual(["flush"]);
+  });
+});
+
 describe("Loop and time", () => {
   /** A SYN that nobody answers. */
   function connect(): number {

@@ -39,16 +39,22 @@ let core: FakeCore;
 let manager: ConnectionManager;
 let now = 0;
 let wakes = 0;
+/** Of these, those that can wait. */
+let patient = 0;
 
 beforeEach(() => {
   now = 1_000;
   wakes = 0;
+  patient = 0;
   core = new FakeCore();
   manager = new ConnectionManager({
     core,
     random: seededRandom(1),
     now: () => now,
-    wake: () => void wakes++,
+    wake: (canWait) => {
+      wakes++;
+      if (canWait === true) patient++;
+    },
     path: (remote) => remote === FAR.address ? null : { source: OURS, hop: HOP },
     isOurs: (address) => address === OURS,
   });
@@ -80,6 +86,33 @@ function completed(id: number, port: number): number {
   manager.onEvent(handle, EVENT_ACCEPTABLE, (id << 16) | (4 << 8));
   return handle;
 }
+
+describe("readInto() and write()", () => {
+  test("reading asks for a turn only if it leaves something to send, and can wait for it", () => {
+    const { connection } = opened();
+    core.arrive(connection.handle, [1, 2, 3]);
+    wakes = 0;
+    core.isOwing = false;
+    expect(connection.readInto(new Uint8Array(2))).toBe(2);
+    expect(wakes).toBe(0);
+    core.isOwing = true;
+    expect(connection.readInto(new Uint8Array(2))).toBe(1);
+    expect([wakes, patient]).toEqual([1, 1]);
+    expect(connection.readInto(new Uint8Array(2))).toBe(WOULD_BLOCK);
+    expect(wakes).toBe(1);
+  });
+
+  test("writing asks for one at once, if anything was taken", () => {
+    const { connection } = opened();
+    wakes = 0;
+    expect(connection.write(new Uint8Array(2))).toBe(2);
+    expect([wakes, patient]).toEqual([1, 0]);
+    const fake = core.connections.get(connection.handle);
+    if (fake !== undefined) fake.room = 0;
+    expect(connection.write(new Uint8Array(2))).toBe(0);
+    expect(wakes).toBe(1);
+  });
+});
 
 describe("connect()", () => {
   test("MUST-44 opens from the route's address and an ephemeral port through the hop", () => {

@@ -90,6 +90,28 @@ describe("pipe()", () => {
     expect(Math.max(...log.batches)).toBeLessThanOrEqual(BATCH_BYTES);
   });
 
+  it("hands over what is due together when the clock comes late, but not the news of its end before it", () => {
+    const clock = new VirtualClock();
+    let lateMs = 0;
+    const late = { now: () => clock.now() + lateMs, at: clock.at.bind(clock) };
+    const [left, right] = pipe({ clock: late, delayMs: 10 });
+    const log = logOf(clock);
+    right.open(log);
+    for (let i = 0; i < 3; i++) {
+      left.send(batchOf(new Uint8Array(86).fill(i)));
+      clock.advance(1);
+    }
+    left.send(batchOf(new Uint8Array(60_000)));
+    left.send(batchOf(new Uint8Array(60_000)));
+    clock.advance(1);
+    left.send(batchOf(new Uint8Array(60_000)));
+    left.close();
+    lateMs = 20;
+    clock.advance(6);
+    expect(log.batches).toEqual([300 + (2 * 60_014), 60_014]);
+    expect(log.news).toEqual(["up", "down: The other end of the pipe was closed"]);
+  });
+
   it("has no room when full, loses and counts the records that do not fit, and says when there is room", () => {
     const clock = new VirtualClock();
     const [left, right] = pipe({ clock, capacityBytes: 100, delayMs: 1 });
