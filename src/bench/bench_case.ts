@@ -100,6 +100,11 @@ export interface BenchCase {
   /** What it measures, one line. */
   readonly about: string;
   readonly variants: readonly Variant[];
+  /**
+   * Each run needs a process that has done nothing before, because what it measures is memory. A page has only one, and
+   * runs it once.
+   */
+  readonly isAlone?: boolean;
 }
 
 /** What the runs of one variant gave, for one metric: one line of `--json`. */

@@ -51,12 +51,18 @@ async function runInProcess(process: ProcessLike, request: Request): Promise<voi
   const say = (said: Said): void => void process.stdout.write(`${JSON.stringify(said)}\n`);
   const bytesOf = async (file: string): Promise<BufferSource> =>
     new Uint8Array(await readFile(new URL(`../${file}`, import.meta.url)));
-  await runCases(request, bytesOf, (result) => say({ result }), {
-    progress: (line) => void process.stderr.write(`${line}\n`),
-    missing: (missing) => say({ missing }),
-  });
+  let code = 0;
+  try {
+    await runCases(request, bytesOf, (result) => say({ result }), {
+      progress: (line) => void process.stderr.write(`${line}\n`),
+      missing: (missing) => say({ missing }),
+    });
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    code = 1;
+  }
   // Whatever still waits somewhere keeps no process alive.
-  process.stdout.write("", () => process.exit(0));
+  process.stdout.write("", () => process.exit(code));
 }
 
 /** Says that the argument is a request and no accident. */

@@ -27,6 +27,8 @@ export interface Selection {
   readonly variants?: readonly string[];
   /** Runs of each. */
   readonly repeat: number;
+  /** Whether the check and the warm-up are left out. Default false. */
+  readonly isCold?: boolean;
 }
 
 /** A variant with the name of its case. */
@@ -58,7 +60,7 @@ export async function runSelection(
   onResult: (result: Result) => void,
 ): Promise<void> {
   for (const group of groupsOf(suite, selection)) {
-    for (const result of await runGroup(group, selection.repeat, environment)) onResult(result);
+    for (const result of await runGroup(group, selection, environment)) onResult(result);
   }
 }
 
@@ -105,7 +107,7 @@ function entrantOf(suite: readonly BenchCase[], id: string): Entrant {
 
 async function runGroup(
   entrants: readonly Entrant[],
-  repeat: number,
+  { repeat, isCold = false }: Selection,
   environment: Environment,
 ): Promise<Result[]> {
   const runners: Runner[] = [];
@@ -115,6 +117,7 @@ async function runGroup(
       const contestant = await prepareOne(entrant, environment);
       if (contestant === null) continue;
       runners.push({ ...entrant, contestant, samples: [] });
+      if (isCold) continue;
       await contestant.check?.();
       await contestant.sample();
     }
@@ -186,4 +189,20 @@ function resultsOf(
       note: runner.contestant.note?.() ?? "",
     };
   });
+}
+
+/**
+ * Makes one result of those of several processes that ran the same.
+ *
+ * @param results At least one, of one variant and one metric.
+ */
+export function mergeResults(results: readonly [Result, ...Result[]]): Result {
+  const values = results.map((result) => result.median);
+  return {
+    ...results[0],
+    median: median(values),
+    min: Math.min(...values),
+    max: Math.max(...values),
+    n: values.length,
+  };
 }

@@ -8,7 +8,7 @@ import type { RuntimeName } from "./bench_case.ts";
 import { type BenchArgs, BenchUsageError, helpText, readBenchArgs } from "./bench_args.ts";
 import { type Said, SUITE } from "./cases.ts";
 import { headLine, jsonLine, type Origin, textLine } from "./report.ts";
-import { runInRuntime } from "./run_process.ts";
+import { runCase } from "./run_cases.ts";
 
 /** What the script that started us knows. */
 export interface Host {
@@ -81,13 +81,15 @@ async function runAll(args: BenchArgs, host: Host): Promise<void> {
       continue;
     }
     for (const [name, variants] of chosenCases(args.cases)) {
+      const bench = SUITE.find((one) => one.name === name);
+      if (bench === undefined) continue;
       const { repeat, size } = args;
       const chosen = variants === undefined ? {} : { variants };
-      const request = { cases: [name], ...chosen, repeat, size };
       const onProgress = (line: string): void => {
         if (process.stderr.isTTY) note(line);
       };
-      await runInRuntime(bundle, request, { command, onSaid, onProgress });
+      const runtime = { command, onSaid, onProgress };
+      await runCase(bundle, { bench, ...chosen, repeat, size }, runtime);
     }
   }
 }

@@ -2,8 +2,12 @@
 import type { BenchCase } from "./bench_case.ts";
 import { BULK, BULK_SUPER } from "./bulk_case.ts";
 import { CHURN } from "./churn_case.ts";
+import { IDLE } from "./idle_case.ts";
 import { KERNELS } from "./kernels_case.ts";
+import { LATENCY } from "./latency_case.ts";
+import { MANY } from "./many_case.ts";
 import { PIPELINE, PIPELINE_SUPER } from "./pipeline_case.ts";
+import { STREAMS } from "./streams_case.ts";
 
 /** In the order in which they run. */
 export const SUITE: readonly BenchCase[] = [
@@ -12,5 +16,9 @@ export const SUITE: readonly BenchCase[] = [
   PIPELINE_SUPER,
   BULK,
   BULK_SUPER,
+  STREAMS,
   CHURN,
+  IDLE,
+  LATENCY,
+  MANY,
 ];
