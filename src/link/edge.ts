@@ -3,7 +3,10 @@
  * that has not asked for it. Records in, records out; the work is done in WebAssembly (`as/edge/`).
  */
 import { EDGE_COUNTS, type EdgeExports, startEdge } from "../core/edge_module.ts";
-import { BATCH_BYTES } from "./records.ts";
+import { BATCH_BYTES, frameBytesAt, RECORD_HEADER_BYTES } from "./records.ts";
+
+/** Where the type of a super-segment stands in a record; 0 = it is none. */
+const GSO_TYPE_OFFSET = 5;
 
 /** What was done, in records unless it says something else. */
 export interface EdgeCounters {
@@ -205,4 +208,16 @@ export class Merger {
     this.#edge.input.set(batch);
     return this.#edge.output(this.#edge.calls.merge(batch.length));
   }
+}
+
+/** Whether a super-segment is among the records. @param batch Records. */
+export function hasSuper(batch: Uint8Array): boolean {
+  let at = 0;
+  while (at < batch.length) {
+    const frameBytes = frameBytesAt(batch, at);
+    if (frameBytes < 0) return false;
+    if (batch[at + GSO_TYPE_OFFSET] !== 0) return true;
+    at += RECORD_HEADER_BYTES + frameBytes;
+  }
+  return false;
 }

@@ -1,14 +1,17 @@
 /**
  * A link that behaves as badly as it is told to: loss, duplication, corruption, reordering, delay, a narrow rate.
  *
- * It stands between a stack and another device and decides for each record alone. With a seeded source of randomness
- * and a virtual clock every run is the same.
+ * It stands between a stack and another device and decides for each record alone. A super-segment is split first, so that
+ * what happens happens to segments, as on a path behind a network card; what still belongs together afterwards and leaves at
+ * the same moment is merged again. With a seeded source of randomness and a virtual clock every run is the same.
  */
+import { OFFLOAD_CHECKSUM } from "../layout/layout.gen.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import { below, chance, seededRandom } from "../runtime/seeded_random.ts";
 import type { Device, DeviceSink } from "./device.ts";
-import { BATCH_BYTES, frameBytesAt, RECORD_HEADER_BYTES } from "./records.ts";
+import { hasSuper, Merger, Splitter } from "./edge.ts";
+import { BATCH_BYTES, frameBytesAt, OFFLOAD_ALL, RECORD_HEADER_BYTES } from "./records.ts";
 
 export type { Clock, Device, DeviceSink, Random, Timer };
 
@@ -18,7 +21,7 @@ const HELD_MAX_BYTES = 16 << 20;
 /** Queue before a narrow rate, bytes, unless given: about what a home router has. */
 const QUEUE_BYTES = 256 << 10;
 
-/** Buffers of one size are kept and used again; a super-segment gets one of its own. */
+/** Buffers of one size are kept and used again; a larger frame gets one of its own. */
 const BUFFER_BYTES = 2048;
 
 /** Buffers kept for later. */
@@ -69,7 +72,7 @@ export interface ImpairOptions extends Faults {
   readonly direction?: "out" | "in" | "both";
 }
 
-/** What happened, in records; both directions together. */
+/** What happened, in records, after super-segments were split; both directions together. */
 export interface ImpairCounters {
   /** Handed on, duplicates included. */
   passed: number;
@@ -140,7 +143,7 @@ class Impaired implements ImpairedDevice, DeviceSink {
     checkFaults(faults);
     this.#device = device;
     const lane = (emit: (batch: Uint8Array) => void, roomOf: () => number): Lane =>
-      new Lane(random, clock, faults, this.counters, emit, roomOf);
+      new Lane(random, clock, faults, this.counters, emit, roomOf, () => this.offload);
     this.#out = direction === "in"
       ? null
       : lane((batch) => device.send(batch), () => device.room());
@@ -229,7 +232,11 @@ class Lane {
   readonly #counters: ImpairCounters;
   readonly #emit: (batch: Uint8Array) => void;
   readonly #roomOf: () => number;
+  readonly #offloadOf: () => number;
   readonly #deliver: () => void;
+  /** Made for the first super-segment: from then on what leaves is merged. */
+  #splitter: Splitter | null = null;
+  #merger: Merger | null = null;
   /** One draw for each record, in order; null without a pattern. */
   #pattern: Random | null = null;
   /** Records that leave together; handed on when full and at the end of each call. */
@@ -253,6 +260,7 @@ class Lane {
     counters: ImpairCounters,
     emit: (batch: Uint8Array) => void,
     roomOf: () => number,
+    offloadOf: () => number,
   ) {
     this.#random = random;
     this.#clock = clock;
@@ -261,6 +269,7 @@ class Lane {
     this.#counters = counters;
     this.#emit = emit;
     this.#roomOf = roomOf;
+    this.#offloadOf = offloadOf;
     this.#deliver = () => this.#deliverDue();
   }
 
@@ -283,6 +292,23 @@ class Lane {
   }
 
   take(batch: Uint8Array): void {
+    if (hasSuper(batch)) this.#takeSplit(batch);
+    else this.#takeRecords(batch);
+    this.#flush();
+  }
+
+  /** Checksums stay partial on a link that may leave them so. */
+  #takeSplit(batch: Uint8Array): void {
+    const bits = this.#offloadOf();
+    const splitter = this.#splitter ??= new Splitter({ from: OFFLOAD_ALL, to: 0 });
+    splitter.agree({ from: OFFLOAD_ALL, to: bits & OFFLOAD_CHECKSUM });
+    splitter.load(batch);
+    while (splitter.pending) this.#takeRecords(splitter.next(BATCH_BYTES));
+    this.#merger ??= new Merger({ from: 0, to: 0 });
+    this.#merger.agree({ from: bits, to: bits });
+  }
+
+  #takeRecords(batch: Uint8Array): void {
     let at = 0;
     while (at < batch.length) {
       const frameBytes = frameBytesAt(batch, at);
@@ -291,7 +317,6 @@ class Lane {
       this.#takeRecord(batch.subarray(at, end));
       at = end;
     }
-    this.#flush();
   }
 
   #rate(): number {
@@ -415,6 +440,8 @@ class Lane {
   /** Adds a record to those that leave together. */
   #put(record: Uint8Array, flippedBit: number): void {
     if (this.#batchBytes + record.length > BATCH_BYTES) this.#flush();
+    // What was merged takes less room than its segments did.
+    if (this.#merger !== null && this.#batchBytes + record.length > this.#roomOf()) this.#flush();
     if (this.#batchBytes + record.length > this.#roomOf()) {
       this.#counters.overflow++;
       return;
@@ -429,7 +456,9 @@ class Lane {
     const bytes = this.#batchBytes;
     if (bytes === 0) return;
     this.#batchBytes = 0;
-    this.#emit(this.#batch.subarray(0, bytes));
+    const batch = this.#batch.subarray(0, bytes);
+    const merged = this.#merger?.merge(batch) ?? batch;
+    if (merged.length > 0) this.#emit(merged);
   }
 }
 

@@ -10,6 +10,7 @@ import {
 } from "../../src/link/records.ts";
 import { seededRandom } from "../../src/runtime/seeded_random.ts";
 import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
+import { joinBytes, packRecords, superRecord, unpackRecords } from "../edge.ts";
 
 const SEED = 20_260;
 
@@ -17,6 +18,8 @@ const SEED = 20_260;
 class Recorder implements Device {
   readonly mtu = 1500;
   readonly sent: { atMs: number; bytes: number[] }[] = [];
+  readonly batches: Uint8Array[] = [];
+  offload = 0;
   roomBytes = BATCH_BYTES;
   sink: DeviceSink | null = null;
   closed = 0;
@@ -37,6 +40,7 @@ class Recorder implements Device {
 
   send(batch: Uint8Array): void {
     expect(batch.length).toBeLessThanOrEqual(BATCH_BYTES);
+    this.batches.push(batch.slice());
     const ok = forEachRecord(batch, (at, bytes) => {
       this.sent.push({ atMs: this.#clock.now(), bytes: [...batch.subarray(at, at + bytes)] });
     });
@@ -159,6 +163,41 @@ describe("impair()", () => {
     device.send(batch);
     expect(inner.sent).toEqual([]);
     expect(device.counters.corrupted).toBe(1);
+  });
+
+  it("splits a super-segment and decides for each segment, then merges what is left", () => {
+    const { inner, device } = setUp({ loss: 0.2 });
+    const text = new Uint8Array(45 * 1448).map((_, i) => i >> 8);
+    const record = superRecord(1448, { text, isPartial: true });
+    inner.offload = 15;
+    expect(device.offload).toBe(15);
+    device.send(packRecords([record]));
+    const { lost, passed } = device.counters;
+    expect([lost + passed, lost > 3, lost < 20]).toEqual([45, true, true]);
+    const out = unpackRecords(joinBytes(inner.batches));
+    // Runs end where a segment was lost: fewer records than segments, none beyond a gap, all of the text that passed.
+    expect(out.length).toBeLessThanOrEqual(lost + 1);
+    expect(out.some(({ gsoType, gsoSize }) => gsoType === 1 && gsoSize === 1448)).toBe(true);
+    expect(out.every(({ flags }) => flags === 1)).toBe(true);
+    expect(out.reduce((sum, { frame }) => sum + frame.length - 54, 0)).toBe(passed * 1448);
+    for (const { frame } of out) {
+      const at = ((frame[38] ?? 0) << 24 | (frame[39] ?? 0) << 16 | (frame[40] ?? 0) << 8 |
+        (frame[41] ?? 0)) - 1;
+      expect(Buffer.compare(frame.subarray(54), text.subarray(at, at + frame.length - 54))).toBe(0);
+    }
+  });
+
+  it("leaves a super-segment whole, as it was, when nothing is wrong with the path", () => {
+    const { inner, device, clock } = setUp({ delayMs: 10 });
+    const batch = packRecords([
+      superRecord(1000, { text: new Uint8Array(3500), flags: 0x18, isPartial: true }),
+      superRecord(48, { version: 6, text: new Uint8Array(3500), flags: 0x18, isPartial: true }),
+    ]);
+    inner.offload = 15;
+    device.send(batch);
+    clock.advance(10);
+    expect(joinBytes(inner.batches)).toEqual(batch);
+    expect(device.counters.held).toBe(4 + 73);
   });
 
   it("delays every record by as much, in order, and on the millisecond", () => {
