@@ -47,11 +47,13 @@ export function mayLeave(flight: Flight): bool {
 }
 
 /** What may leave now besides the segment that may, bytes: as much as the rate lets out within the ms. */
-export function paceRoom(flight: Flight): u32 {
-  const rate = flight.pacingRate;
+export function paceRoom(tcb: Tcb, flight: Flight): u32 {
+  const rate = rateOf(tcb);
   if (rate === 0) return u32.MAX_VALUE;
-  const from = before(flight.paceAtUs, control.nowUs) ? control.nowUs : flight.paceAtUs;
-  return u32(u64(control.nowUs + US_PER_MS - from) * u64(rate) / US_PER_S_WHOLE);
+  const isIdle = flight.pacingRate === 0 || before(flight.paceAtUs, control.nowUs);
+  const from = isIdle ? control.nowUs : flight.paceAtUs;
+  const bytes = u64(control.nowUs + US_PER_MS - from) * u64(rate) / US_PER_S_WHOLE;
+  return bytes < u64(u32.MAX_VALUE) ? u32(bytes) : u32.MAX_VALUE;
 }
 
 /** A segment of new text has left. */

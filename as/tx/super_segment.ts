@@ -76,7 +76,7 @@ export function superText(
   const space = spaceForText();
   if (space < most) most = space;
   if (isPaced) {
-    const paced = paceRoom(flight);
+    const paced = paceRoom(tcb, flight);
     if (paced < most - full) most = full + paced;
   }
   if (unsent <= most) {

@@ -33,7 +33,7 @@ describe("RFC 5681 section 3.1: growth", () => {
       +0   < . 1:1(0) ack 10001 win 65000
       +0   info cwnd = 20000
     `);
-    on.established(RENO).script(`
+    on.established({ ...RENO, offload: 0 }).script(`
       +0   write 10000
       ${segments(1, 10_001, true)}
       +.05 < . 1:1(0) ack 10001 win 65000

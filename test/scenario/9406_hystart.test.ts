@@ -129,7 +129,7 @@ describe("RFC 9406 section 4.2", () => {
 
   scenario("9406-5 one ACK adds 8 segments at most", (on) => {
     const twin = new Twin();
-    on.established(OPTIONS).script(`
+    on.established({ ...OPTIONS, offload: 0 }).script(`
       ${twin.lines.join("\n").replace(String(QUEUE), "10000").replace("> . 9001", "> P. 9001")}
       +.05 < . 1:1(0) ack 10001 win 65000
       +0   info cwnd = 18000

@@ -6,7 +6,14 @@
  */
 import { test } from "vitest";
 import { type CoreConfig, DEFAULT_FEATURES } from "../../../src/core/core_config.ts";
-import { FEATURE_RACK, FEATURE_TLP } from "../../../src/layout/layout.gen.ts";
+import {
+  FEATURE_RACK,
+  FEATURE_TLP,
+  OFFLOAD_CHECKSUM,
+  OFFLOAD_ECN,
+  OFFLOAD_TCP4,
+  OFFLOAD_TCP6,
+} from "../../../src/layout/layout.gen.ts";
 import { Session } from "./session.ts";
 import type { Endpoint } from "./wire.ts";
 import { HOP, LOCAL_ADDRESS, PEER_ISS, World } from "./world.ts";
@@ -22,10 +29,26 @@ const TWO_POW_32 = 0x1_0000_0000;
 const BEFORE_WRAP_MS = 100;
 
 /** When a world begins, or that it is one of IPv6, which begins at 0. */
-export type Start = "at 0" | "our ISS wraps" | "the clock wraps" | "IPv6";
+export type Start =
+  | "at 0"
+  | "our ISS wraps"
+  | "the clock wraps"
+  | "IPv6"
+  | "super-segments"
+  | "super-segments of IPv6";
 
 const STARTS_V4: readonly Start[] = ["at 0", "our ISS wraps", "the clock wraps"];
 const STARTS: readonly Start[] = [...STARTS_V4, "IPv6"];
+
+/** Worlds whose link cuts super-segments: our ISS wraps in the first, and in the second checksums are left to the link. */
+const SUPER_STARTS: readonly Start[] = ["super-segments", "super-segments of IPv6"];
+
+let isSuper = false;
+
+/** From now on scenarios are run over links with offload: for a file that imports those of others. */
+export function useSuperSegments(): void {
+  isSuper = true;
+}
 
 /** What fixtures may be told besides the core's configuration. */
 export interface FixtureOptions extends Partial<CoreConfig> {
@@ -39,6 +62,8 @@ export interface FixtureOptions extends Partial<CoreConfig> {
   readonly rtt?: number;
   /** ISS of the peer. */
   readonly peerIss?: number;
+  /** OFFLOAD bits of the link. Default: none, but in worlds of super-segments. */
+  readonly offload?: number;
 }
 
 /** Peers that offer nothing, and all. */
@@ -78,8 +103,17 @@ function issAtZero(isClient: boolean): number {
   return iss;
 }
 
+function isV6(start: Start): boolean {
+  return start === "IPv6" || start === "super-segments of IPv6";
+}
+
+function offloadOf(start: Start): number {
+  if (start === "super-segments") return OFFLOAD_TCP4 | OFFLOAD_ECN;
+  return start === "super-segments of IPv6" ? OFFLOAD_TCP6 | OFFLOAD_CHECKSUM : 0;
+}
+
 function startMs(start: Start, isClient: boolean): number {
-  if (start === "at 0" || start === "IPv6") return 0;
+  if (start === "at 0" || isV6(start)) return 0;
   if (start === "the clock wraps") return TWO_POW_32 - BEFORE_WRAP_MS;
   const ticks = (TWO_POW_32 - 1 - issAtZero(isClient)) % TWO_POW_32;
   return Math.floor(ticks / ISN_TICKS_PER_MS);
@@ -134,12 +168,13 @@ export class Fixtures {
   }
 
   #session(options: FixtureOptions, isClient: boolean): Session {
-    const { rtoMs, syn: _syn, win: _win, rtt: _rtt, peerIss = PEER_ISS, ...config } = options;
+    const { rtoMs, syn: _syn, win: _win, rtt: _rtt, peerIss = PEER_ISS, ...others } = options;
+    const { offload = offloadOf(this.start), ...config } = others;
     const rto = rtoMs === undefined ? {} : { rtoInitialMs: rtoMs, rtoMinMs: rtoMs };
-    const family = this.start === "IPv6" ? 6 : 4;
+    const family = isV6(this.start) ? 6 : 4;
     const startsAt = startMs(this.start, isClient);
     const settings = { features: FEATURES, ...rto, ...config };
-    const world = new World(settings, startsAt, peerIss, family);
+    const world = new World(settings, startsAt, peerIss, family, offload);
     const session = new Session(world, ...tuple(world, isClient));
     this.sessions.push(session);
     return session;
@@ -163,15 +198,15 @@ function run(name: string, starts: readonly Start[], body: (fixtures: Fixtures) 
  * @param body Makes sessions and runs scripts in them.
  */
 export function scenario(name: string, body: (fixtures: Fixtures) => void): void {
-  run(name, STARTS, body);
+  run(name, isSuper ? SUPER_STARTS : STARTS, body);
 }
 
 /** A scenario of what only IPv4 has, as three tests. */
 export function scenarioV4(name: string, body: (fixtures: Fixtures) => void): void {
-  run(name, STARTS_V4, body);
+  run(name, isSuper ? SUPER_STARTS.slice(0, 1) : STARTS_V4, body);
 }
 
 /** A scenario of what only IPv6 has. */
 export function scenarioV6(name: string, body: (fixtures: Fixtures) => void): void {
-  run(name, ["IPv6"], body);
+  run(name, isSuper ? SUPER_STARTS.slice(1) : ["IPv6"], body);
 }

@@ -27,6 +27,7 @@
  * | `icmp NAME` | a router complains of the last packet of ours; see COMPLAINTS | OK, or a STATUS |
  * | `linkUp` | the link works again | OK |
  * | `suspended S [T]` | S seconds pass in which nothing runs; deadlines move by T (default S) | OK |
+ * | `vnet FLAGS TYPE SIZE [START AT]` | offload header of the peer's next packet: flags, gsoType, gsoSize, csumStart, csumOffset | OK |
  * | `hold`, `deliver` | what is injected in between becomes one batch | OK |
  * | `state NAME` | the state; GONE if there is no TCB | NAME |
  * | `event NAME [REASON]` | it was told since it was last asked for | NAME REASON |
@@ -313,6 +314,11 @@ export const WORDS: Readonly<Record<string, Word>> = {
     return done(session);
   },
   suspended,
+  vnet: (session, args) => {
+    const [flags = 0, type = 0, size = 0, start = 0, at = 0] = args.map(numberOf);
+    session.world.offer({ flags, type, size, start, at });
+    return done(session);
+  },
   hold: (session) => {
     session.world.hold();
     return status(0);

@@ -8,6 +8,7 @@ import { BATCH_BYTES, RECORD_HEADER_BYTES } from "../../../src/layout/layout.gen
 import type { IpAddress } from "../../../src/core/info_view.ts";
 import { seededRandom } from "../../../src/runtime/seeded_random.ts";
 import { coreUnderTest } from "../../core_under_test.ts";
+import { cutRecord } from "./cut.ts";
 import { add32, Flow } from "./flow.ts";
 import { formatSegment, formatTime, type Shown } from "./format.ts";
 import { pattern } from "./pattern.ts";
@@ -46,6 +47,10 @@ const LOOPBACK_NET = 127;
 /** By how much an IPv6 header is longer, bytes: a world of IPv6 has so much more MTU, and so the same MSS. */
 const LONGER_HEADER_BYTES = 20;
 
+/** gsoType of TCP over IPv4, and its difference to that over IPv6. */
+const GSO_TCPV4 = 1;
+const GSO_V4_OR_V6 = 5;
+
 /** ICMP type and code of a packet that was too big. RFC 792, RFC 4443 section 3.2. */
 const TOO_BIG_V4 = [3, 4] as const;
 const TOO_BIG_V6 = [2, 0] as const;
@@ -79,6 +84,16 @@ export interface Emission {
   readonly shown: Shown;
 }
 
+/** The offload header of a record. Virtual I/O Device 1.2, 5.1.6. */
+export interface Vnet {
+  readonly flags: number;
+  readonly type: number;
+  readonly size: number;
+  /** Where the checksum's sum begins, and where in it the checksum stands. */
+  readonly start: number;
+  readonly at: number;
+}
+
 /** A core and its peer. */
 export class World {
   readonly core: Core;
@@ -90,27 +105,34 @@ export class World {
   /** Handles of connections that wait for accept(), oldest first. */
   readonly acceptable: number[] = [];
   readonly trace: string[] = [];
+  /** Bytes of the frames of all records so far. */
+  readonly records: number[] = [];
   /** What the IP headers of ours must say from now on. */
   ip: IpFields;
   /** Records that wait for `deliver()`, or null while each is delivered by itself. */
   #held: Uint8Array[] | null = null;
+  /** Offload header of the next record. */
+  #vnet: Vnet | null = null;
   #elapsed = 0;
   /** The last frame that the stack has sent. */
   #last: Uint8Array = new Uint8Array(0);
   readonly #remoteIss: number;
   readonly #family: Family;
+  readonly #offload: number;
 
   /**
    * @param config What differs from the defaults.
    * @param startMs Time of the core at its start: it decides our ISNs and the timestamps.
    * @param remoteIss ISS of the peer.
    * @param family Of all addresses; scripts write those of IPv4.
+   * @param offload OFFLOAD bits of the link: what it cuts is emitted as it cuts it.
    */
   constructor(
     config: Partial<CoreConfig>,
     startMs: number,
     remoteIss: number,
     family: Family = 4,
+    offload = 0,
   ) {
     const { mtu = MTU } = config;
     const whole = coreConfig({
@@ -125,6 +147,8 @@ export class World {
     this.ip = { ttl: family === 4 ? whole.ttl : whole.ttlV6, tos: whole.tos };
     this.#remoteIss = remoteIss;
     this.#family = family;
+    this.#offload = offload;
+    this.core.setOffload(offload);
     LOCAL_ADDRESSES.forEach((address, i) => {
       this.core.setAddress(i, this.address(address), BROADCAST);
     });
@@ -139,6 +163,11 @@ export class World {
   /** Ms since the world was made. */
   get elapsed(): number {
     return this.#elapsed;
+  }
+
+  /** Its addresses are those of IPv6. */
+  get isV6(): boolean {
+    return this.#family === 6;
   }
 
   /** An address as this world has it. @param address One of IPv4, as scripts write them. */
@@ -225,10 +254,25 @@ export class World {
     this.injectFrame(frame);
   }
 
+  /** The next frame of the peer has an offload header, in the measure of IPv4. */
+  offer(vnet: Vnet): void {
+    this.#vnet = vnet;
+  }
+
   /** The peer sends a frame, whatever it is. */
   injectFrame(frame: Uint8Array): void {
     const record = new Uint8Array(RECORD_HEADER_BYTES + frame.length);
-    new DataView(record.buffer).setUint32(0, record.length - 4, true);
+    const view = new DataView(record.buffer);
+    view.setUint32(0, record.length - 4, true);
+    if (this.#vnet !== null) {
+      const { flags, type, size, start, at } = this.#vnet;
+      const isV6 = this.#family === 6;
+      view.setUint8(4, flags);
+      view.setUint8(5, isV6 && (type & 7) === GSO_TCPV4 ? type ^ GSO_V4_OR_V6 : type);
+      const from = isV6 && start !== 0 ? start + LONGER_HEADER_BYTES : start;
+      [size, from, at].forEach((value, i) => view.setUint16(8 + (2 * i), value, true));
+      this.#vnet = null;
+    }
     record.set(frame, RECORD_HEADER_BYTES);
     if (this.#held === null) this.#ingest([record]);
     else this.#held.push(record);
@@ -301,11 +345,15 @@ export class World {
     const view = new DataView(batch.buffer, batch.byteOffset, batch.length);
     for (let at = 0; at < batch.length;) {
       const end = at + 4 + view.getUint32(at, true);
-      const frame = batch.slice(at + RECORD_HEADER_BYTES, end);
-      if (batch.subarray(at + 4, at + RECORD_HEADER_BYTES).some((byte) => byte !== 0)) {
+      const record = batch.subarray(at, end);
+      this.records.push(record.length - RECORD_HEADER_BYTES);
+      if (this.#offload !== 0) {
+        for (const frame of cutRecord(record)) this.#emit(frame);
+      } else if (record.subarray(4, RECORD_HEADER_BYTES).some((byte) => byte !== 0)) {
         throw new Error("A record asks for offload that was not negotiated");
+      } else {
+        this.#emit(record.slice(RECORD_HEADER_BYTES));
       }
-      this.#emit(frame);
       at = end;
     }
   }
