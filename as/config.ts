@@ -20,6 +20,7 @@ import {
   Info,
   INFO_SIZE,
   LAYOUT_HASH,
+  LINE_BYTES,
   LISTENER_SIZE,
   LISTENERS_MAX,
   NONE,
@@ -55,7 +56,9 @@ const RING_PAGES_MIN: u32 = 256;
 /** Smallest MTU of a link that we accept, bytes: that of SLIP lines. RFC 791 section 3.2 would allow 68. */
 const MTU_MIN: u32 = 296;
 const MTU_MAX: u32 = 65535;
-/** Most connections, so that a slot fits beside a tag bit in a demultiplexer's reference. */
+/** Entries a line of the demultiplexer has at most on average: of 15, so that hardly any line has a chain. */
+const LINE_LOAD: u32 = 10;
+/** Most connections, so that a reference of the demultiplexer has 24 bits. */
 const CONNECTIONS_MAX: u32 = 1 << 23;
 
 const BOOT: usize = memory.data(BOOT_SIZE, 16);
@@ -77,9 +80,9 @@ export let listenersBase: usize = 0;
 export let addressesBase: usize = 0;
 export let hopsBase: usize = 0;
 export let wheelBase: usize = 0;
-export let bucketsBase: usize = 0;
-/** Buckets of the demultiplexer, less one; their count is a power of two. */
-export let bucketMask: u32 = 0;
+export let linesBase: usize = 0;
+/** Lines of the demultiplexer, less one; their count is a power of two. */
+export let lineMask: u32 = 0;
 export let tcbBase: usize = 0;
 /** Extra[maxConnections], by TCB slot. */
 export let extraBase: usize = 0;
@@ -133,9 +136,9 @@ function layOutBlocks(): void {
 }
 
 function layOutPools(): void {
-  const buckets = powerOfTwo(boot.maxConnections + boot.maxTimeWaits);
-  bucketMask = buckets - 1;
-  bucketsBase = region(usize(buckets) * sizeof<u32>());
+  const lines = powerOfTwo((boot.maxConnections + boot.maxTimeWaits) / LINE_LOAD + 1);
+  lineMask = lines - 1;
+  linesBase = region(usize(lines) * LINE_BYTES);
   tcbBase = region(usize(boot.maxConnections) * TCB_SIZE);
   extraBase = region(usize(boot.maxConnections) * EXTRA_SIZE);
   flightBase = region(usize(boot.maxFlights) * FLIGHT_SIZE);

@@ -5,6 +5,8 @@
 import { faultPtr, setCurrentSlot } from "./assert.ts";
 import { load16, load32, store16, store32 } from "./bytes.ts";
 import { checksum, copySum, copySumAt, fold, pseudoSum, sum, update16 } from "./checksum.ts";
+import { bootAddress, initialize } from "./config.ts";
+import { enterTcb, enterTimeWait, findTuple, leaveTcb, leaveTimeWait } from "./conn/demux.ts";
 import { edge } from "./conn/state.ts";
 import {
   cookieHash,
@@ -15,7 +17,7 @@ import {
   stampShift,
   stampWith,
 } from "./conn/syn_cookie.ts";
-import { sipHash, sipHash5 } from "./hash.ts";
+import { sipHash, sipHash12, sipHash5 } from "./hash.ts";
 import {
   allocRing,
   freeRing,
@@ -112,7 +114,9 @@ export { load16, load32, store16, store32 };
 export { checksum, copySum, copySumAt, fold, pseudoSum, sum, update16 };
 export { edge };
 export { prrCount };
-export { sipHash, sipHash5 };
+export { sipHash, sipHash12, sipHash5 };
+export { bootAddress, initialize };
+export { enterTcb, enterTimeWait, findTuple, leaveTcb, leaveTimeWait };
 export { cookieHash, cookieMss, cookieMssIndex, stampHasEcn, stampHasSack, stampShift, stampWith };
 export { allocRing, freeRing, initRings, ringAddress, ringPagesLive, ringTableBytes };
 export { growCubic, pauseCubic, reduceCubic, restoreCubic, saveCubic, timeoutCubic };

@@ -2,6 +2,7 @@
  * Pools of TCBs, flight blocks and TIME-WAIT records. Each takes from its high-water mark first while its free list is
  * empty, so that memory never touched stays untouched; an empty pool answers NONE and the caller says what happens.
  */
+import { clearBlock } from "./bytes.ts";
 import { boot, control, extraBase, flightBase, tcbBase, timeWaitBase } from "./config.ts";
 import {
   Extra,
@@ -41,7 +42,7 @@ export function takeTcb(): u32 {
   }
   const tcb = tcbAt(slot);
   const generation = tcb.generation;
-  memory.fill(changetype<usize>(tcb), 0, TCB_SIZE);
+  clearBlock(changetype<usize>(tcb), TCB_SIZE);
   tcb.generation = generation;
   tcb.flags = FLAG_USED;
   tcb.flight = NONE;
@@ -77,7 +78,7 @@ export function extraOf(tcb: Tcb): Extra | null {
 export function needExtra(tcb: Tcb): Extra {
   const extra = extraAt(tcb);
   if ((tcb.flags & FLAG_EXTRA) === 0) {
-    memory.fill(changetype<usize>(extra), 0, EXTRA_SIZE);
+    clearBlock(changetype<usize>(extra), EXTRA_SIZE);
     tcb.flags |= FLAG_EXTRA;
   }
   return extra;
@@ -97,7 +98,7 @@ export function takeFlight(): u32 {
     if (control.flightHigh >= boot.maxFlights) return NONE;
     block = control.flightHigh++;
   }
-  memory.fill(changetype<usize>(flightAt(block)), 0, FLIGHT_RUNS);
+  clearBlock(changetype<usize>(flightAt(block)), FLIGHT_RUNS);
   control.flightLive++;
   return block;
 }

@@ -1,10 +1,10 @@
 /** Hashes of memory: one proves that a packet changed nothing, the other that two runs are equal. */
 import {
   boot,
-  bucketMask,
-  bucketsBase,
   control,
   flightBase,
+  lineMask,
+  linesBase,
   listenersBase,
   ringTableBase,
   rxBase,
@@ -20,6 +20,7 @@ import {
   FLAG_EXTRA,
   FLAG_USED,
   FLIGHT_SIZE,
+  LINE_BYTES,
   LISTENER_SIZE,
   LISTENERS_MAX,
   NONE,
@@ -101,15 +102,15 @@ export function hashState(): u64 {
   hash = mix(hash, timeWaitBase, usize(control.timeWaitHigh) * TIME_WAIT_SIZE);
   hash = mix(hash, wheelBase, WHEEL_LEVELS * WHEEL_SLOTS * 4);
   hash = mix(hash, listenersBase, LISTENERS_MAX * LISTENER_SIZE);
-  return mix(hash, bucketsBase, (usize(bucketMask) + 1) << 2);
+  return mix(hash, linesBase, (usize(lineMask) + 1) * LINE_BYTES);
 }
 
 /** All regions, each as far as it was ever touched. */
 export function hashAll(): u64 {
   let hash = mix(BASIS, changetype<usize>(boot), BOOT_SIZE);
   // Rx region to the wheel: every fixed block, packet regions and statistics included.
-  hash = mix(hash, rxBase, bucketsBase - rxBase);
-  hash = mix(hash, bucketsBase, (usize(bucketMask) + 1) << 2);
+  hash = mix(hash, rxBase, linesBase - rxBase);
+  hash = mix(hash, linesBase, (usize(lineMask) + 1) * LINE_BYTES);
   hash = mix(hash, tcbBase, usize(control.tcbHigh) * TCB_SIZE);
   hash = mix(hash, flightBase, usize(control.flightHigh) * FLIGHT_SIZE);
   hash = mix(hash, timeWaitBase, usize(control.timeWaitHigh) * TIME_WAIT_SIZE);

@@ -59,6 +59,21 @@ export interface Kernels {
     w3: bigint,
     w4: bigint,
   ): bigint;
+  sipHash12(keyA: bigint, keyB: bigint, w0: bigint, half: number): bigint;
+  bootAddress: Word;
+  initialize: Word;
+  enterTcb: Nothing;
+  enterTimeWait: Nothing;
+  leaveTcb: Nothing;
+  leaveTimeWait: Nothing;
+  findTuple(
+    localA: bigint,
+    localB: bigint,
+    remoteA: bigint,
+    remoteB: bigint,
+    local: number,
+    remote: number,
+  ): number;
   allocRing: Word;
   freeRing: Nothing;
   initRings: Nothing;

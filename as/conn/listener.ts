@@ -6,7 +6,6 @@ import { addressesBase, boot, control, listenersBase, param } from "../config.ts
 import {
   Address,
   ADDRESS_SIZE,
-  ADDRESSES_MAX,
   FEATURE_ANY_ADDRESS,
   FLAG_FAST_OPEN,
   FLAG_HALF_OPEN,
@@ -33,7 +32,7 @@ export function addressAt(index: u32): Address {
 /** A destination address is ours. A gateway's are all of IPv4; it does not speak for IPv6. */
 export function isLocalAddress(a: u64, b: u64): bool {
   if ((boot.features & FEATURE_ANY_ADDRESS) !== 0 && isIpv4(a, b)) return true;
-  for (let i: u32 = 0; i < ADDRESSES_MAX; i++) {
+  for (let i: u32 = 0; i < control.addressHigh; i++) {
     const address = addressAt(i);
     if (address.used !== 0 && address.addrB === b && address.addrA === a) return true;
   }
@@ -42,7 +41,7 @@ export function isLocalAddress(a: u64, b: u64): bool {
 
 /** An IPv4 address, as it lies, is the broadcast address of one of our networks. */
 export function isDirectedBroadcast(ipv4: u32): bool {
-  for (let i: u32 = 0; i < ADDRESSES_MAX; i++) {
+  for (let i: u32 = 0; i < control.addressHigh; i++) {
     const address = addressAt(i);
     if (address.used !== 0 && address.broadcast !== 0 && address.broadcast === ipv4) return true;
   }

@@ -29,7 +29,6 @@ import {
   TLP_FLAG_RETRANSMITTED,
 } from "../layout.gen.ts";
 import { disarmAll } from "../deadline/deadline.ts";
-import { sipHash5 } from "../hash.ts";
 import { delist } from "../owed.ts";
 import { raise, silence } from "../events.ts";
 import { ipHeaderBytes, isIpv4 } from "../wire/ip.ts";
@@ -40,6 +39,7 @@ import { leaveBacklog, leaveHalfOpen } from "./listener.ts";
 import { hasExtra, maxSegmentOf } from "./options.ts";
 import { dropReceiveRing, dropSendRing, ringLimit } from "./rings.ts";
 import { transition } from "./state.ts";
+import { tupleHash } from "./tuple_hash.ts";
 
 /** MSS where the remote's SYN has no option. RFC 9293 section 3.7.1 (MUST-15). */
 const MSS_DEFAULT_V4: u32 = 536;
@@ -106,19 +106,14 @@ export function receiveShift(): u32 {
   return shift;
 }
 
+/** F(local, remote, secret) of RFC 6528 section 3 in its low half; its high half is the offset of the timestamps. */
+function tupleSecret(lA: u64, lB: u64, rA: u64, rB: u64, local: u32, remote: u32): u64 {
+  return tupleHash(boot.isnKeyA, boot.isnKeyB, lA, lB, rA, rB, (local << 16) | remote);
+}
+
 /** ISN = M + F(local, remote, secret): the 4 µs clock plus a keyed hash of the tuple. RFC 6528 section 3 (MUST-8, SHLD-1). */
-export function initialSequence(tcb: Tcb): u32 {
-  const ports = (u32(tcb.localPort) << 16) | u32(tcb.remotePort);
-  const f = sipHash5(
-    boot.isnKeyA,
-    boot.isnKeyB,
-    tcb.localAddrA,
-    tcb.localAddrB,
-    tcb.remoteAddrA,
-    tcb.remoteAddrB,
-    u64(ports),
-  );
-  return control.isnClock + u32(f);
+function initialSequence(secret: u64): u32 {
+  return control.isnClock + u32(secret);
 }
 
 /** ssthresh before the first sign of congestion, bytes. RFC 5681 section 3.1: "SHOULD be set arbitrarily high". */
@@ -141,9 +136,7 @@ export function initialWindow(mss: u32): u32 {
  * (RFC 6191 section 3), and a TIME-WAIT record need not hold it.
  */
 export function stampOffset(lA: u64, lB: u64, rA: u64, rB: u64, local: u32, remote: u32): u32 {
-  const ports = (u64(local) << 16) | u64(remote);
-  // Unlike a cookie's, the last word is below 2^32.
-  return u32(sipHash5(boot.cookieKeyA, boot.cookieKeyB, lA, lB, rA, rB, ports));
+  return u32(tupleSecret(lA, lB, rA, rB, local, remote) >> 32);
 }
 
 /** The time as our timestamps tell it: 1 ms a tick, never decreasing. RFC 7323 section 5.4. */
@@ -153,7 +146,15 @@ export function stampNow(tcb: Tcb): u32 {
 
 /** Gives a new connection its ISS and everything that follows from it. The tuple must be set. */
 export function initializeSend(tcb: Tcb): void {
-  const iss = initialSequence(tcb);
+  const secret = tupleSecret(
+    tcb.localAddrA,
+    tcb.localAddrB,
+    tcb.remoteAddrA,
+    tcb.remoteAddrB,
+    tcb.localPort,
+    tcb.remotePort,
+  );
+  const iss = initialSequence(secret);
   tcb.iss = iss;
   tcb.sndUna = iss;
   tcb.sndNxt = iss;
@@ -163,14 +164,7 @@ export function initializeSend(tcb: Tcb): void {
   updateMss(tcb);
   tcb.tos = u8(boot.tos);
   tcb.lastHeardMs = control.nowMs;
-  tcb.tsOffset = stampOffset(
-    tcb.localAddrA,
-    tcb.localAddrB,
-    tcb.remoteAddrA,
-    tcb.remoteAddrB,
-    tcb.localPort,
-    tcb.remotePort,
-  );
+  tcb.tsOffset = u32(secret >> 32);
   tcb.rtoMs = boot.rtoInitialMs;
   tcb.ssthresh = firstSsthresh();
   tcb.rcvBuf = boot.receiveBufferInitial < receiveBufferMax()

@@ -29,6 +29,7 @@ export function putAddress(index: u32, used: u32): i32 {
   address.addrB = param.localAddrB;
   address.broadcast = param.broadcast;
   address.used = used === 0 ? 0 : 1;
+  if (index >= control.addressHigh) control.addressHigh = index + 1;
   return STATUS_OK;
 }
 

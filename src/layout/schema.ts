@@ -66,6 +66,8 @@ export const LIMITS: readonly Limit[] = [
   ["RING_ORDERS", 11, "Ring sizes are RING_MIN_BYTES << 0…10: 4 KiB to 4 MiB."],
   ["WHEEL_SLOTS", 64, "Slots per level of the timing wheel."],
   ["WHEEL_LEVELS", 4, "Levels of the timing wheel: 64 ms, 4 s, 4.4 min, 4.7 h."],
+  ["LINE_BYTES", 64, "A line of the demultiplexer's table: one cache line."],
+  ["LINE_ENTRIES", 15, "Entries of a line; the last word is the head of its chain."],
   ["SACK_BLOCKS_MAX", 4, "SACK blocks in one segment. RFC 2018 section 3."],
   ["SCRATCH_BYTES", 2048, "Param block's tail: quoted packets, MACs, addresses."],
   ["HANDLE_SLOTS", 16777216, "handle = generation * 2^24 + slot, below 2^53."],

@@ -189,6 +189,7 @@ export const COMMON_STRUCTS: readonly StructSchema[] = [
       ["resetSecond", "u32", "The second they belong to."],
       ["puntCount", "u32", "Frames handed to the host by the last ingest()."],
       ["listenerHigh", "u32", "Listeners ever used: the search for one ends here."],
+      ["addressHigh", "u32", "Address slots ever used."],
       ["paceAtMs", "u32", "When the first of the paced connections may go on, ms."],
       ["isPacing", "u32", "1 while one waits for that."],
       ["quietUntil", "u32", "End of the quiet time, ms. RFC 9293 section 3.4.3."],

@@ -52,6 +52,20 @@ describe("SipHash", () => {
     });
   });
 
+  test("sipHash12() is SipHash-1-3 of the words as bytes", () => {
+    withSeed(73, (random) => {
+      for (let turn = 0; turn < 100; turn++) {
+        const word = (): bigint => (BigInt(random.next()) << 32n) | BigInt(random.next());
+        const [keyA, keyB, w0, half] = [word(), word(), word(), random.next()];
+        const bytes = new Uint8Array(12);
+        new DataView(bytes.buffer).setBigUint64(0, w0, true);
+        new DataView(bytes.buffer).setUint32(8, half, true);
+        const hash = BigInt.asUintN(64, kernels.sipHash12(keyA, keyB, w0, half));
+        expect(hash).toBe(sipHash(keyA, keyB, bytes, 1, 3));
+      }
+    });
+  });
+
   test("sipHash5() is SipHash-1-3 of the words as bytes", () => {
     withSeed(72, (random) => {
       for (let turn = 0; turn < 100; turn++) {
