@@ -22,6 +22,7 @@ const FRAGMENT_BYTES = 8;
 /** More of them are not a packet that anybody sends. */
 const EXTENSIONS_MAX = 8;
 const TCP_BYTES = 20;
+const NOTHING = new Uint8Array(0);
 
 /** A packet of either version. */
 export interface IpView {
@@ -152,6 +153,19 @@ export function viewTcp(payload: Uint8Array): TcpView | string {
     options: payload.subarray(TCP_BYTES, headerBytes),
     dataBytes: payload.length - headerBytes,
   };
+}
+
+/**
+ * What is to be said of a checksum that is not right: one that holds the pseudo-header's sum is not wrong but left to be
+ * completed, by a network card or by who takes the packet off a link with offload.
+ *
+ * @param view A packet whose upper layer has a checksum.
+ * @param at Where it stands in the payload.
+ * @returns Null if all is well.
+ */
+export function sumProblem(view: IpView, at: number): "bad" | "partial" | null {
+  if (isSumGood(view)) return null;
+  return read16(view.payload, at) === sumWords(NOTHING, view.pseudoSum) ? "partial" : "bad";
 }
 
 /** @returns True if the checksum of an upper layer is right, or can not be looked at because bytes are missing. */

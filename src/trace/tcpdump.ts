@@ -15,8 +15,8 @@ import { PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/ipv4.ts";
 import { formatIcmp } from "./icmp_text.ts";
 import {
   type IpView,
-  isSumGood,
   PROTOCOL_ICMPV6,
+  sumProblem,
   type TcpView,
   viewPacket,
   viewTcp,
@@ -40,6 +40,9 @@ const FLAG_LETTERS: readonly (readonly [bit: number, letter: string])[] = [
 
 const ECN_NAMES: readonly string[] = ["", ",ECT(1)", ",ECT(0)", ",CE"];
 const UDP_BYTES = 8;
+/** Where TCP and UDP have their checksums. RFC 9293 section 3.1, RFC 768. */
+const TCP_CHECKSUM_AT = 16;
+const UDP_CHECKSUM_AT = 6;
 const MS_PER_S = 1000;
 /** Connections whose numbers are remembered, unless told otherwise; older ones give way. */
 const FLOWS_MAX = 1024;
@@ -156,7 +159,8 @@ export class TraceFormatter {
     if ((flags & FLAG_URG) !== 0) parts.push(`urg ${urg}`);
     const options = formatOptions(tcp.options, base.ack);
     if (options.length > 0) parts.push(`<${options.join(",")}>`);
-    if (!isSumGood(view)) parts.push("[bad tcp cksum]");
+    const problem = sumProblem(view, TCP_CHECKSUM_AT);
+    if (problem !== null) parts.push(`[${problem} tcp cksum]`);
     return parts.join(" ");
   }
 
@@ -208,7 +212,8 @@ function formatUdp(view: IpView): string {
   if (payload.length < UDP_BYTES) return `${source} > ${destination}: [truncated-udp]`;
   const ends = `${source}.${read16(payload, 0)} > ${destination}.${read16(payload, 2)}`;
   const bytes = Math.max(0, read16(payload, 4) - UDP_BYTES);
-  return `${ends}: udp ${bytes}${isSumGood(view) ? "" : " [bad udp cksum]"}`;
+  const problem = sumProblem(view, UDP_CHECKSUM_AT);
+  return `${ends}: udp ${bytes}${problem === null ? "" : ` [${problem} udp cksum]`}`;
 }
 
 function formatArp(payload: Uint8Array): string {

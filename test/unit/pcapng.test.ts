@@ -5,6 +5,7 @@ import { pcapng, pcapngHeader, pcapngPacket } from "../../src/link/pcapng.ts";
 import { pipe } from "../../src/link/pipe.ts";
 import { RECORD_HEADER_BYTES, writeRecord } from "../../src/link/records.ts";
 import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
+import { packRecords, superRecord, tcpFrame } from "../edge.ts";
 
 const SINK: DeviceSink = { receive: () => {}, ready: () => {}, up: () => {}, down: () => {} };
 
@@ -84,9 +85,10 @@ function batchOf(...frames: Uint8Array[]): Uint8Array {
 
 function setUp(
   options: { snapBytes?: number; write?: (chunk: Uint8Array) => boolean | void } = {},
+  offload = 0,
 ) {
   const clock = new VirtualClock();
-  const [left, right] = pipe({ clock });
+  const [left, right] = pipe({ clock, offload });
   const file: number[] = [];
   const write = options.write ??
     ((chunk: Uint8Array): void => chunk.forEach((byte) => file.push(byte)));
@@ -179,6 +181,22 @@ describe("pcapng()", () => {
     batch[10] = 0xff;
     device.send(batch);
     expect(packetOf(blocks()[3] ?? expect.fail()).data).toEqual([...frame]);
+  });
+
+  it("keeps super-segments as they are, with complete checksums, and passes the link's bits on", () => {
+    const { device, blocks } = setUp({}, 15);
+    expect(device.offload).toBe(15);
+    const text = new Uint8Array(65_495).map((_, i) => i);
+    const ten = { version: 6, text: text.subarray(0, 501), seq: 9 } as const;
+    device.send(packRecords([
+      superRecord(1460, { text, isPartial: true }),
+      superRecord(100, { ...ten, isPartial: true }),
+    ]));
+    const packets = blocks().slice(2).map(packetOf);
+    const [large, small] = [tcpFrame({ text }), tcpFrame(ten)];
+    expect(packets.map(({ originalBytes }) => originalBytes)).toEqual([65_549, small.length]);
+    expect(Buffer.compare(Uint8Array.from(packets[0]?.data ?? []), large)).toBe(0);
+    expect(packets[1]?.data).toEqual([...small]);
   });
 
   it("counts what the writer does not take, and still begins with the header", () => {

@@ -8,6 +8,8 @@ import { buildEthernet, ETHERTYPE_ARP, ETHERTYPE_IPV4 } from "../../src/wire/eth
 import { buildIcmp } from "../../src/wire/icmp.ts";
 import { buildIpv4Packet, PROTOCOL_ICMP, PROTOCOL_UDP } from "../../src/wire/ipv4.ts";
 import { buildUdp } from "../../src/wire/udp.ts";
+import { decodeFrame } from "../../src/wire/decode.ts";
+import { tcpFrame } from "../edge.ts";
 
 const A = 0x0a00_0001;
 const B = 0x0a00_0002;
@@ -201,6 +203,25 @@ describe("segments", () => {
     expect(show(packet)).toMatch(/win 4096 \[tos 0xb,CE\] \[bad ip cksum\]$/);
     packet[39] = 1;
     expect(show(packet)).toMatch(/win 4096 \[bad tcp cksum\] \[tos/);
+  });
+
+  test("a super-segment shows all of its text; a checksum left to be completed is not a wrong one", () => {
+    const text = new Uint8Array(64_000);
+    for (const version of [4, 6] as const) {
+      const parts = { version, text, seq: 1, ack: 1, win: 4096 };
+      expect(show(tcpFrame(parts).subarray(14))).toMatch(/ \. 1:64001\(64000\) ack 1 win 4096$/);
+      const partial = tcpFrame({ ...parts, isPartial: true });
+      expect(show(partial.subarray(14))).toMatch(/win 4096 \[partial tcp cksum\]$/);
+      partial[partial.length - 1] = 1;
+      expect(show(partial.subarray(14))).toMatch(/win 4096 \[partial tcp cksum\]$/);
+      if (version === 4) expect(decodeFrame(partial)).toMatch(/win 4096 \[TCP_CHECKSUM_PARTIAL\]$/);
+      partial[version === 4 ? 50 : 70] = 0x55;
+      expect(show(partial.subarray(14))).toMatch(/win 4096 \[bad tcp cksum\]$/);
+    }
+    const datagram = ipv4(PROTOCOL_UDP, Uint8Array.of(0, 53, 4, 0, 0, 9, 0, 0, 7));
+    // 10.0.0.1 and 10.0.0.2, protocol 17, 9 bytes.
+    datagram.set([0x14, 0x1d], 26);
+    expect(show(datagram)).toBe("10.0.0.1.53 > 10.0.0.2.1024: udp 1 [partial udp cksum]");
   });
 
   test("over IPv6, behind extension headers too", () => {
