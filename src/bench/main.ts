@@ -4,11 +4,12 @@
  */
 import { cpus, release, totalmem } from "node:os";
 import process from "node:process";
-import type { RuntimeName } from "./bench_case.ts";
+import type { Result, RuntimeName } from "./bench_case.ts";
 import { type BenchArgs, BenchUsageError, helpText, readBenchArgs } from "./bench_args.ts";
 import { type Said, SUITE } from "./cases.ts";
 import { headLine, jsonLine, type Origin, textLine } from "./report.ts";
 import { runCase } from "./run_cases.ts";
+import { judge, TABLE_RUNS, tableNeeds, tableText } from "./table.ts";
 
 /** What the script that started us knows. */
 export interface Host {
@@ -63,35 +64,67 @@ function chosenCases(cases: readonly string[]): Map<string, string[] | undefined
   return chosen;
 }
 
-async function runAll(args: BenchArgs, host: Host): Promise<void> {
-  const origin: Origin = { machine: machineName(), commit: host.commit };
+/** Runs cases in one runtime, or says why not. */
+async function runIn(
+  name: RuntimeName,
+  cases: readonly string[],
+  { repeat, size }: BenchArgs,
+  host: Host,
+  onSaid: (said: Said) => void,
+): Promise<void> {
+  const command = host.commands[name];
+  if (command === undefined) {
+    note(`bench: ${name} is not here, so nothing ran in it; ${REMEDIES[name]} brings it`);
+    return;
+  }
+  const onProgress = (line: string): void => {
+    if (process.stderr.isTTY) note(line);
+  };
+  for (const [caseName, variants] of chosenCases(cases)) {
+    const bench = SUITE.find((one) => one.name === caseName);
+    if (bench === undefined) continue;
+    const chosen = variants === undefined ? {} : { variants };
+    const runtime = { command, onSaid, onProgress };
+    await runCase(`${host.dist}/bench/cases.mjs`, { bench, ...chosen, repeat, size }, runtime);
+  }
+}
+
+/** Tells what is said: a result to whom it may concern, what is missing to a person. */
+function listener(onResult: (result: Result) => void): (said: Said) => void {
+  return (said) => {
+    if ("missing" in said) note(`bench: ${said.missing}`);
+    else onResult(said.result);
+  };
+}
+
+async function runAll(args: BenchArgs, host: Host, origin: Origin): Promise<void> {
   if (!args.json) {
     say(`${origin.machine}; commit ${origin.commit}`);
     say(headLine());
   }
-  const onSaid = (said: Said): void => {
-    if ("missing" in said) note(`bench: ${said.missing}`);
-    else say(args.json ? jsonLine(said.result, origin) : textLine(said.result));
-  };
-  const bundle = `${host.dist}/bench/cases.mjs`;
+  const onSaid = listener((result) => {
+    say(args.json ? jsonLine(result, origin) : textLine(result));
+  });
   for (const runtime of args.runtimes.length > 0 ? args.runtimes : [host.own]) {
-    const command = host.commands[runtime];
-    if (command === undefined) {
-      note(`bench: ${runtime} is not here, so nothing ran in it; ${REMEDIES[runtime]} brings it`);
-      continue;
-    }
-    for (const [name, variants] of chosenCases(args.cases)) {
-      const bench = SUITE.find((one) => one.name === name);
-      if (bench === undefined) continue;
-      const { repeat, size } = args;
-      const chosen = variants === undefined ? {} : { variants };
-      const onProgress = (line: string): void => {
-        if (process.stderr.isTTY) note(line);
-      };
-      const runtime = { command, onSaid, onProgress };
-      await runCase(bundle, { bench, ...chosen, repeat, size }, runtime);
-    }
+    await runIn(runtime, args.cases, args, host, onSaid);
   }
+}
+
+/** Runs what the table needs. @returns Whether nothing failed. */
+async function runTable(args: BenchArgs, host: Host, origin: Origin): Promise<boolean> {
+  const results: Result[] = [];
+  const onSaid = listener((result) => {
+    results.push(result);
+    note(textLine(result));
+  });
+  const wanted = args.runtimes.length > 0 ? args.runtimes : TABLE_RUNS;
+  for (const runtime of wanted) {
+    await runIn(runtime, tableNeeds(runtime), args, host, onSaid);
+  }
+  const lines = judge(results).filter(({ runtime }) => wanted.includes(runtime));
+  if (args.json) { for (const line of lines) say(JSON.stringify({ ...line, ...origin })); }
+  else say(`${origin.machine}; commit ${origin.commit}\n\n${tableText(lines)}`);
+  return lines.every(({ verdict }) => verdict !== "fails");
 }
 
 /**
@@ -104,8 +137,10 @@ async function runAll(args: BenchArgs, host: Host): Promise<void> {
 export async function main(words: readonly string[], host: Host): Promise<number> {
   try {
     const args = readBenchArgs(words, SUITE.map(({ name }) => name));
+    const origin = { machine: machineName(), commit: host.commit };
     if (args.help) process.stdout.write(helpText(SUITE.map(({ name, about }) => [name, about])));
-    else await runAll(args, host);
+    else if (args.table) return await runTable(args, host, origin) ? 0 : 1;
+    else await runAll(args, host, origin);
     return 0;
   } catch (error) {
     if (!(error instanceof BenchUsageError) && !(error instanceof Error)) throw error;
