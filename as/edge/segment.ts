@@ -195,6 +195,5 @@ export function segmentSome(record: usize, bytes: u32, out: usize, end: usize): 
     textDone += piece;
     tally(COUNT_SEGMENTS);
   }
-  textDone = 0;
   return SEGMENTS_DONE;
 }

@@ -119,6 +119,8 @@ export function splitSome(limit: u32): u32 {
       if (RECORD_HEADER_BYTES + bytes > u32(stop - out)) break;
       out += passOn(record, bytes, out, missing);
     }
+    // Also if what the other side understands has changed meanwhile, and the rest was not needed.
+    forgetSegments();
     at += RECORD_HEADER_BYTES + bytes;
   }
   return u32(out - OUTPUT);

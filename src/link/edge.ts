@@ -52,9 +52,9 @@ class Edge {
   }
 }
 
-function checkBatch(batch: Uint8Array, what: string): void {
-  if (batch.length > BATCH_BYTES) {
-    throw new RangeError(`Cannot ${what} ${batch.length} bytes: expected ${BATCH_BYTES} or less`);
+function checkBatch(bytes: number, what: string): void {
+  if (!(bytes <= BATCH_BYTES)) {
+    throw new RangeError(`Cannot ${what} ${bytes} bytes: expected ${BATCH_BYTES} or less`);
   }
 }
 
@@ -113,8 +113,10 @@ export class Splitter {
    * Begins with what is in `input`. What is left of the batch before is forgotten.
    *
    * @param bytes Of records.
+   * @throws RangeError if it is more than 128 KiB.
    */
   begin(bytes: number): void {
+    checkBatch(bytes, "split");
     this.#edge.calls.begin(bytes);
   }
 
@@ -125,7 +127,7 @@ export class Splitter {
    * @throws RangeError if it is larger than 128 KiB.
    */
   load(batch: Uint8Array): void {
-    checkBatch(batch, "split");
+    checkBatch(batch.length, "split");
     this.#edge.input.set(batch);
     this.begin(batch.length);
   }
@@ -204,7 +206,7 @@ export class Merger {
    * @throws RangeError if the batch is larger than 128 KiB.
    */
   merge(batch: Uint8Array): Uint8Array {
-    checkBatch(batch, "merge");
+    checkBatch(batch.length, "merge");
     this.#edge.input.set(batch);
     return this.#edge.output(this.#edge.calls.merge(batch.length));
   }

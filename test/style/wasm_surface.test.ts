@@ -6,7 +6,11 @@ import { readOne, ROOT } from "./source_files.ts";
 /** Budget of the core, bytes. Changed only in a commit that says why. */
 const MAX_CORE_BYTES = 96 * 1024;
 
+/** Budget of the edge's module, bytes: it is inlined in what a page loads. */
+const MAX_EDGE_BYTES = 12 * 1024;
+
 const CORE = join(ROOT, "dist", "core.wasm");
+const EDGE = join(ROOT, "dist", "edge.wasm");
 const ABI = "src/layout/abi.ts";
 
 /** What a host sees of a module. */
@@ -54,6 +58,11 @@ describe("surface of the core", () => {
     expect(existsSync(CORE), "dist/core.wasm is missing, run the script build:wasm").toBe(true);
     const surface = await surfaceOf(new Uint8Array(readFileSync(CORE)));
     expect(problems(surface, await abiExports())).toEqual([]);
+  });
+
+  test("the edge imports nothing and keeps its budget", async () => {
+    const { imports, bytes } = await surfaceOf(new Uint8Array(readFileSync(EDGE)));
+    expect([imports, bytes < MAX_EDGE_BYTES]).toEqual([[], true]);
   });
 
   test("an import, a stray and a missing export are found", async () => {

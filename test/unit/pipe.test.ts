@@ -10,6 +10,7 @@ import {
 import { virtualSwitch } from "../../src/link/switch.ts";
 import { seededRandom } from "../../src/runtime/seeded_random.ts";
 import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
+import { packRecords, superRecord } from "../edge.ts";
 
 function batchOf(...frames: Uint8Array[]): Uint8Array {
   const bytes = frames.reduce((sum, frame) => sum + frame.length + RECORD_HEADER_BYTES, 0);
@@ -51,6 +52,24 @@ describe("pipe()", () => {
     expect(pipe({ clock, offload: 7 }).map(({ offload }) => offload)).toEqual([7, 7]);
     const ports = virtualSwitch({ clock, ports: 3, offload: 5 });
     expect(ports.map(({ offload }) => offload)).toEqual([5, 5, 5]);
+  });
+
+  it("carries the largest super-segment as it is, also through a switch", () => {
+    const clock = new VirtualClock();
+    const [left, right] = pipe({ clock, offload: 15 });
+    const [one, two] = virtualSwitch({ clock, ports: 2, offload: 15 });
+    if (one === undefined || two === undefined) throw new Error("no ports");
+    const batch = packRecords([
+      superRecord(1460, { text: new Uint8Array(65_495).fill(7), isPartial: true }),
+    ]);
+    for (const [from, to] of [[left, right], [one, two]] as const) {
+      const seen: Uint8Array[] = [];
+      from.open(logOf(clock));
+      to.open({ ...logOf(clock), receive: (records) => void seen.push(records.slice()) });
+      from.send(batch);
+      clock.advance(1);
+      expect(seen.map((records) => Buffer.compare(records, batch))).toEqual([0]);
+    }
   });
 
   it("delivers after the delay, in order, never within send(), and has copied", () => {

@@ -1,5 +1,6 @@
 /** Pairs of stacks for the conformance cases: both in process, or the left one behind a worker's protocol. */
 import { createStack } from "../../src/api/network_stack.ts";
+import { offload } from "../../src/link/offload.ts";
 import { pipe } from "../../src/link/pipe.ts";
 import type { Tuning } from "../../src/options.ts";
 import { systemClock } from "../../src/runtime/system_clock.ts";
@@ -28,6 +29,15 @@ const TUNING: Tuning = {
 export async function inProcessPair(): Promise<StackPair> {
   const [near, far] = pipe({ clock: systemClock() });
   const left = await createStack({ link: near, address: { cidr: `${LEFT}/24` }, tuning: TUNING });
+  const right = await createStack({ link: far, address: { cidr: `${RIGHT}/24` }, tuning: TUNING });
+  return { left, right, leftAddress: LEFT, rightAddress: RIGHT, nobody: NOBODY };
+}
+
+/** Both in this process, the left one with offload at the edge of a link that has none. */
+export async function edgePair(): Promise<StackPair> {
+  const [near, far] = pipe({ clock: systemClock() });
+  const link = offload(near);
+  const left = await createStack({ link, address: { cidr: `${LEFT}/24` }, tuning: TUNING });
   const right = await createStack({ link: far, address: { cidr: `${RIGHT}/24` }, tuning: TUNING });
   return { left, right, leftAddress: LEFT, rightAddress: RIGHT, nobody: NOBODY };
 }
