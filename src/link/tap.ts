@@ -1,9 +1,9 @@
 /**
  * A Linux TAP device: frames straight from and to a real kernel.
  *
- * Reads are synchronous until the queue is empty and build records in place; only then a thread waits in `poll()`.
- * Writes are synchronous. The calls go through the optional package koffi, one code path for Node, Bun and Deno
- * (`--allow-ffi`). An open TAP occupies one thread of the runtime's pool and keeps the process alive.
+ * Reads are synchronous until the queue is empty and build records in place; only then the event loop waits, in Deno and
+ * Bun a thread in `poll()`. Writes are synchronous. The calls go through the optional package koffi, one code path for Node, Bun and Deno
+ * (`--allow-ffi`). An open TAP keeps the process alive and occupies, outside of Node, one thread of the runtime's pool.
  */
 import process from "node:process";
 import { clearImmediate, setImmediate } from "node:timers";
@@ -38,6 +38,7 @@ import {
   loadNative,
   mtuOf,
   type Native,
+  type Watch,
 } from "./tap_native.ts";
 
 export type { Device, DeviceSink };
@@ -76,7 +77,7 @@ export interface TapOptions {
   readonly create?: boolean;
   /**
    * Whether the kernel may hand over and take super-segments and partial checksums (`IFF_VNET_HDR`), which costs a tenth of
-   * the CPU per byte. Default false; what the kernel granted is in `offload` of the device, 0 where it has none.
+   * the CPU per byte. Default true; what the kernel granted is in `offload` of the device, 0 where it has none.
    */
   readonly offload?: boolean;
 }
@@ -118,7 +119,7 @@ export interface TapDevice extends Device {
  * ```
  */
 export async function openTap(options: TapOptions): Promise<TapDevice> {
-  const { name, create = false, offload = false } = options;
+  const { name, create = false, offload = true } = options;
   if (process.platform !== "linux") {
     throw new TypeError(`Cannot open TAP "${name}": it takes Linux, this is ${process.platform}`);
   }
@@ -185,6 +186,8 @@ class Tap implements TapDevice {
   /** -1 while the device is gone. */
   #fd: number;
   #eventFd: number;
+  #watch: Watch | null = null;
+  #lookAgain: ReturnType<typeof setInterval> | null = null;
   #sink: DeviceSink | null = null;
   #closed = false;
   #isUp = false;
@@ -254,6 +257,8 @@ class Tap implements TapDevice {
     this.#sink = null;
     if (this.#immediate !== null) clearImmediate(this.#immediate);
     if (this.#retry !== null) clearTimeout(this.#retry);
+    if (this.#lookAgain !== null) clearInterval(this.#lookAgain);
+    if (this.#watch !== null) this.#isPolling = false;
     // A thread may be waiting on the descriptors: they are closed when it is back.
     if (this.#isPolling) this.#wake();
     else this.#closeAll();
@@ -261,6 +266,7 @@ class Tap implements TapDevice {
 
   #attached({ fd, hasVnetHeader, offload }: Attachment): void {
     this.#fd = fd;
+    this.#watch = this.#native.watch?.(fd) ?? null;
     this.#hasVnetHeader = hasVnetHeader;
     this.offload = offload;
     const packetMax = offload > OFFLOAD_CHECKSUM ? SUPER_PACKET_MAX_BYTES : this.mtu;
@@ -303,7 +309,7 @@ class Tap implements TapDevice {
     }
     if (this.#closed || this.#fd < 0) return;
     // After frames more are likely: one more look costs less than a thread that waits.
-    if (framesRead > 0 || !this.#isDrained) this.#nextTurn();
+    if ((framesRead > 0 && this.#watch === null) || !this.#isDrained) this.#nextTurn();
     else this.#wait();
   }
 
@@ -340,10 +346,15 @@ class Tap implements TapDevice {
     return at;
   }
 
-  /** Lets a thread wait for frames, for the device to come up, or for `#wake()`. */
+  /** Waits for frames, for the device to come up, or for `#wake()`. */
   #wait(): void {
     if (this.#isPolling) return;
     this.#isPolling = true;
+    if (this.#watch !== null) {
+      this.#watch.start({ readable: true, writable: !this.#isUp }, this.#looked);
+      this.#lookAgain ??= setInterval(this.#looked, POLL_TIMEOUT_MS);
+      return;
+    }
     this.#pollFds.set(0, this.#fd, this.#isUp ? POLLIN : POLLIN | POLLOUT);
     this.#pollFds.set(1, this.#eventFd, POLLIN);
     this.#native.pollLater(this.#pollFds.bytes, 2, POLL_TIMEOUT_MS, (error, ready) => {
@@ -355,8 +366,24 @@ class Tap implements TapDevice {
     });
   }
 
-  /** Ends the wait of the thread. */
+  /** The event loop saw something, or it is time to look whether the device was set down. */
+  readonly #looked = (): void => {
+    if (!this.#isPolling) return;
+    this.#stopWatching();
+    this.#drain();
+  };
+
+  #stopWatching(): void {
+    this.#watch?.stop();
+    this.#isPolling = false;
+  }
+
+  /** Ends the wait. */
   #wake(): void {
+    if (this.#watch !== null) {
+      this.#stopWatching();
+      return this.#nextTurn();
+    }
     new BigUint64Array(this.#eventCount.buffer)[0] = 1n;
     this.#native.write(this.#eventFd, this.#eventCount, this.#eventCount.length);
   }
@@ -384,6 +411,8 @@ class Tap implements TapDevice {
 
   /** The interface was deleted: looks for it until it is back. */
   #lose(): void {
+    this.#watch?.close();
+    this.#watch = null;
     this.#native.close(this.#fd);
     this.#fd = -1;
     this.#isUp = false;
@@ -412,6 +441,8 @@ class Tap implements TapDevice {
   }
 
   #closeAll(): void {
+    this.#watch?.close();
+    this.#watch = null;
     if (this.#fd >= 0) this.#native.close(this.#fd);
     if (this.#eventFd >= 0) this.#native.close(this.#eventFd);
     this.#fd = -1;

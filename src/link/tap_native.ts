@@ -2,6 +2,7 @@
  * What Linux offers for a TAP: the calls of libc through koffi, the requests of `linux/if_tun.h`, and how a descriptor is
  * attached to an interface. {@linkcode "./tap.ts"} is made of it.
  */
+import process from "node:process";
 import { StackError } from "../errors.ts";
 import { OFFLOAD_CHECKSUM } from "../layout/layout.gen.ts";
 import { VNET_HEADER_BYTES } from "./records.ts";
@@ -35,6 +36,15 @@ const [EPERM, ENOENT, ENXIO, EACCES, EBUSY, ENODEV] = [1, 2, 6, 13, 16, 19] as c
 /** struct ifreq: 16 bytes of name, then a union. */
 const IFREQ_BYTES = 40;
 
+/** Waits for a descriptor in the event loop. */
+export interface Watch {
+  /** Calls back in each turn in which the descriptor is ready or in error, until `stop()`. */
+  start(events: { readable: boolean; writable: boolean }, callback: () => void): void;
+  stop(): void;
+  /** Before the descriptor itself is closed. */
+  close(): void;
+}
+
 /** The calls of libc that we need. A pointer is a number: an address below 2^53. */
 export interface Native {
   open(path: string, flags: number): number;
@@ -53,6 +63,8 @@ export interface Native {
     timeoutMs: number,
     done: (error: unknown, ready: number) => void,
   ): void;
+  /** Waits for a descriptor without a thread; null where the runtime has no such thing. */
+  readonly watch: ((fd: number) => Watch) | null;
   errno(): number;
   addressOf(bytes: Uint8Array): number;
 }
@@ -99,9 +111,21 @@ async function bindLibc(): Promise<Native> {
     nameToIndex: libc.func("unsigned int if_nametoindex(const char *name)"),
     poll,
     pollLater: poll.async,
+    // Bun panics at it and Deno never calls back; a thread costs some ten µs of CPU each time.
+    watch: isNode()
+      ? (fd) => {
+        const handle = koffi.node.poll(fd, () => {});
+        handle.stop();
+        return handle;
+      }
+      : null,
     errno: () => koffi.errno(),
     addressOf: (bytes) => Number(koffi.address(bytes)),
   };
+}
+
+function isNode(): boolean {
+  return process.versions["deno"] === undefined && process.versions["bun"] === undefined;
 }
 
 /** An ifreq with the name in its place and a 16-bit value behind it, in the machine's byte order. */
