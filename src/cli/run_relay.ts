@@ -7,6 +7,7 @@ import { systemClock } from "../runtime/system_clock.ts";
 import { systemRandom } from "../runtime/system_random.ts";
 import { assertSimd } from "../core/wasm_source.ts";
 import { clampMss } from "../link/mss_clamp.ts";
+import { offload } from "../link/offload.ts";
 import { openTap } from "../link/tap.ts";
 import { websocketLink } from "../link/websocket.ts";
 import { type CaptureFile, openCapture } from "../relay/capture.ts";
@@ -111,7 +112,9 @@ async function makeNetwork(
     return userNetwork({ clock, random, log, egress: { rules, hostPorts }, publish, ...decorate });
   }
   const opened = await openTap({ name });
-  const device = command.mssClamp === null ? opened : clampMss(opened, command.mssClamp);
+  // Where the kernel grants none, clients send large records all the same; they are split before the TAP.
+  const whole = opened.offload === 0 ? offload(opened) : opened;
+  const device = command.mssClamp === null ? whole : clampMss(whole, command.mssClamp);
   const tap = capture?.decorate(device) ?? device;
   const served = dhcp === null ? {} : { dhcp };
   return await tapNetwork({ tap, name, clock, random, log, ...served });

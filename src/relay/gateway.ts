@@ -8,7 +8,7 @@ import { REAL_TIME } from "../runtime/loop.ts";
 import type { Random } from "../runtime/random.ts";
 import { coreModule } from "../core/wasm_source.ts";
 import type { Device } from "../link/device.ts";
-import { frameBytesAt, RECORD_HEADER_BYTES } from "../link/records.ts";
+import { frameBytesAt, OFFLOAD_ALL, RECORD_HEADER_BYTES } from "../link/records.ts";
 import { inSameNetwork, parseIpv4 } from "../net/addresses.ts";
 import { DhcpServer } from "../net/dhcp_server.ts";
 import type { UnclaimedMessage } from "../net/udp.ts";
@@ -87,7 +87,7 @@ export function userNetwork(options: UserNetworkOptions): RelayNetwork {
   return {
     mode: "user",
     mtu: options.mtu ?? MTU,
-    offload: 0,
+    offload: OFFLOAD_ALL,
     async join(session) {
       return new Gateway(await coreModule(), session, options, policy);
     },

@@ -9,6 +9,7 @@ import { REAL_TIME } from "../runtime/loop.ts";
 import type { Random } from "../runtime/random.ts";
 import { coreModule } from "../core/wasm_source.ts";
 import type { Device, DeviceSink } from "../link/device.ts";
+import { Merger, Splitter } from "../link/edge.ts";
 import { BATCH_BYTES, frameBytesAt, RECORD_HEADER_BYTES } from "../link/records.ts";
 import {
   ADDRESS_BITS,
@@ -81,6 +82,7 @@ export async function tapNetwork(options: TapNetworkOptions): Promise<RelayNetwo
 class Station implements Device {
   readonly mtu: number;
   readonly mac: Uint8Array;
+  readonly offload: number;
   sink: DeviceSink | null = null;
   readonly #bridge: Bridge;
 
@@ -88,6 +90,7 @@ class Station implements Device {
     this.#bridge = bridge;
     this.mtu = mtu;
     this.mac = mac;
+    this.offload = bridge.offload;
   }
 
   open(sink: DeviceSink): void {
@@ -120,6 +123,9 @@ class Bridge implements RelayNetwork {
   /** Addresses that a DHCP server has confirmed, by the client's MAC. Clients that are gone are taken out. */
   readonly #leases = new Map<string, number>();
   readonly #touched = new Set<Session>();
+  /** For clients that understand less than the TAP, by what they understand. */
+  readonly #splitters = new Map<number, Splitter>();
+  readonly #mergers = new Map<number, Merger>();
   #station: Station | null = null;
   #stationMac = -1;
   #stack: Stack | null = null;
@@ -149,7 +155,7 @@ class Bridge implements RelayNetwork {
       return lease === null ? isUnicast(address) : address === lease;
     };
     session.open({
-      receive: (batch) => this.distribute(batch, "client"),
+      receive: (batch) => this.distribute(this.#merged(batch, session.offload), "client"),
       ready: () => {},
       up: () => {},
       down: () => {},
@@ -261,8 +267,36 @@ class Bridge implements RelayNetwork {
   }
 
   #toSession(session: Session, batch: Uint8Array, start: number, end: number): void {
-    session.queue(batch, start, end);
     this.#touched.add(session);
+    if (session.offload === this.offload) return session.queue(batch, start, end);
+    const splitter = this.#splitterFor(session.offload);
+    splitter.load(batch.subarray(start, end));
+    while (splitter.pending) {
+      const records = splitter.next(BATCH_BYTES);
+      if (records.length === 0) return;
+      session.queue(records, 0, records.length);
+    }
+  }
+
+  #splitterFor(offload: number): Splitter {
+    let splitter = this.#splitters.get(offload);
+    if (splitter === undefined) {
+      splitter = new Splitter({ from: this.offload, to: offload });
+      this.#splitters.set(offload, splitter);
+    }
+    return splitter;
+  }
+
+  /** What a client sent segment by segment costs the kernel less as super-segments. */
+  #merged(batch: Uint8Array, offload: number): Uint8Array {
+    const isOne = RECORD_HEADER_BYTES + frameBytesAt(batch, 0) === batch.length;
+    if (offload === this.offload || isOne) return batch;
+    let merger = this.#mergers.get(offload);
+    if (merger === undefined) {
+      merger = new Merger({ from: offload, to: this.offload });
+      this.#mergers.set(offload, merger);
+    }
+    return merger.merge(batch);
   }
 
   /** Learns from another DHCP server on the network which address a client has. */
