@@ -3,6 +3,7 @@
  * because who carries frames (a relay, a decorator) needs no TCP for it, and the core needs none of this.
  */
 import { faultPtr } from "../assert.ts";
+import { maskBytes } from "./mask.ts";
 import { mergeBatch } from "./merge.ts";
 import { COUNTS, INPUT, OUTPUT, setBits } from "./regions.ts";
 import { beginSplit, splitLeft, splitSome } from "./split.ts";
@@ -17,6 +18,10 @@ export function output(): usize {
 
 export function fault(): usize {
   return faultPtr();
+}
+
+export function mask(ptr: usize, bytes: u32, key: u32): void {
+  maskBytes(ptr, bytes, key);
 }
 
 export function counts(): usize {

@@ -16,6 +16,8 @@ export interface EdgeExports {
   counts(): number;
   /** Where a failed assertion says what failed. */
   fault(): number;
+  /** Combines bytes with a key of four, little-endian, in place; whole multiples of 64 bytes. RFC 6455 section 5.3. */
+  mask(ptr: number, bytes: number, key: number): void;
   /** Sets the OFFLOAD bits of those who send the records and of those who get them. */
   agree(from: number, to: number): void;
   /** Begins to split the batch at `input()`. */

@@ -2,7 +2,10 @@
  * The client of the package ws, for Node, Bun and Deno: Node 20 has no WebSocket, and Deno's own waits 44 ms with every
  * message over 1,024 bytes (Nagle, measured with 2.9). A page's bundle gets the package's empty browser entry instead.
  */
+import type { Duplex } from "node:stream";
+import type { WebSocket as WsSocket } from "ws";
 import { systemRandom } from "../runtime/system_random.ts";
+import { type FrameReader, FrameWriter, hasByteSockets, readFrames } from "./websocket_frames.ts";
 
 /** What the link needs of a WebSocket; the platform's and ws's have it. */
 export interface WebSocketLike {
@@ -75,7 +78,8 @@ export async function loadWs(maxPayloadBytes: number): Promise<SocketMaker> {
     const socket = new WebSocket(url, protocol, options);
     // A message as it lies in the receive buffer; an ArrayBuffer would be one more copy.
     socket.binaryType = "nodebuffer";
-    return socket as unknown as WebSocketLike;
+    if (!hasByteSockets()) return socket as unknown as WebSocketLike;
+    return new DirectSocket(socket, options.generateMask);
   };
 }
 
@@ -96,4 +100,69 @@ function maskMaker(): (mask: Uint8Array) => void {
     at += 4;
     if ((mask[0] ?? 0) === 0) mask[0] = 1;
   };
+}
+
+/** A WebSocket of ws whose batches go past it, on the same connection. */
+class DirectSocket implements WebSocketLike {
+  readonly #ws: WsSocket;
+  readonly #fillKey: (key: Uint8Array) => void;
+  #below: Duplex | null = null;
+  #writer: FrameWriter | null = null;
+  #reader: FrameReader | null = null;
+
+  constructor(ws: WsSocket, fillKey: (key: Uint8Array) => void) {
+    this.#ws = ws;
+    this.#fillKey = fillKey;
+    ws.on("upgrade", (response) => (this.#below = response.socket));
+    ws.on("open", () => this.#takeOver());
+    ws.on("error", () => this.#reader?.stop());
+    ws.on("close", () => this.#writer?.close());
+  }
+
+  get binaryType(): string {
+    return this.#ws.binaryType;
+  }
+
+  get protocol(): string {
+    return this.#ws.protocol;
+  }
+
+  get readyState(): number {
+    return this.#ws.readyState;
+  }
+
+  get bufferedAmount(): number {
+    return this.#ws.bufferedAmount + (this.#writer?.stagedBytes ?? 0);
+  }
+
+  send(data: string | Uint8Array<ArrayBuffer>): void {
+    const writer = this.#writer;
+    if (writer !== null && typeof data !== "string") return writer.send(data);
+    writer?.flush();
+    this.#ws.send(data);
+  }
+
+  close(code?: number, reason?: string): void {
+    this.#writer?.flush();
+    this.#ws.close(code, reason);
+  }
+
+  terminate(): void {
+    this.#ws.terminate();
+  }
+
+  addEventListener(type: string, listener: (event: Event) => void): void {
+    // Its events have what a listener of ours reads.
+    this.#ws.addEventListener(type as "message", listener as never);
+  }
+
+  #takeOver(): void {
+    const ws = this.#ws;
+    if (this.#below === null) return;
+    const deliver = (batch: Uint8Array): void => {
+      if (ws.readyState === ws.OPEN) ws.emit("message", batch, true);
+    };
+    this.#reader = readFrames(this.#below, { isMasked: false, deliver });
+    if (this.#reader !== null) this.#writer = new FrameWriter(this.#below, this.#fillKey);
+  }
 }

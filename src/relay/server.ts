@@ -9,6 +9,7 @@ import type { Duplex } from "node:stream";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { BATCH_BYTES } from "../link/records.ts";
+import { readFrames } from "../link/websocket_frames.ts";
 import { parseControl, TUNNEL_PROTOCOL, TUNNEL_VERSION } from "../link/websocket_control.ts";
 import { formatMac } from "../net/addresses.ts";
 import {
@@ -203,8 +204,18 @@ export class Relay {
       return;
     }
     this.#sockets.handleUpgrade(request, socket, head as never, (webSocket) => {
+      this.#readDirectly(webSocket, socket);
       this.#greet(webSocket);
     });
+  }
+
+  /** Batches come past ws, which makes and masks a buffer for each; for everybody else they are its messages. */
+  #readDirectly(webSocket: WebSocket, socket: Duplex): void {
+    const deliver = (batch: Uint8Array): void => {
+      if (webSocket.readyState === webSocket.OPEN) webSocket.emit("message", batch, true);
+    };
+    const reader = readFrames(socket, { isMasked: true, deliver });
+    webSocket.on("error", () => reader?.stop());
   }
 
   #greet(socket: WebSocket): void {

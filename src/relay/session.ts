@@ -4,9 +4,9 @@
  *
  * A session outlives its WebSocket for a while in user mode; while there is none the link is down.
  */
-import { Buffer } from "node:buffer";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Device, DeviceSink } from "../link/device.ts";
+import { Outbox } from "../link/outbox.ts";
 import { BATCH_BYTES, bytesThatFit, countRecords } from "../link/records.ts";
 import { FrameFilter } from "./frame_filter.ts";
 import { CLOSE_INTERNAL, CLOSE_PROTOCOL, CLOSE_TIMEOUT, type ControlMessage } from "./protocol.ts";
@@ -22,12 +22,6 @@ export const STUCK_MS = 10_000;
 
 /** Batches with lengths out of bounds until the connection is closed: a client in order sends none. */
 const MALFORMED_MAX = 10;
-
-/** Bytes of a slab: messages are built in it one behind the other, and leave it as views. */
-const SLAB_BYTES: number = 4 * BATCH_BYTES;
-
-/** Slabs that are kept for the next message, by all sessions together. */
-const SPARE_SLABS = 8;
 
 /** WebSocket.OPEN. */
 const READY_OPEN = 1;
@@ -70,24 +64,6 @@ export interface SessionCounters {
   malformed: number;
 }
 
-/** Where messages are built. It is used anew once all of them have left. */
-interface Slab {
-  readonly buffer: Buffer;
-  /** Messages that the socket still holds. */
-  unsent: number;
-}
-
-const spares: Slab[] = [];
-
-function takeSlab(): Slab {
-  return spares.pop() ?? { buffer: Buffer.allocUnsafeSlow(SLAB_BYTES), unsent: 0 };
-}
-
-/** One whose messages the socket still holds is left to the collector. */
-function giveBack(slab: Slab): void {
-  if (slab.unsent === 0 && spares.length < SPARE_SLABS) spares.push(slab);
-}
-
 /** A client. */
 export class Session implements Device {
   readonly id: number;
@@ -116,10 +92,7 @@ export class Session implements Device {
   readonly #poll: () => void;
   #socket: TunnelSocket | null = null;
   #sink: DeviceSink | null = null;
-  #slab: Slab | null = null;
-  /** Where the message that is being built begins in the slab, and how large it is, bytes. */
-  #stagedAt = 0;
-  #stagedBytes = 0;
+  readonly #outbox = new Outbox();
   #closed = false;
   #polling: Timer | null = null;
   /** Bytes that had left the queue at the last look. */
@@ -167,7 +140,7 @@ export class Session implements Device {
     if (this.#socket === null) return;
     this.#socket = null;
     this.#stopPolling();
-    this.#stagedBytes = 0;
+    this.#outbox.drop();
     this.#sink?.down("The client's connection broke");
   }
 
@@ -216,7 +189,7 @@ export class Session implements Device {
   room(): number {
     const socket = this.#socket;
     if (socket === null || socket.readyState !== READY_OPEN) return 0;
-    const left = QUEUE_BYTES - socket.bufferedAmount - this.#stagedBytes;
+    const left = QUEUE_BYTES - socket.bufferedAmount - this.#outbox.bytes;
     if (left < BATCH_BYTES) this.#startPolling();
     return Math.max(0, Math.min(left, BATCH_BYTES));
   }
@@ -236,56 +209,36 @@ export class Session implements Device {
     let at = 0;
     while (at < records.length) {
       const rest = at === 0 ? records : records.subarray(at);
-      const fitting = bytesThatFit(rest, BATCH_BYTES - this.#stagedBytes);
+      const fitting = bytesThatFit(rest, BATCH_BYTES - this.#outbox.bytes);
       // A record alone always fits in an empty batch: so this ends.
-      if (fitting === 0 && this.#stagedBytes === 0) return;
-      if (fitting > 0) this.#stage(fitting === rest.length ? rest : rest.subarray(0, fitting));
+      if (fitting === 0 && this.#outbox.bytes === 0) return;
+      if (fitting > 0) this.#outbox.put(fitting === rest.length ? rest : rest.subarray(0, fitting));
       at += fitting;
       if (at < records.length) this.flush();
     }
   }
 
-  #stage(records: Uint8Array): void {
-    const slab = this.#slab ??= takeSlab();
-    slab.buffer.set(records, this.#stagedAt + this.#stagedBytes);
-    this.#stagedBytes += records.length;
-  }
-
   /** Sends what was queued as one message. */
   flush(): void {
-    const bytes = this.#stagedBytes;
-    const slab = this.#slab;
-    if (bytes === 0 || slab === null) return;
-    this.#stagedBytes = 0;
-    const message = slab.buffer.subarray(this.#stagedAt, this.#stagedAt + bytes);
+    const { bytes } = this.#outbox;
+    if (bytes === 0) return;
     const socket = this.#socket;
     const isOpen = socket !== null && socket.readyState === READY_OPEN;
     if (!isOpen || socket.bufferedAmount + bytes > QUEUE_BYTES) {
-      this.counters.queueDrops += countRecords(message);
+      this.counters.queueDrops += countRecords(this.#outbox.peek());
+      this.#outbox.drop();
       if (isOpen) this.#startPolling();
       return;
     }
     this.counters.messagesOut++;
     this.counters.bytesOut += bytes;
-    slab.unsent++;
-    this.#stagedAt += bytes;
-    if (SLAB_BYTES - this.#stagedAt < BATCH_BYTES) {
-      this.#slab = null;
-      this.#stagedAt = 0;
-    }
-    socket.send(message, BINARY, () => this.#sent(slab));
+    this.#outbox.take((message, sent) => {
+      socket.send(message, BINARY, () => {
+        sent();
+        if (this.#polling !== null) this.#checkRoom();
+      });
+    });
     if (QUEUE_BYTES - socket.bufferedAmount < BATCH_BYTES) this.#startPolling();
-  }
-
-  /** The socket is done with a message, also where it could not send it. */
-  #sent(slab: Slab): void {
-    slab.unsent--;
-    if (slab.unsent === 0) {
-      if (this.#slab !== slab) giveBack(slab);
-      // Nothing of it is in use: the next message begins at its start, where the cache is warm.
-      else if (this.#stagedBytes === 0) this.#stagedAt = 0;
-    }
-    if (this.#polling !== null) this.#checkRoom();
   }
 
   /** The gateway or the bridge is done with it. The WebSocket is the server's to close. Idempotent. */
@@ -294,10 +247,7 @@ export class Session implements Device {
     this.#closed = true;
     this.#stopPolling();
     this.#sink = null;
-    if (this.#slab !== null) giveBack(this.#slab);
-    this.#slab = null;
-    this.#stagedAt = 0;
-    this.#stagedBytes = 0;
+    this.#outbox.close();
     this.#socket = null;
   }
 

@@ -1,0 +1,279 @@
+/**
+ * Batches through a WebSocket of the package ws, past its own handling of messages: it makes a buffer for each, and masks
+ * byte by byte. Whole binary frames of at most a batch are read and written here, on the same socket; everything else
+ * (handshake, text, control frames, fragments, what is too large or not allowed) is left to ws, byte for byte.
+ */
+import type { Buffer } from "node:buffer";
+import type { Duplex } from "node:stream";
+import { type EdgeExports, startEdge } from "../core/edge_module.ts";
+import { Outbox } from "./outbox.ts";
+import { BATCH_BYTES } from "./records.ts";
+
+/** First byte of a whole binary message: FIN and opcode 2. RFC 6455 section 5.2. */
+const BINARY_WHOLE = 0x82;
+const FIN = 0x80;
+const RESERVED_AND_OPCODE = 0x7f;
+const OPCODE_CONTINUATION = 0;
+const OPCODE_BINARY = 2;
+const MASKED = 0x80;
+const LENGTH_BITS = 0x7f;
+/** Values of the 7-bit length that say that 2 or 8 bytes of length follow. */
+const LENGTH_16 = 126;
+const LENGTH_64 = 127;
+const LENGTH_32_RANGE = 0x1_0000_0000;
+const KEY_BYTES = 4;
+/** 2 bytes, 8 of length, 4 of mask. */
+const HEADER_MAX_BYTES = 14;
+
+/** @returns Whether sockets of ws are those of node:net here: Bun brings a WebSocket of its own under that name. */
+export function hasByteSockets(): boolean {
+  return !("Bun" in globalThis);
+}
+
+/** Memory in which masks are applied. */
+class MaskRegion {
+  readonly bytes: Uint8Array;
+  readonly #calls: EdgeExports;
+  readonly #ptr: number;
+
+  constructor(calls: EdgeExports, ptr: number) {
+    this.#calls = calls;
+    this.#ptr = ptr;
+    this.bytes = new Uint8Array(calls.memory.buffer, ptr, BATCH_BYTES);
+  }
+
+  mask(bytes: number, key: number): void {
+    this.#calls.mask(this.#ptr, bytes, key);
+  }
+}
+
+/** Options of {@linkcode FrameReader}. */
+export interface FrameReaderOptions {
+  /** Whether the remote masks, as clients do. */
+  readonly isMasked: boolean;
+  /** Gets a binary message, valid during the call. */
+  readonly deliver: (batch: Uint8Array) => void;
+  /** Gets everything else, in order. */
+  readonly pass: (bytes: Buffer) => void;
+}
+
+/** Takes binary messages out of what a socket reads. */
+export class FrameReader {
+  readonly #options: FrameReaderOptions;
+  readonly #region: MaskRegion | null;
+  readonly #buffer: Uint8Array;
+  readonly #header = new Uint8Array(HEADER_MAX_BYTES);
+  #headerBytes = 0;
+  /** Of our message: bytes that are there and bytes in all; 0 = none is being read. */
+  #have = 0;
+  #want = 0;
+  #key = 0;
+  /** Bytes of a frame that is not ours. */
+  #passing = 0;
+  /** A fragmented message is under way: its frames, and what must not come between, are not ours. */
+  #isFragmented = false;
+  #isStopped = false;
+
+  /** @param options Where to. */
+  constructor(options: FrameReaderOptions) {
+    this.#options = options;
+    const edge = options.isMasked ? startEdge() : null;
+    this.#region = edge === null ? null : new MaskRegion(edge, edge.input());
+    this.#buffer = this.#region?.bytes ?? new Uint8Array(BATCH_BYTES);
+  }
+
+  /** Ignores everything from now on. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Takes what was read. */
+  push(chunk: Buffer): void {
+    let at = 0;
+    while (at < chunk.length && !this.#isStopped) {
+      if (this.#want > 0) at = this.#read(chunk, at);
+      else if (this.#passing > 0) {
+        const end = Math.min(chunk.length, at + this.#passing);
+        this.#passing -= end - at;
+        this.#options.pass(chunk.subarray(at, end));
+        at = end;
+      } else at = this.#readHeader(chunk, at);
+    }
+  }
+
+  /** A message that lies whole in what was read is delivered from there, unless it must be unmasked. */
+  #read(chunk: Buffer, start: number): number {
+    const end = Math.min(chunk.length, start + this.#want - this.#have);
+    const isWhole = end - start === this.#want;
+    const bytes = this.#want;
+    if (!isWhole || this.#region !== null) this.#buffer.set(chunk.subarray(start, end), this.#have);
+    this.#have += end - start;
+    if (this.#have < bytes) return end;
+    this.#have = 0;
+    this.#want = 0;
+    this.#region?.mask(bytes, this.#key);
+    const isThere = isWhole && this.#region === null;
+    this.#options.deliver(isThere ? chunk.subarray(start, end) : this.#buffer.subarray(0, bytes));
+    return end;
+  }
+
+  #readHeader(chunk: Buffer, start: number): number {
+    const header = this.#header;
+    let at = start;
+    while (at < chunk.length) {
+      header[this.#headerBytes++] = chunk[at++] ?? 0;
+      if (this.#headerBytes >= 2 && this.#headerBytes === headerBytesOf(header[1] ?? 0)) {
+        this.#begin(chunk);
+        return at;
+      }
+    }
+    return at;
+  }
+
+  #begin(chunk: Buffer): void {
+    const header = this.#header;
+    const headerBytes = this.#headerBytes;
+    this.#headerBytes = 0;
+    const [first = 0, second = 0] = header;
+    const bytes = payloadBytesOf(header);
+    const isMasked = (second & MASKED) !== 0;
+    const isOurs = first === BINARY_WHOLE && isMasked === this.#options.isMasked &&
+      !this.#isFragmented && bytes > 0 && bytes <= BATCH_BYTES;
+    if (isOurs) {
+      this.#want = bytes;
+      if (isMasked) this.#key = little32(header, headerBytes - KEY_BYTES);
+      return;
+    }
+    const opcode = first & RESERVED_AND_OPCODE;
+    if (opcode <= OPCODE_BINARY) {
+      if (opcode !== OPCODE_CONTINUATION || (first & FIN) !== 0) {
+        this.#isFragmented = (first & FIN) === 0;
+      }
+    }
+    this.#passing = bytes;
+    // A copy of the chunk's own kind: ws reads numbers with methods of Buffer.
+    this.#options.pass(copyAs(chunk, header.subarray(0, headerBytes)));
+  }
+}
+
+function headerBytesOf(second: number): number {
+  const length = second & LENGTH_BITS;
+  const extra = length === LENGTH_16 ? 2 : length === LENGTH_64 ? 8 : 0;
+  return 2 + extra + ((second & MASKED) === 0 ? 0 : KEY_BYTES);
+}
+
+function payloadBytesOf(header: Uint8Array): number {
+  const length = (header[1] ?? 0) & LENGTH_BITS;
+  if (length < LENGTH_16) return length;
+  const view = new DataView(header.buffer);
+  if (length === LENGTH_16) return view.getUint16(2);
+  return (view.getUint32(2) * LENGTH_32_RANGE) + view.getUint32(6);
+}
+
+function little32(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) |
+    ((bytes[at + 3] ?? 0) << 24);
+}
+
+function copyAs(kind: Buffer, bytes: Uint8Array): Buffer {
+  return (kind.constructor as typeof Buffer).from(bytes);
+}
+
+/**
+ * Reads binary messages of a socket that ws has just taken, before it has read anything.
+ *
+ * @param socket The socket beneath.
+ * @param options Where messages go, and whether they are masked.
+ * @returns What ends it once ws has given the connection up; null if that is not how ws reads here, and ws delivers all.
+ */
+export function readFrames(
+  socket: Duplex,
+  options: Omit<FrameReaderOptions, "pass">,
+): FrameReader | null {
+  const listeners = socket.listeners("data");
+  const [before] = listeners;
+  if (!hasByteSockets() || listeners.length !== 1 || before === undefined) return null;
+  const reader = new FrameReader({ ...options, pass: (bytes) => before.call(socket, bytes) });
+  socket.removeListener("data", before as (chunk: Buffer) => void);
+  socket.on("data", (chunk) => reader.push(chunk));
+  return reader;
+}
+
+/**
+ * Writes masked binary messages, as a client: what one turn of the event loop sends leaves as one message, or as several
+ * full ones.
+ */
+export class FrameWriter {
+  readonly #socket: Duplex;
+  readonly #fillKey: (key: Uint8Array) => void;
+  readonly #region: MaskRegion;
+  readonly #key = new Uint8Array(KEY_BYTES);
+  readonly #outbox = new Outbox();
+  readonly #flush = (): void => {
+    this.#immediate = null;
+    this.flush();
+  };
+  #staged = 0;
+  #immediate: ReturnType<typeof setImmediate> | null = null;
+
+  /**
+   * @param socket The socket beneath.
+   * @param fillKey Fills a key of 4 bytes that nobody can foresee.
+   */
+  constructor(socket: Duplex, fillKey: (key: Uint8Array) => void) {
+    this.#socket = socket;
+    this.#fillKey = fillKey;
+    const edge = startEdge();
+    this.#region = new MaskRegion(edge, edge.output());
+  }
+
+  /** Bytes that were sent and did not leave yet. */
+  get stagedBytes(): number {
+    return this.#staged;
+  }
+
+  /** Sends records. @param batch At most a batch; copied. */
+  send(batch: Uint8Array): void {
+    if (this.#staged + batch.length > BATCH_BYTES) this.flush();
+    this.#region.bytes.set(batch, this.#staged);
+    this.#staged += batch.length;
+    this.#immediate ??= setImmediate(this.#flush);
+  }
+
+  /** Sends what is there at once: text must not overtake it. */
+  flush(): void {
+    const bytes = this.#staged;
+    if (bytes === 0) return;
+    this.#staged = 0;
+    if (!this.#socket.writable) return;
+    this.#fillKey(this.#key);
+    this.#region.mask(bytes, little32(this.#key, 0));
+    this.#putHeader(bytes);
+    this.#outbox.put(this.#region.bytes.subarray(0, bytes));
+    this.#outbox.take((message, sent) => this.#socket.write(message, sent));
+  }
+
+  /** Nothing more is sent. */
+  close(): void {
+    if (this.#immediate !== null) clearImmediate(this.#immediate);
+    this.#immediate = null;
+    this.#staged = 0;
+    this.#outbox.close();
+  }
+
+  #putHeader(bytes: number): void {
+    const outbox = this.#outbox;
+    outbox.putByte(BINARY_WHOLE);
+    if (bytes < LENGTH_16) outbox.putByte(MASKED | bytes);
+    else if (bytes <= 0xffff) {
+      outbox.putByte(MASKED | LENGTH_16);
+      outbox.putByte(bytes >>> 8);
+      outbox.putByte(bytes & 0xff);
+    } else {
+      outbox.putByte(MASKED | LENGTH_64);
+      for (let i = 0; i < 4; i++) outbox.putByte(0);
+      for (let shift = 24; shift >= 0; shift -= 8) outbox.putByte((bytes >>> shift) & 0xff);
+    }
+    outbox.put(this.#key);
+  }
+}
