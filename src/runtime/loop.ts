@@ -80,6 +80,8 @@ export class Loop {
   readonly #core: Core;
   readonly #device: Device;
   readonly #defer: Deferral;
+  /** What is to be sent may wait until the task has read what has come. */
+  readonly #canWait: boolean;
   readonly #onTimer = (): void => this.#timerFired();
   readonly #onSoon = (): void => this.#wakened(true);
   readonly #onLater = (): void => this.#wakened(false);
@@ -94,6 +96,7 @@ export class Loop {
   /** A turn was asked for since something came: the next one that is asked for can wait for what follows it. */
   #hasWoken = false;
   #wanted = false;
+  #isOwingLater = false;
   #workLeft = false;
   #cameUp = false;
   #closing = false;
@@ -109,6 +112,7 @@ export class Loop {
     this.#device = parts.device;
     const byClock = (callback: () => void) => void this.clock.at(this.clock.now(), callback);
     this.#defer = parts.defer ?? { soon: byClock, later: byClock };
+    this.#canWait = parts.defer !== undefined;
     this.#now = parts.clock.now();
     this.#core.onFault = (fault) => this.#fail(fault);
   }
@@ -157,7 +161,7 @@ export class Loop {
         at = this.#core.ingest(batch, this.#now, at);
         this.#tellPunts();
       }
-      this.#settle();
+      this.#settle(this.#canWait);
     } catch (error) {
       this.#caught(error);
     } finally {
@@ -171,10 +175,11 @@ export class Loop {
    * The first one after something came is taken at once, so that an answer does not wait. Who goes on asking moves data in
    * bulk: those turns are taken by tasks of their own, each for all that was written and read until then.
    *
-   * @param canWait Nobody waits for it, as when a window has opened: a task of its own will do.
+   * @param canWait Nobody waits for it, as when a window has opened: a task of its own will do. Within a turn of a stack in
+   * real time it asks for nothing: what is owed is seen at its end.
    */
   wake(canWait = false): void {
-    if (this.#busy) this.#wanted = true;
+    if (this.#busy) this.#wanted ||= !canWait || !this.#canWait;
     else if (this.#isComingSoon || this.#closed) return;
     else if (!canWait && !this.#hasWoken) {
       this.#hasWoken = true;
@@ -264,6 +269,8 @@ export class Loop {
     this.#busy = false;
     if (this.#closing) this.close();
     else if (this.#wanted) this.wake();
+    else if (this.#isOwingLater) this.wake(true);
+    this.#isOwingLater = false;
   }
 
   #turn(isDue: boolean): void {
@@ -274,7 +281,7 @@ export class Loop {
         const lateMs = this.#now - this.#timerAt;
         this.#advance(lateMs > SUSPENSION_MS ? lateMs : 0);
       }
-      this.#settle();
+      this.#settle(false);
     } catch (error) {
       this.#caught(error);
     } finally {
@@ -292,11 +299,20 @@ export class Loop {
     if (this.#workLeft) this.#wanted = true;
   }
 
-  /** Tells events and flushes until both are quiet, then arms the timer. */
-  #settle(): void {
+  /**
+   * Tells events and flushes until both are quiet, then arms the timer.
+   *
+   * @param canWait Who was told of something reads it when this task goes on: the acknowledgment and the window that this
+   * opens leave together, by a task of their own, unless a callback has something to send at once.
+   */
+  #settle(canWait: boolean): void {
     for (let round = 0; round < ROUNDS_PER_TURN; round++) {
       const events = this.#tellEvents();
       if (this.#closed || (round > 0 && events === 0 && !this.#wanted)) break;
+      if (canWait && events > 0 && !this.#wanted && !this.#workLeft) {
+        this.#isOwingLater = this.#core.isOwing;
+        break;
+      }
       this.#wanted = this.#workLeft;
       if (this.#core.isOwing) this.#flush();
       if (this.#workLeft) break;
@@ -335,7 +351,10 @@ export class Loop {
       const room = Math.min(this.#device.room(), BATCH_BYTES);
       if (room < SMALLEST_RECORD_BYTES) return;
       const batch = this.#core.flush(room, this.#now);
-      if (batch.length > 0) this.#device.send(batch);
+      if (batch.length > 0) {
+        this.#device.send(batch);
+        this.#hasWoken = true;
+      }
       if (!this.#core.more || this.#closed) return;
       // Nothing fits: a record may be as large as half a batch.
       if (batch.length === 0 && room < BATCH_BYTES) return;

@@ -3,7 +3,13 @@ import { Core } from "../../src/core/core.ts";
 import { coreConfig, MIB } from "../../src/core/core_config.ts";
 import { slotOf } from "../../src/core/handle.ts";
 import { CoreFault } from "../../src/errors.ts";
-import { PUNT_ARP, STATE_SYN_SENT, TCB_STATE } from "../../src/layout/layout.gen.ts";
+import {
+  BATCH_BYTES,
+  OPTION_NO_DELAY,
+  PUNT_ARP,
+  STATE_SYN_SENT,
+  TCB_STATE,
+} from "../../src/layout/layout.gen.ts";
 import type { Device, DeviceSink } from "../../src/link/device.ts";
 import { Loop } from "../../src/runtime/loop.ts";
 import { seededRandom } from "../../src/runtime/seeded_random.ts";
@@ -11,6 +17,7 @@ import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
 import { testModule } from "./pair.ts";
 
 const MAC = new Uint8Array([2, 0, 0, 0, 0, 1]);
+const PEER_MAC = new Uint8Array([2, 0, 0, 0, 0, 2]);
 const LOCAL = { address: 0x0a00_0001, port: 4000 };
 const REMOTE = { address: 0x0a00_0002, port: 80 };
 
@@ -162,6 +169,35 @@ describe("Loop and its turns", () => {
     for (const callback of queue.splice(0)) callback();
   }
 
+  /** A connection of ours, and who writes at its other end. */
+  function established(): [{ handle: number }, { segment(bytes: number): Uint8Array }] {
+    const config = coreConfig({ mac: PEER_MAC, mtu: 1500, memoryBytes: 16 * MIB });
+    const peer = Core.start(testModule(), config, seededRandom(3));
+    peer.setAddress(0, REMOTE.address, 0);
+    peer.setNextHop(1, MAC, loop.now());
+    peer.listen({ address: 0, port: REMOTE.port }, 8, 0);
+    loop.setNextHop(1, PEER_MAC);
+    const handle = core.connect(LOCAL, REMOTE, 1, loop.now());
+    loop.poll();
+    peer.ingest(device.sent.at(-1) ?? new Uint8Array(0), loop.now());
+    device.sink.receive(peer.flush(BATCH_BYTES, loop.now()).slice());
+    loop.poll();
+    peer.ingest(device.sent.at(-1) ?? new Uint8Array(0), loop.now());
+    expect(peer.takeEvents()).toBe(1);
+    const theirs = peer.eventHandle(0);
+    peer.accepted(theirs);
+    peer.setOption(theirs, OPTION_NO_DELAY, 1, loop.now());
+    run(soon);
+    run(later);
+    device.sent = [];
+    device.sink.receive(arpBatch());
+    const segment = (bytes: number): Uint8Array => {
+      expect(peer.send(theirs, new Uint8Array(bytes), loop.now())).toBe(bytes);
+      return peer.flush(BATCH_BYTES, loop.now()).slice();
+    };
+    return [{ handle }, { segment }];
+  }
+
   test("the first wake after something came is answered at once, those behind it by one task together", () => {
     loop.sendFrame(new Uint8Array(60));
     expect([soon.length, later.length]).toEqual([1, 0]);
@@ -185,6 +221,33 @@ describe("Loop and its turns", () => {
     expect(device.sent).toHaveLength(1);
     run(later);
     expect(device.sent).toHaveLength(1);
+  });
+
+  test("what came and was told is acknowledged by a task, with what was read of it until then", () => {
+    const [left, right] = established();
+    const { handle } = left;
+    let told = 0;
+    loop.onEvent = () => void told++;
+    device.sink.receive(right.segment(1_000));
+    device.sink.receive(right.segment(1_000));
+    expect([told, device.sent.length, soon.length, later.length]).toEqual([2, 0, 0, 1]);
+    expect(core.receive(handle, new Uint8Array(4_000), loop.now())).toBe(2_000);
+    run(later);
+    expect(device.sent).toHaveLength(1);
+  });
+
+  test("but at once if the callback has something to send", () => {
+    const [left, right] = established();
+    loop.onEvent = () => {
+      core.send(left.handle, new Uint8Array(10), loop.now());
+      loop.wake();
+    };
+    device.sink.receive(right.segment(1_000));
+    expect([device.sent.length, soon.length, later.length]).toEqual([1, 0, 0]);
+    // And what else is written in this task goes by the next one.
+    core.send(left.handle, new Uint8Array(10), loop.now());
+    loop.wake();
+    expect([soon.length, later.length]).toEqual([0, 1]);
   });
 
   test("a turn with nothing to tell and nothing to send asks the core for neither", () => {
