@@ -1,7 +1,8 @@
 /** A simulated machine: its cable, its stack while it is up, and what watches both. */
 import type { Device, DeviceSink } from "../link/device.ts";
 import { impair, type ImpairedDevice } from "../link/impair.ts";
-import { forEachRecord } from "../link/records.ts";
+import { offload, Splitter } from "../link/offload.ts";
+import { BATCH_BYTES, forEachRecord, OFFLOAD_ALL } from "../link/records.ts";
 import type { Tuning } from "../options.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { seededRandom } from "../runtime/seeded_random.ts";
@@ -74,6 +75,7 @@ export class SimulatedHost {
   #state: StateChecker;
   #rules: HostRules;
   #sink: DeviceSink | null = null;
+  #splitter: Splitter | null = null;
   #boots = 0;
   #isAsleep = false;
 
@@ -173,9 +175,10 @@ export class SimulatedHost {
     };
     const cable = this.cable;
     let mine: DeviceSink | null = null;
-    const link: Device = {
+    const card: Device = {
       mtu: plan.mtus[index] ?? plan.mtu,
       mac: this.#mac,
+      offload: plan.offload ?? 0,
       open: (sink) => sinkOf(mine = sink),
       room: () => cable.room(),
       send: (batch) => {
@@ -186,7 +189,7 @@ export class SimulatedHost {
       close: () => {},
     };
     return openStack(module, {
-      link,
+      link: plan.edges?.[index] === true ? offload(card) : card,
       clock: this.clock,
       random: seededRandom(plan.seed * 64 + index * 8 + this.#boots++),
       address: { cidr: `${this.address}/24` },
@@ -194,9 +197,22 @@ export class SimulatedHost {
     });
   }
 
+  /** Looks at each frame of a batch. What stands for many segments is looked at as those. */
+  #forEachFrame(batch: Uint8Array, look: (frame: Uint8Array) => void): void {
+    const lookAt = (records: Uint8Array): void => {
+      forEachRecord(records, (at, bytes) => look(records.subarray(at, at + bytes)));
+    };
+    if ((this.#parts.plan.offload ?? 0) === 0) {
+      lookAt(batch);
+      return;
+    }
+    const splitter = this.#splitter ??= new Splitter({ from: OFFLOAD_ALL, to: 0 });
+    splitter.load(batch);
+    while (splitter.pending) lookAt(splitter.next(BATCH_BYTES));
+  }
+
   #watchSent(batch: Uint8Array): void {
-    forEachRecord(batch, (at, bytes) => {
-      const frame = batch.subarray(at, at + bytes);
+    this.#forEachFrame(batch, (frame) => {
       this.#parts.onFrame?.(this.#parts.index, true, frame);
       const broken = this.wire.sent(frame);
       this.#rules.onSent(frame);
@@ -206,8 +222,7 @@ export class SimulatedHost {
 
   #receive(batch: Uint8Array): void {
     if (this.#isAsleep || this.#sink === null) return;
-    forEachRecord(batch, (at, bytes) => {
-      const frame = batch.subarray(at, at + bytes);
+    this.#forEachFrame(batch, (frame) => {
       this.wire.received(frame);
       this.#rules.onReceived(frame);
     });

@@ -1,5 +1,7 @@
 /** What a seed does: stacks, cables, connections and misfortunes, all drawn from it. */
+import { OFFLOAD_TCP4, OFFLOAD_TCP6 } from "../layout/layout.gen.ts";
 import type { Faults } from "../link/impair.ts";
+import { OFFLOAD_ALL } from "../link/records.ts";
 import type { Tuning } from "../options.ts";
 import { type SeededRandom, seededRandom } from "../runtime/seeded_random.ts";
 
@@ -47,6 +49,10 @@ export interface Plan {
   /** Of each stack's card, at most that of the cables: only the MSS option tells the others. */
   readonly mtus: readonly number[];
   readonly faults: Faults;
+  /** OFFLOAD bits of the cables. Default none. */
+  readonly offload?: number;
+  /** Stacks that have super-segments cut and joined in software, before cables without offload. Default nobody. */
+  readonly edges?: readonly boolean[];
   readonly connections: readonly PlannedConnection[];
   readonly misfortunes: readonly Misfortune[];
   /** Memory or tables are so small that opens may fail. */
@@ -150,6 +156,17 @@ export function drawPlan(seed: number): Plan {
     random.chance(0.2) ? Math.min(mtu, MTUS[random.below(MTUS.length)] ?? mtu) : mtu
   );
   return { ...plan, connections, stacks, mtus };
+}
+
+/**
+ * The same with super-segments: on cables that carry them, with checksums left or not, or before the cables of all stacks, or
+ * of the first alone.
+ */
+export function withOffload(plan: Plan): Plan {
+  const kind = plan.seed % 4;
+  if (kind === 0) return { ...plan, offload: OFFLOAD_TCP4 | OFFLOAD_TCP6 };
+  if (kind === 1) return { ...plan, offload: OFFLOAD_ALL };
+  return { ...plan, edges: plan.stacks.map((_, index) => kind === 2 || index === 0) };
 }
 
 /** Whether a connection of the plan may fail, though nobody has done wrong. */

@@ -38,6 +38,8 @@ export interface Outcome {
   /** Connections that failed, as they may when hosts crash or nearly all is lost. */
   readonly failed: number;
   readonly bytes: number;
+  /** By how many segments were more than frames: those that left in super-segments, beside the first of each. */
+  readonly joined: number;
 }
 
 /** How a run is looked at. */
@@ -72,6 +74,7 @@ class World {
       ports: count,
       mtu: plan.mtu,
       capacityBytes: SWITCH_BYTES,
+      offload: plan.offload ?? 0,
     });
     const formatter = new TraceFormatter({ originMs: 0 });
     this.hosts = ports.map((port, index) =>
@@ -241,6 +244,13 @@ function runToQuiet(
   if (hashEvery > 0) hashes.push(hashOf(world));
 }
 
+function countJoined(world: World): number {
+  return world.hosts.reduce((sum, { stack }) => {
+    const { segments_out: segments = 0, frames_out: frames = 0 } = stack.core.stats();
+    return sum + Math.max(0, segments - frames);
+  }, 0);
+}
+
 function countFaults(world: World): Record<string, number> {
   const faults: Record<string, number> = {};
   for (const { cable } of world.hosts) {
@@ -313,6 +323,7 @@ export function runWorld(
       complete: world.complete,
       failed: world.failed,
       bytes,
+      joined: countJoined(world),
     };
   } catch (cause) {
     const rule = cause instanceof Error ? cause.message : String(cause);

@@ -4,6 +4,7 @@ import type { Fault } from "./fault.ts";
 import { RECEIVING_FAULTS } from "./receiving_faults.ts";
 import { SENDING_FAULTS } from "./sending_faults.ts";
 import { STATE_FAULTS } from "./state_faults.ts";
+import { SUPER_FAULTS } from "./super_faults.ts";
 
 /** All of them. */
 export const FAULTS: readonly Fault[] = [
@@ -11,4 +12,5 @@ export const FAULTS: readonly Fault[] = [
   ...RECEIVING_FAULTS,
   ...SENDING_FAULTS,
   ...STATE_FAULTS,
+  ...SUPER_FAULTS,
 ];

@@ -160,8 +160,8 @@ export const RECEIVING_FAULTS: readonly Fault[] = [
     name: "ring growth loses a byte",
     what: "When a ring grows, its last byte is not copied.",
     file: "as/conn/rings.ts",
-    find: "memory.copy(to + at, from, size);",
-    replace: "memory.copy(to + at, from, size - 1);",
+    find: "memory.copy(target + (from & grownMask), source + offset, piece);",
+    replace: "memory.copy(target + (from & grownMask), source + offset, piece - 1);",
     finders: [
       scenario("3_8_edges", "no byte changes, when it doubles twice while the user reads nothing"),
       seed(2),

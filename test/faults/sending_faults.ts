@@ -33,8 +33,8 @@ export const SENDING_FAULTS: readonly Fault[] = [
     name: "window update lost",
     what: "A segment that has nothing new but its window is not heeded.",
     file: "as/rx/ack.ts",
-    find: "atOrBefore(tcb.sndWl2, seg.ack)",
-    replace: "before(tcb.sndWl2, seg.ack)",
+    find: "atOrBefore(tcb.sndWl2, segAck)",
+    replace: "before(tcb.sndWl2, segAck)",
     finders: [
       scenario("3_8_window", "the probe's byte is sent again, when the window opens without it"),
     ],
@@ -43,7 +43,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
     name: "old segment shrinks the window",
     what: "SND.WND follows every segment, also those that were overtaken.",
     file: "as/rx/ack.ts",
-    find: "if (!newer) return false;",
+    find: "if (!isWindowNewer(tcb, seg.seq, seg.ack)) return false;",
     replace: "",
     finders: [
       scenario("3_8_edges", "the newer segment's holds, when an older one comes behind it"),

@@ -77,8 +77,8 @@ export const STATE_FAULTS: readonly Fault[] = [
     name: "ISN without its clock",
     what: "The ISN of a tuple is always the same.",
     file: "as/conn/tcb.ts",
-    find: "control.isnClock + u32(f)",
-    replace: "u32(f)",
+    find: "control.isnClock + u32(secret)",
+    replace: "u32(secret)",
     finders: [
       scenario(
         "3_4_sequence",

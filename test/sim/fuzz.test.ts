@@ -12,12 +12,16 @@ import {
   FEATURE_SACK,
   FEATURE_TIMESTAMPS,
   FEATURE_WINDOW_SCALE,
+  OFFLOAD_CHECKSUM,
+  OFFLOAD_ECN,
+  OFFLOAD_TCP4,
+  OFFLOAD_TCP6,
   OPTION_FAST_OPEN,
   STAT_NAMES,
 } from "../../src/layout/layout.gen.ts";
 import { seededRandom } from "../../src/runtime/seeded_random.ts";
 import { type TestRandom, testRandom } from "../random.ts";
-import { hostileSegment, type Numbers, numbersKey, rubbish } from "./hostile.ts";
+import { hostileSegment, hostileVnet, type Numbers, numbersKey, rubbish } from "./hostile.ts";
 
 const module = new WebAssembly.Module(readFileSync("dist/core.wasm"));
 const MAC = new Uint8Array([2, 0, 0, 0, 0, 1]);
@@ -26,6 +30,13 @@ const PEER_MAC = new Uint8Array([2, 0, 0, 0, 0, 9]);
 const STAMPS_HEADER = 0x080a;
 const FRAMES = 60_000;
 const SEEDS = [1, 2, 3, 4];
+/** OFFLOAD bits that a link has beside hostile headers, and longest text. */
+const LINKS: readonly [offload: number, textMax: number][] = [
+  [0, 1460],
+  [OFFLOAD_TCP4 | OFFLOAD_TCP6, 9000],
+  [OFFLOAD_CHECKSUM | OFFLOAD_TCP4 | OFFLOAD_TCP6 | OFFLOAD_ECN, 9000],
+  [OFFLOAD_CHECKSUM, 1460],
+];
 /** Handles that the user keeps, fewer than there are connections. */
 const HANDLES_MAX = 40;
 /** Where our segments stand in a record: 14 of header, 14 of Ethernet, 20 of IPv4 or 40 of IPv6. */
@@ -183,6 +194,22 @@ function stampOf(view: DataView, tcp: number): number | null {
   return null;
 }
 
+/** The peer falls silent: within the longest deadline everything that nobody holds is gone. */
+function expectPeace(victim: Victim): void {
+  expect(victim.core.fault).toBeNull();
+  for (let i = 0; i < 64; i++) victim.call();
+  for (const handle of victim.core.tcbs.handles()) victim.core.release(handle, victim.now);
+  for (let i = 0; i < 60; i++) victim.advance(20_000);
+  for (const handle of victim.core.tcbs.handles()) victim.core.release(handle, victim.now);
+  for (let i = 0; i < 60; i++) victim.advance(20_000);
+  expect(victim.core.tcbs.live()).toEqual({
+    connections: 0,
+    flights: 0,
+    ringPages: 0,
+    timeWaits: 0,
+  });
+}
+
 describe("a hostile peer", () => {
   for (const seed of SEEDS) {
     test(`can not make the core trap, leak or talk without end, seed ${seed}`, () => {
@@ -196,26 +223,40 @@ describe("a hostile peer", () => {
           victim.advance(random.below(random.below(50) === 0 ? 100_000 : 50));
         }
       }
-      expect(victim.core.fault).toBeNull();
       const stats = victim.core.stats();
       // Every state was met, else the fuzz is none.
       expect(stats["established"]).toBeGreaterThan(50);
       expect(Object.keys(stats).length).toBe(STAT_NAMES.length);
       expect(victim.answers).toBeLessThan(6 * FRAMES);
-      // The peer falls silent: within the longest deadline everything that nobody holds is gone.
-      for (let i = 0; i < 64; i++) victim.call();
-      for (const handle of victim.core.tcbs.handles()) victim.core.release(handle, victim.now);
-      for (let i = 0; i < 60; i++) victim.advance(20_000);
-      for (const handle of victim.core.tcbs.handles()) victim.core.release(handle, victim.now);
-      for (let i = 0; i < 60; i++) victim.advance(20_000);
-      expect(victim.core.tcbs.live()).toEqual({
-        connections: 0,
-        flights: 0,
-        ringPages: 0,
-        timeWaits: 0,
-      });
+      expectPeace(victim);
     });
   }
+
+  test.each(LINKS)("can not do so by what its headers ask for, offload %i", (offload, textMax) => {
+    const seed = 11 + offload;
+    const random = testRandom(seed);
+    const victim = new Victim(random, 2 * seed + 1);
+    victim.core.setOffload(offload);
+    for (let i = 0; i < FRAMES; i++) {
+      const record = hostileSegment(random, MAC, victim.numbers, textMax);
+      if (random.below(2) === 0) hostileVnet(random, record);
+      victim.ingest(random.below(20) === 0 ? rubbish(random, record) : record);
+      if (random.below(4) === 0) victim.call();
+      if (random.below(10) === 0) victim.advance(random.below(50));
+    }
+    const {
+      established,
+      drop_offload: dropped = 0,
+      segments_in: segments = 0,
+      frames_in: frames = 0,
+    } = victim.core
+      .stats();
+    expect(established).toBeGreaterThan(50);
+    expect(dropped).toBeGreaterThan(FRAMES / 20);
+    // Some got through, else nothing behind the header was tried.
+    if ((offload & OFFLOAD_TCP4) !== 0) expect(segments).toBeGreaterThan(frames);
+    expectPeace(victim);
+  });
 
   test("changes nothing with a frame whose checksum is wrong", () => {
     const random = testRandom(9);

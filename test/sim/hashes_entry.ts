@@ -1,9 +1,10 @@
 /**
- * Runs named seeds and tells the hashes of all memory on the way. Bundled and run by each runtime: the answers must be the
+ * Runs named seeds, each without super-segments and with, and tells the hashes of all memory on the way. Bundled and run by each runtime: the answers must be the
  * same everywhere. In a page it is `globalThis.tidewireHashes`, elsewhere it prints one line.
  */
 import { coreModule } from "../../src/core/wasm_source.ts";
-import { drawPlan } from "../../src/sim/plan.ts";
+import { prepareEdge } from "../../src/link/offload.ts";
+import { drawPlan, withOffload } from "../../src/sim/plan.ts";
 import { runWorld } from "../../src/sim/world.ts";
 
 /** What one runtime answers. */
@@ -26,9 +27,12 @@ function runtimeName(): string {
 
 async function report(seeds: readonly number[], hashEvery: number): Promise<HashReport> {
   const module = await coreModule();
-  const outcomes = seeds.map((seed) => {
-    const { steps, hashes } = runWorld(module, drawPlan(seed), { hashEvery });
-    return { seed, steps, hashes };
+  // Chromium compiles nothing so large at once in a page's main thread.
+  await prepareEdge();
+  const plans = seeds.flatMap((seed) => [drawPlan(seed), withOffload(drawPlan(seed))]);
+  const outcomes = plans.map((plan) => {
+    const { steps, hashes } = runWorld(module, plan, { hashEvery });
+    return { seed: plan.seed, steps, hashes };
   });
   return { runtime: runtimeName(), outcomes };
 }

@@ -167,6 +167,7 @@ export function hostileSegment(
   random: TestRandom,
   mac: Uint8Array,
   numbers: ReadonlyMap<number, Numbers>,
+  textMax: number = TEXT_MAX_BYTES,
 ): Uint8Array {
   const isV6 = random.below(3) === 0;
   const theirs = pick(random, THEIR_PORTS);
@@ -176,7 +177,7 @@ export function hostileSegment(
   const { stamp } = known;
   const isHeard = stamp !== null && random.below(4) !== 0;
   const options = isHeard ? drawStamps(random, stamp) : drawOptions(random);
-  const textBytes = random.below(3) === 0 ? random.below(TEXT_MAX_BYTES) : random.below(4);
+  const textBytes = random.below(3) === 0 ? random.below(textMax) : random.below(4);
   const tcpBytes = TCP_BYTES + options.length + textBytes;
   const extensions = isV6 ? drawExtensions(random) : new Uint8Array(0);
   const ipBytes = isV6 ? IPV6_BYTES + extensions.length : IPV4_BYTES;
@@ -201,6 +202,32 @@ export function hostileSegment(
   for (let i = TCP_BYTES + options.length; i < tcpBytes; i++) tcp[i] = random.below(256);
   put16(tcp, 16, ~sum16(tcp, 0, tcpBytes, addressSum(ip, isV6) + 6 + tcpBytes) & 0xffff);
   return record;
+}
+
+/** Where a record's frame begins, and where its segment does if nothing stands between IP and TCP. */
+const FRAME_AT = 14;
+const SIZES = [0, 1, 47, 48, 49, 100, 536, 1448, 65_535];
+
+/** Gives a record a header that asks for offload: one that may pass, or any. */
+export function hostileVnet(random: TestRandom, record: Uint8Array): void {
+  const view = new DataView(record.buffer);
+  const isV6 = record[FRAME_AT + 12] === 0x86;
+  const tcp = ETHERNET_BYTES + (isV6 ? IPV6_BYTES : IPV4_BYTES);
+  if (record.length < FRAME_AT + tcp + TCP_BYTES || random.below(8) === 0) {
+    for (let i = 4; i < Math.min(FRAME_AT, record.length); i++) record[i] = random.below(256);
+    return;
+  }
+  const text = record.length - FRAME_AT - tcp - ((record[FRAME_AT + tcp + 12] ?? 0) >> 4) * 4;
+  if (random.below(3) !== 0) {
+    const mark = random.below(4) === 0 ? 0x80 : 0;
+    view.setUint8(5, (random.below(8) === 0 ? random.below(6) : isV6 ? 4 : 1) | mark);
+    const near = [text - 1, text, text + 1, text >> 1, 48, 100, pick(random, SIZES)];
+    view.setUint16(8, pick(random, near) & 0xffff, true);
+  }
+  if (random.below(3) !== 0) return;
+  view.setUint8(4, random.below(4));
+  view.setUint16(10, tcp + (random.below(8) === 0 ? random.below(200) - 100 : 0), true);
+  view.setUint16(12, random.below(8) === 0 ? random.below(70_000) & 0xffff : 16, true);
 }
 
 /** One record of rubbish: a good one with flipped bits, a wrong length, or random bytes throughout. */
