@@ -3,6 +3,8 @@
  * same code. A case knows neither a process nor a file; time, modules and memory come from its {@linkcode Environment}.
  */
 
+import type { Setting, SettingName } from "./setting.ts";
+
 /** What can be measured. Units stand in {@linkcode UNITS}. */
 export type Metric =
   | "cpu_s_per_gb"
@@ -43,6 +45,8 @@ export interface Environment {
   readonly runtimeVersion: string;
   /** Whether `seconds()` is computing time of the process or only time. */
   readonly clock: "cpu" | "wall";
+  /** The network that was made for the case; null if there is none. */
+  readonly setting: Setting | null;
   /** Scale of all amounts: 1 to measure, far less to see whether a case works at all. */
   readonly size: number;
   /** Seconds that the process has computed since some moment, by all its threads; of wall time, where it can not tell. */
@@ -86,6 +90,8 @@ export interface Variant {
    * Variants that it is compared with, as `case/variant`; of several the fastest counts. They run in turn with it.
    */
   readonly against?: readonly string[];
+  /** What it is compared with in some runtimes instead. */
+  readonly againstIn?: Readonly<Partial<Record<RuntimeName, readonly string[]>>>;
   /** Variants of one group run in turn; absent = all of the case. */
   readonly group?: string;
   /** It runs only when it is named or compared with: `all` would take too long or too much memory. */
@@ -105,6 +111,8 @@ export interface BenchCase {
    * runs it once.
    */
   readonly isAlone?: boolean;
+  /** The network that must be made for it; absent = none. */
+  readonly needs?: SettingName;
 }
 
 /** What the runs of one variant gave, for one metric: one line of `--json`. */

@@ -5,6 +5,7 @@
 import type { Result } from "./bench_case.ts";
 import { makeEnvironment, type Voices } from "./environment.ts";
 import { runSelection, type Selection } from "./harness.ts";
+import type { Setting } from "./setting.ts";
 import { SUITE } from "./suite.ts";
 
 export { SUITE };
@@ -14,6 +15,8 @@ export type { Result, Selection, Voices };
 export interface Request extends Selection {
   /** Scale of all amounts. */
   readonly size: number;
+  /** The network that was made for it. */
+  readonly setting?: Setting;
 }
 
 /** What a runtime says, one object a line. */
@@ -33,7 +36,8 @@ export async function runCases(
   onResult: (result: Result) => void,
   voices: Voices,
 ): Promise<void> {
-  const environment = makeEnvironment(bytesOf, request.size, voices);
+  const { size, setting = null } = request;
+  const environment = makeEnvironment(bytesOf, size, voices, setting);
   await runSelection(SUITE, request, environment, onResult);
 }
 

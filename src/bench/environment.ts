@@ -3,6 +3,7 @@
  * bundle runs in a page.
  */
 import type { Environment, RuntimeName } from "./bench_case.ts";
+import type { Setting } from "./setting.ts";
 
 /** What Node has, and Deno and Bun too; a page has none of it. */
 interface ProcessLike {
@@ -57,11 +58,13 @@ export interface Voices {
  * @param bytesOf Fetches `core.wasm` or `kernels.wasm`.
  * @param size Scale of all amounts.
  * @param voices How lines reach a person.
+ * @param setting The network that was made for the case.
  */
 export function makeEnvironment(
   bytesOf: (file: string) => Promise<BufferSource>,
   size: number,
   voices: Voices,
+  setting: Setting | null = null,
 ): Environment {
   const { name, version } = identify();
   const { process, Bun, gc } = scopeOf();
@@ -73,6 +76,7 @@ export function makeEnvironment(
     runtimeVersion: version,
     clock: hasCpu ? "cpu" : "wall",
     size,
+    setting,
     seconds(): number {
       if (!hasCpu) return wallSeconds();
       const { user, system } = process.cpuUsage();

@@ -10,6 +10,7 @@ import {
   type Metric,
   MORE_IS_BETTER,
   type Result,
+  type RuntimeName,
   Unavailable,
   UNITS,
   type Variant,
@@ -59,13 +60,17 @@ export async function runSelection(
   environment: Environment,
   onResult: (result: Result) => void,
 ): Promise<void> {
-  for (const group of groupsOf(suite, selection)) {
+  for (const group of groupsOf(suite, selection, environment.runtime)) {
     for (const result of await runGroup(group, selection, environment)) onResult(result);
   }
 }
 
 /** The groups that a selection makes, each with what it is compared with. */
-export function groupsOf(suite: readonly BenchCase[], selection: Selection): Entrant[][] {
+export function groupsOf(
+  suite: readonly BenchCase[],
+  selection: Selection,
+  runtime: RuntimeName,
+): Entrant[][] {
   const groups = new Map<string, Map<string, Entrant>>();
   for (const name of selection.cases) {
     const bench = suite.find((one) => one.name === name);
@@ -78,7 +83,7 @@ export function groupsOf(suite: readonly BenchCase[], selection: Selection): Ent
       const key = `${bench.name}/${variant.group ?? ""}`;
       const group = groups.get(key) ?? new Map<string, Entrant>();
       groups.set(key, group);
-      for (const id of variant.against ?? []) {
+      for (const id of rivalsOf(variant, runtime)) {
         if (!group.has(id)) group.set(id, entrantOf(suite, id));
       }
       const id = `${bench.name}/${variant.name}`;
@@ -86,6 +91,14 @@ export function groupsOf(suite: readonly BenchCase[], selection: Selection): Ent
     }
   }
   return [...groups.values()].map((group) => [...group.values()]);
+}
+
+/** Ids of what a variant is compared with. */
+function rivalsOf(
+  { against = [], againstIn = {} }: Variant,
+  runtime: RuntimeName,
+): readonly string[] {
+  return againstIn[runtime] ?? against;
 }
 
 function chosenOf(bench: BenchCase, names: readonly string[] | undefined): readonly Variant[] {
@@ -165,7 +178,8 @@ function resultsOf(
   environment: Environment,
 ): Result[] {
   const metrics = Object.keys(runner.samples[0] ?? {}) as Metric[];
-  const rivals = runners.filter(({ id }) => runner.variant.against?.includes(id) === true);
+  const ids = rivalsOf(runner.variant, environment.runtime);
+  const rivals = runners.filter(({ id }) => ids.includes(id));
   const { runtime, runtimeVersion, clock } = environment;
   return metrics.map((metric): Result => {
     const values = valuesOf(runner, metric);

@@ -8,7 +8,10 @@ import type { Result, RuntimeName } from "./bench_case.ts";
 import { type BenchArgs, BenchUsageError, helpText, readBenchArgs } from "./bench_args.ts";
 import { type Said, SUITE } from "./cases.ts";
 import { headLine, jsonLine, type Origin, textLine } from "./report.ts";
-import { runCase } from "./run_cases.ts";
+import { openSetting, whyNoSetting } from "./network_setting.ts";
+import { type CaseRequest, runCase } from "./run_cases.ts";
+import type { ProcessRuntime } from "./run_process.ts";
+import type { SettingName } from "./setting.ts";
 import { judge, TABLE_RUNS, tableNeeds, tableText } from "./table.ts";
 
 /** What the script that started us knows. */
@@ -84,8 +87,35 @@ async function runIn(
     const bench = SUITE.find((one) => one.name === caseName);
     if (bench === undefined) continue;
     const chosen = variants === undefined ? {} : { variants };
+    const request = { bench, ...chosen, repeat, size };
     const runtime = { command, onSaid, onProgress };
-    await runCase(`${host.dist}/bench/cases.mjs`, { bench, ...chosen, repeat, size }, runtime);
+    if (bench.needs === undefined) {
+      await runCase(`${host.dist}/bench/cases.mjs`, request, runtime);
+    } else await runWithSetting(bench.needs, request, runtime, host);
+  }
+}
+
+/** Makes the network that a case needs, runs it within, and takes it away. */
+async function runWithSetting(
+  needs: SettingName,
+  request: CaseRequest,
+  runtime: ProcessRuntime,
+  { dist, commands }: Host,
+): Promise<void> {
+  const why = whyNoSetting();
+  if (why !== null) {
+    runtime.onSaid({ missing: `${request.bench.name} did not run: ${why}` });
+    return;
+  }
+  const { command } = runtime;
+  const kernelCommand = commands.node ?? commands.deno ?? command;
+  const made = await openSetting(needs, { dist, command, kernelCommand, origins: [] });
+  try {
+    const { setting, within } = made;
+    const inside = { ...runtime, command: [...within, ...command] };
+    await runCase(`${dist}/bench/cases.mjs`, { ...request, setting }, inside);
+  } finally {
+    await made.close();
   }
 }
 

@@ -2,6 +2,7 @@
 import { type BenchCase, type Metric, type Result } from "./bench_case.ts";
 import type { Request, Said } from "./cases.ts";
 import { mergeResults } from "./harness.ts";
+import type { Setting } from "./setting.ts";
 import { type ProcessRuntime, runInRuntime } from "./run_process.ts";
 
 /** What shall run of one case. */
@@ -11,6 +12,8 @@ export interface CaseRequest {
   readonly variants?: readonly string[];
   readonly repeat: number;
   readonly size: number;
+  /** The network that was made for it. */
+  readonly setting?: Setting;
 }
 
 /**
@@ -21,13 +24,14 @@ export interface CaseRequest {
  */
 export async function runCase(
   bundle: string,
-  { bench, variants, repeat, size }: CaseRequest,
+  { bench, variants, repeat, size, setting }: CaseRequest,
   runtime: ProcessRuntime,
 ): Promise<void> {
   const cases = [bench.name];
   if (bench.isAlone !== true) {
     const chosen = variants === undefined ? {} : { variants };
-    await runInRuntime(bundle, { cases, ...chosen, repeat, size }, runtime);
+    const where = setting === undefined ? {} : { setting };
+    await runInRuntime(bundle, { cases, ...chosen, ...where, repeat, size }, runtime);
     return;
   }
   for (const { name } of bench.variants) {

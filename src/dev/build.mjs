@@ -43,7 +43,11 @@ const LIBRARY_ENTRIES = {
 const COMMAND_ENTRIES = { "tidewire": "src/cli/main.ts" };
 
 /** The benchmark: what every runtime runs, and the command that starts them. Never shipped. */
-const BENCH_ENTRIES = { "bench/cases": "src/bench/cases.ts", "bench/main": "src/bench/main.ts" };
+const BENCH_ENTRIES = {
+  "bench/cases": "src/bench/cases.ts",
+  "bench/main": "src/bench/main.ts",
+  "bench/servers": "src/bench/servers.ts",
+};
 
 const WEB_ENTRIES = { "main": "web/main.ts", "worker": "web/worker.ts" };
 

@@ -1,11 +1,9 @@
 /** Addresses and ports of the interop tests: each namespace is a world of its own, so they can be the same in all. */
 
-/** The kernel's end of the link. */
-export const KERNEL_ADDRESS = "10.99.0.1";
+export { KERNEL_ADDRESS, PREFIX_LENGTH } from "../../src/bench/namespace.ts";
+
 /** Ours. */
 export const OUR_ADDRESS = "10.99.0.2";
-/** Of both. */
-export const PREFIX_LENGTH = 24;
 /** On the link by its address, but nobody has it. */
 export const SILENT_ADDRESS = "10.99.0.99";
 

@@ -113,11 +113,12 @@ describe("the harness", () => {
 
   test("what does not exist is refused with what does", () => {
     const suite = suiteOf([]);
-    expect(() => groupsOf(suite, { cases: ["third"], repeat: 1 })).toThrow(
+    expect(() => groupsOf(suite, { cases: ["third"], repeat: 1 }, "node")).toThrow(
       'Cannot run the case "third": there are first, second',
     );
-    expect(() => groupsOf(suite, { cases: ["first"], variants: ["two"], repeat: 1 })).toThrow(
-      'Cannot run "two" of first: it has one',
-    );
+    expect(() => groupsOf(suite, { cases: ["first"], variants: ["two"], repeat: 1 }, "node"))
+      .toThrow(
+        'Cannot run "two" of first: it has one',
+      );
   });
 });
