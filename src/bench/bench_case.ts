@@ -56,7 +56,7 @@ export interface Environment {
   /** Compiles a module of ours. */
   module(name: "core" | "kernels"): Promise<WebAssembly.Module>;
   /** Memory of the whole process, bytes, and how it was counted; null where nothing can be known. */
-  memory(): Promise<{ readonly bytes: number; readonly counted: string } | null>;
+  memory(): { readonly bytes: number; readonly counted: string } | null;
   /** Collects what nobody needs any more, where the runtime lets us ask for it. */
   collect(): void;
   /** Tells a person how far it is. */

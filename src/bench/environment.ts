@@ -20,7 +20,6 @@ interface Scope {
   readonly Deno?: { readonly version: { readonly deno: string } };
   /** By `--expose-gc`. */
   readonly gc?: () => void;
-  readonly crossOriginIsolated?: boolean;
 }
 
 /** Microseconds and milliseconds of a second. */
@@ -89,9 +88,8 @@ export function makeEnvironment(
       modules.set(file, compiled);
       return compiled;
     },
-    async memory() {
-      if (process !== undefined) return { bytes: process.memoryUsage().rss, counted: "rss" };
-      return await pageMemory();
+    memory() {
+      return process === undefined ? null : { bytes: process.memoryUsage().rss, counted: "rss" };
     },
     collect(): void {
       if (Bun !== undefined) Bun.gc(true);
@@ -99,16 +97,4 @@ export function makeEnvironment(
     },
     ...voices,
   };
-}
-
-/** Memory of a page, where the browser tells it: Chromium does, to pages that are isolated from other origins. */
-async function pageMemory(): Promise<{ bytes: number; counted: string } | null> {
-  const { measureUserAgentSpecificMemory } = performance as {
-    measureUserAgentSpecificMemory?: () => Promise<{ bytes: number }>;
-  };
-  if (measureUserAgentSpecificMemory === undefined || scopeOf().crossOriginIsolated !== true) {
-    return null;
-  }
-  const { bytes } = await measureUserAgentSpecificMemory.call(performance);
-  return { bytes, counted: "measureUserAgentSpecificMemory" };
 }

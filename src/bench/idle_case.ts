@@ -40,24 +40,23 @@ async function grownBy(
   open: () => Promise<Held> | Held,
 ): Promise<Figures> {
   environment.collect();
-  const before = await environment.memory();
+  const before = environment.memory();
   const held = await open();
   environment.collect();
-  const after = await environment.memory();
+  const after = environment.memory();
   await held.close?.();
   if (before === null || after === null) throw new Unavailable(NO_MEMORY);
   return { bytes_per_connection: (after.bytes - before.bytes) / endpoints };
 }
 
-const NO_MEMORY = "Cannot count memory: this browser does not tell it " +
-  "(Chromium does, in a page that is isolated from other origins)";
+const NO_MEMORY = "Cannot count memory: a page's worker is not told it; Node, Deno and Bun are";
 
-async function contestant(
+function contestant(
   environment: Environment,
   count: number,
   open: () => Promise<Held> | Held,
-): Promise<Contestant> {
-  const counted = (await environment.memory())?.counted;
+): Contestant {
+  const counted = environment.memory()?.counted;
   if (counted === undefined) throw new Unavailable(NO_MEMORY);
   return {
     sample: () => grownBy(environment, 2 * count, open),
@@ -68,7 +67,7 @@ async function contestant(
 async function prepareHandles(environment: Environment): Promise<Contestant> {
   const module = await environment.module("core");
   const count = scaled(environment, HANDLES);
-  return await contestant(environment, count, () => {
+  return contestant(environment, count, () => {
     const cores = startWithRoom(module, { maxConnections: count + SPARE });
     listenEverywhere(cores);
     // What a program must hold of each connection is a number.
@@ -79,9 +78,9 @@ async function prepareHandles(environment: Environment): Promise<Contestant> {
   });
 }
 
-async function prepareObjects(environment: Environment): Promise<Contestant> {
+function prepareObjects(environment: Environment): Contestant {
   const count = scaled(environment, OBJECTS, OPENING);
-  return await contestant(environment, count, async () => {
+  return contestant(environment, count, async () => {
     const stacks = await openTwoStacks(environment);
     const held: TcpConnection[] = [];
     for (let opened = 0; opened < count; opened += OPENING) {

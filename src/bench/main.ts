@@ -2,16 +2,18 @@
  * The command: chooses cases and runtimes, runs each case in a process of its own, so that none inherits another's heap,
  * and prints what comes. `src/dev/bench.mjs` builds it, finds the runtimes and calls {@linkcode main}.
  */
+import { writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import process from "node:process";
 import type { Result, RuntimeName } from "./bench_case.ts";
 import { type BenchArgs, BenchUsageError, helpText, readBenchArgs } from "./bench_args.ts";
 import { type Said, SUITE } from "./cases.ts";
 import { headLine, jsonLine, type Origin, textLine } from "./report.ts";
+import { htmlReport } from "./html_report.ts";
+import { Namespace } from "./namespace.ts";
 import { openSetting, whyNoSetting } from "./network_setting.ts";
 import { type CaseRequest, runCase } from "./run_cases.ts";
-import type { ProcessRuntime } from "./run_process.ts";
-import type { SettingName } from "./setting.ts";
+import { type BrowserName, browserPath, runInBrowser, startPageServer } from "./run_browser.ts";
 import { judge, TABLE_RUNS, tableNeeds, tableText } from "./table.ts";
 
 /** What the script that started us knows. */
@@ -45,6 +47,10 @@ const REMEDIES: Readonly<Record<RuntimeName, string>> = {
   firefox: "the system's package of Firefox",
 };
 
+function isBrowser(name: RuntimeName): name is BrowserName {
+  return name === "chromium" || name === "firefox";
+}
+
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
@@ -67,6 +73,12 @@ function chosenCases(cases: readonly string[]): Map<string, string[] | undefined
   return chosen;
 }
 
+/** Where results and news go. */
+interface Voices {
+  readonly onSaid: (said: Said) => void;
+  readonly onProgress: (line: string) => void;
+}
+
 /** Runs cases in one runtime, or says why not. */
 async function runIn(
   name: RuntimeName,
@@ -75,8 +87,10 @@ async function runIn(
   host: Host,
   onSaid: (said: Said) => void,
 ): Promise<void> {
-  const command = host.commands[name];
-  if (command === undefined) {
+  const isHere = isBrowser(name)
+    ? browserPath(name) !== undefined
+    : host.commands[name] !== undefined;
+  if (!isHere) {
     note(`bench: ${name} is not here, so nothing ran in it; ${REMEDIES[name]} brings it`);
     return;
   }
@@ -87,35 +101,68 @@ async function runIn(
     const bench = SUITE.find((one) => one.name === caseName);
     if (bench === undefined) continue;
     const chosen = variants === undefined ? {} : { variants };
-    const request = { bench, ...chosen, repeat, size };
-    const runtime = { command, onSaid, onProgress };
-    if (bench.needs === undefined) {
-      await runCase(`${host.dist}/bench/cases.mjs`, request, runtime);
-    } else await runWithSetting(bench.needs, request, runtime, host);
+    await runOne(name, { bench, ...chosen, repeat, size }, host, { onSaid, onProgress });
   }
 }
 
-/** Makes the network that a case needs, runs it within, and takes it away. */
-async function runWithSetting(
-  needs: SettingName,
+/** Runs one case, in the network that it needs. */
+async function runOne(
+  name: RuntimeName,
   request: CaseRequest,
-  runtime: ProcessRuntime,
-  { dist, commands }: Host,
+  host: Host,
+  voices: Voices,
 ): Promise<void> {
-  const why = whyNoSetting();
+  const { needs } = request.bench;
+  const why = needs === undefined ? null : whyNoSetting();
   if (why !== null) {
-    runtime.onSaid({ missing: `${request.bench.name} did not run: ${why}` });
+    voices.onSaid({ missing: `${request.bench.name} did not run: ${why}` });
     return;
   }
-  const { command } = runtime;
-  const kernelCommand = commands.node ?? commands.deno ?? command;
-  const made = await openSetting(needs, { dist, command, kernelCommand, origins: [] });
+  if (isBrowser(name)) return await runInTab(name, request, host, voices);
+  const command = host.commands[name] ?? [];
+  const bundle = `${host.dist}/bench/cases.mjs`;
+  if (needs === undefined) return await runCase(bundle, request, { command, ...voices });
+  const made = await openSetting(needs, { ...partsOf(host), command, origins: [] });
   try {
     const { setting, within } = made;
-    const inside = { ...runtime, command: [...within, ...command] };
-    await runCase(`${dist}/bench/cases.mjs`, { ...request, setting }, inside);
+    await runCase(bundle, { ...request, setting }, {
+      command: [...within, ...command],
+      ...voices,
+    });
   } finally {
     await made.close();
+  }
+}
+
+/** What runs beside a case. */
+function partsOf({ dist, commands }: Host): { dist: string; kernelCommand: readonly string[] } {
+  return { dist, kernelCommand: commands.node ?? commands.deno ?? [] };
+}
+
+/** The same in a browser: the page's server stands in the same network, before the relay that must know its origin. */
+async function runInTab(
+  name: BrowserName,
+  { bench, variants, repeat, size }: CaseRequest,
+  host: Host,
+  voices: Voices,
+): Promise<void> {
+  const { dist, kernelCommand } = partsOf(host);
+  const namespace = bench.needs === undefined ? null : new Namespace();
+  const within = namespace === null ? [] : ["ip", "netns", "exec", namespace.name];
+  const server = await startPageServer([...within, ...kernelCommand], dist);
+  try {
+    const made = bench.needs === undefined || namespace === null ? null : await openSetting(
+      bench.needs,
+      { dist, kernelCommand, command: kernelCommand, origins: [server.origin] },
+      namespace,
+    );
+    const chosen = variants === undefined ? {} : { variants };
+    const where = made === null ? {} : { setting: made.setting };
+    const request = { cases: [bench.name], ...chosen, ...where, repeat, size };
+    await runInBrowser(server, request, { name, within, ...voices });
+  } finally {
+    server.close();
+    await namespace?.[Symbol.asyncDispose]();
   }
 }
 
@@ -132,12 +179,15 @@ async function runAll(args: BenchArgs, host: Host, origin: Origin): Promise<void
     say(`${origin.machine}; commit ${origin.commit}`);
     say(headLine());
   }
+  const results: Result[] = [];
   const onSaid = listener((result) => {
+    results.push(result);
     say(args.json ? jsonLine(result, origin) : textLine(result));
   });
   for (const runtime of args.runtimes.length > 0 ? args.runtimes : [host.own]) {
     await runIn(runtime, args.cases, args, host, onSaid);
   }
+  if (args.html !== null) writeFileSync(args.html, htmlReport(results, origin));
 }
 
 /** Runs what the table needs. @returns Whether nothing failed. */

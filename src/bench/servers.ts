@@ -151,7 +151,7 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 
 /** Serves the pages; what a page posts to `/bench/said` is printed. */
 function servePages(folder: string): void {
-  const serve = servePage(folder);
+  const serve = servePage(folder, "ws://127.0.0.1:*");
   const server = createHttpServer(async (request, response) => {
     const path = new URL(request.url ?? "/", "http://page").pathname;
     // A page that is isolated from other origins has a finer clock, and may count its memory.

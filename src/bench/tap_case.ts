@@ -27,8 +27,13 @@ type TapModule = typeof import("../link/tap.ts");
 async function prepare(environment: Environment, hasHeaders: boolean): Promise<Contestant> {
   const { setting } = environment;
   const place = hasHeaders ? setting?.vnetTap : setting?.plainTap;
-  if (setting === null || place === undefined) {
-    throw new Unavailable("Cannot run without TAPs; `npm run bench` as root makes them, on Linux");
+  const hasTaps = environment.clock === "cpu";
+  if (setting === null || place === undefined || !hasTaps) {
+    throw new Unavailable(
+      hasTaps
+        ? "Cannot run without TAPs; `npm run bench` as root makes them, on Linux"
+        : "Cannot run in a page: it has no TAP; Node, Deno and Bun have",
+    );
   }
   // Not by a name that a bundler reads: a page would get modules of Node that way.
   const { openTap } = await import(new URL(TAP_MODULE, import.meta.url).href) as TapModule;

@@ -49,7 +49,15 @@ const BENCH_ENTRIES = {
   "bench/servers": "src/bench/servers.ts",
 };
 
-const WEB_ENTRIES = { "main": "web/main.ts", "worker": "web/worker.ts" };
+const WEB_ENTRIES = {
+  "main": "web/main.ts",
+  "worker": "web/worker.ts",
+  "bench/main": "web/bench/main.ts",
+  "bench/worker": "web/bench/worker.ts",
+};
+
+/** What the page that measures loads by address: the cases as all runtimes run them, and the modules. */
+const WEB_BENCH_FILES = ["bench/cases.mjs", "core.wasm", "kernels.wasm"];
 
 const SHEBANG = "#!/usr/bin/env node\n";
 
@@ -215,6 +223,11 @@ async function buildBench(esbuild) {
     sourcemap: false,
   });
   writeOutputs(result);
+  for (const name of WEB_BENCH_FILES) {
+    const path = inRoot("dist", name);
+    if (readText(path) === undefined) continue;
+    replaceFile(inRoot("dist", "web", "bench", basename(name)), readFileSync(path));
+  }
 }
 
 async function buildWeb(esbuild) {
@@ -246,8 +259,8 @@ async function main(args) {
     if (!onlyWeb) {
       await buildLibrary(esbuild);
       await buildCommand(esbuild);
-      await buildBench(esbuild);
     }
+    await buildBench(esbuild);
     await buildWeb(esbuild);
   } finally {
     await esbuild.stop();

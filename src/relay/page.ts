@@ -53,8 +53,9 @@ export type PageServer = (
  * Makes a server of files. They are looked up in a table, so no path of a request ever reaches the file system.
  *
  * @param folder Where they are; if it is missing, `/` answers with a sentence.
+ * @param others What the page may connect to beside its own server, as sources of a content security policy.
  */
-export function servePage(folder: string): PageServer {
+export function servePage(folder: string, others = ""): PageServer {
   const files = new Map<string, { readonly type: string; readonly bytes: Uint8Array }>();
   let left = BYTES_MAX;
   for (const path of filesBelow(folder)) {
@@ -70,7 +71,7 @@ export function servePage(folder: string): PageServer {
     const host = /^[\w.:[\]-]{1,255}$/.exec(request.headers.host ?? "")?.[0] ?? "127.0.0.1";
     response.setHeader("Content-Type", file.type);
     response.setHeader("Content-Length", file.bytes.length);
-    response.setHeader("Content-Security-Policy", policy(`ws://${host} wss://${host}`));
+    response.setHeader("Content-Security-Policy", policy(`ws://${host} wss://${host} ${others}`));
     response.setHeader("Referrer-Policy", "no-referrer");
     response.setHeader("Cross-Origin-Resource-Policy", "same-origin");
     // Built anew at any time, under the same names.

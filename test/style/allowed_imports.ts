@@ -49,7 +49,7 @@ export const HOST_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "src/bench": [...FACES, "src/mod.ts", "src/stack.ts", ...STACK_PARTS],
   // Scripts run on a bare clone, before there is anything else.
   "src/dev": [],
-  "web": [...FACES, "src/mod.ts", "src/stack.ts", ...STACK_PARTS],
+  "web": [...FACES, "src/bench", "src/mod.ts", "src/stack.ts", ...STACK_PARTS],
 };
 
 /**
