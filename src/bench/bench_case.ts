@@ -111,6 +111,8 @@ export interface BenchCase {
    * runs it once.
    */
   readonly isAlone?: boolean;
+  /** It measures a stack of others, and runs when it is named or with `--peers`. */
+  readonly isPeer?: boolean;
   /** The network that must be made for it; absent = none. */
   readonly needs?: SettingName;
 }
@@ -119,7 +121,8 @@ export interface BenchCase {
 export interface Result {
   readonly case: string;
   readonly variant: string;
-  readonly runtime: RuntimeName;
+  /** `kernel` is a peer that is a program of its own. */
+  readonly runtime: RuntimeName | "kernel";
   readonly metric: Metric;
   readonly unit: string;
   readonly median: number;

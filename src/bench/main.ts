@@ -12,6 +12,7 @@ import { headLine, jsonLine, type Origin, textLine } from "./report.ts";
 import { htmlReport } from "./html_report.ts";
 import { Namespace } from "./namespace.ts";
 import { openSetting, whyNoSetting } from "./network_setting.ts";
+import { runPeers } from "./peers.ts";
 import { type CaseRequest, runCase } from "./run_cases.ts";
 import { type BrowserName, browserPath, runInBrowser, startPageServer } from "./run_browser.ts";
 import { judge, TABLE_RUNS, tableNeeds, tableText } from "./table.ts";
@@ -60,9 +61,15 @@ function note(line: string): void {
 }
 
 /** Cases by name, each with the variants that were asked for; undefined = all of them. */
-function chosenCases(cases: readonly string[]): Map<string, string[] | undefined> {
+function chosenCases(
+  cases: readonly string[],
+  hasPeers: boolean,
+): Map<string, string[] | undefined> {
   const chosen = new Map<string, string[] | undefined>();
-  for (const text of cases.length > 0 ? cases : SUITE.map(({ name }) => name)) {
+  const peers = SUITE.filter(({ isPeer }) => isPeer === true).map(({ name }) => name);
+  const own = SUITE.filter(({ isPeer }) => isPeer !== true).map(({ name }) => name);
+  const wanted = cases.length > 0 ? cases : own;
+  for (const text of hasPeers ? [...wanted, ...peers] : wanted) {
     const at = text.indexOf("/");
     if (at < 0) chosen.set(text, undefined);
     else {
@@ -83,7 +90,7 @@ interface Voices {
 async function runIn(
   name: RuntimeName,
   cases: readonly string[],
-  { repeat, size }: BenchArgs,
+  { repeat, size, peers }: BenchArgs,
   host: Host,
   onSaid: (said: Said) => void,
 ): Promise<void> {
@@ -97,7 +104,7 @@ async function runIn(
   const onProgress = (line: string): void => {
     if (process.stderr.isTTY) note(line);
   };
-  for (const [caseName, variants] of chosenCases(cases)) {
+  for (const [caseName, variants] of chosenCases(cases, peers)) {
     const bench = SUITE.find((one) => one.name === caseName);
     if (bench === undefined) continue;
     const chosen = variants === undefined ? {} : { variants };
@@ -186,6 +193,10 @@ async function runAll(args: BenchArgs, host: Host, origin: Origin): Promise<void
   });
   for (const runtime of args.runtimes.length > 0 ? args.runtimes : [host.own]) {
     await runIn(runtime, args.cases, args, host, onSaid);
+  }
+  if (args.peers) {
+    const onMissing = (missing: string): void => onSaid({ missing });
+    await runPeers(args.repeat, (result) => onSaid({ result }), onMissing);
   }
   if (args.html !== null) writeFileSync(args.html, htmlReport(results, origin));
 }

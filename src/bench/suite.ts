@@ -1,4 +1,4 @@
-/** All cases that run there are; the last two need a network beside them. */
+/** All cases that run there are; some need a network beside them. */
 import type { BenchCase } from "./bench_case.ts";
 import { BULK, BULK_SUPER } from "./bulk_case.ts";
 import { CHURN } from "./churn_case.ts";
@@ -8,6 +8,8 @@ import { LATENCY } from "./latency_case.ts";
 import { MANY } from "./many_case.ts";
 import { PIPELINE, PIPELINE_SUPER } from "./pipeline_case.ts";
 import { STREAMS } from "./streams_case.ts";
+import { UDP } from "./udp_case.ts";
+import { LOOPBACK } from "./loopback_case.ts";
 import { TAP } from "./tap_case.ts";
 import { TUNNEL } from "./tunnel_case.ts";
 
@@ -23,6 +25,8 @@ export const SUITE: readonly BenchCase[] = [
   IDLE,
   LATENCY,
   MANY,
+  UDP,
   TAP,
   TUNNEL,
+  LOOPBACK,
 ];

@@ -1,6 +1,6 @@
 /** Two whole stacks and the pipe between them, as a program would open them: what streams, latency and UDP run over. */
-import { createStack } from "../api/network_stack.ts";
-import type { NetworkStack, TcpConnection, TcpListener, Tuning } from "../options.ts";
+import { createStack, type InProcessStack } from "../api/network_stack.ts";
+import type { TcpConnection, TcpListener, Tuning } from "../options.ts";
 import { pipe } from "../link/pipe.ts";
 import { systemClock } from "../runtime/system_clock.ts";
 import type { Environment } from "./bench_case.ts";
@@ -14,8 +14,8 @@ export const PORT = 9;
 
 /** Two stacks; A connects, B listens. */
 export interface TwoStacks {
-  readonly a: NetworkStack;
-  readonly b: NetworkStack;
+  readonly a: InProcessStack;
+  readonly b: InProcessStack;
   readonly listener: TcpListener;
   /** Opens one connection. @returns A's end and B's. */
   connect(): Promise<readonly [TcpConnection, TcpConnection]>;

@@ -22,6 +22,7 @@ const CASES: readonly string[] = [
   "idle",
   "latency",
   "many",
+  "udp",
 ];
 
 /** Of `churn`, what fits into a tab: a million idle connections do not. */
