@@ -1,6 +1,6 @@
 /** Bytes both ways, by a connection of our stack or by a plain WebSocket: what the two are measured by is the same code. */
 import type { TcpConnection } from "../options.ts";
-import { loadWs, makerOf, type WebSocketLike } from "../link/websocket_ws.ts";
+import type { WebSocketLike } from "../link/websocket_ws.ts";
 
 /** What is read at once from a connection, bytes. */
 const READ_BYTES = 131_072;
@@ -71,10 +71,20 @@ class Inbox {
   }
 }
 
-/** Opens a plain WebSocket, the class that our link would take in this runtime. */
+/** A plain WebSocket: the page's own, or that of the package ws, as a program would open it that has no stack. */
+async function openSocket(url: string): Promise<WebSocketLike> {
+  const { process } = globalThis as { process?: unknown };
+  if (process === undefined) return new WebSocket(url, SUBPROTOCOL) as unknown as WebSocketLike;
+  const ws = await import("ws");
+  const socket = new ws.WebSocket(url, SUBPROTOCOL, { perMessageDeflate: false });
+  return socket as unknown as WebSocketLike;
+}
+
+/** Opens a line over a plain WebSocket. */
 export async function socketLine(url: string): Promise<ByteLine> {
-  const maker = makerOf(undefined) ?? await loadWs(HIGH_BYTES);
-  const socket: WebSocketLike = maker(url, SUBPROTOCOL);
+  const socket = await openSocket(url);
+  // ws: a message as it lies in the receive buffer; a page knows no such thing.
+  socket.binaryType = "process" in globalThis ? "nodebuffer" : "arraybuffer";
   const inbox = new Inbox();
   socket.addEventListener("message", (event) => {
     const { data } = event as MessageEvent<ArrayBuffer | Uint8Array>;
