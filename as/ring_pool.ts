@@ -4,6 +4,9 @@
  * so what was never needed is never touched; free buddies join again, up to a superblock. What is left beyond the last
  * whole superblock is used too, as the smaller blocks it is made of.
  *
+ * Blocks of one page are most of what comes and goes: a byte that waits for its reader has one. Some of them that were
+ * given back are spare, out of the buddies' sight, and taken again at once; they join before untouched memory is used.
+ *
  * Everything that changes lies in the table, in linear memory; the three addresses here are set once by `initRings`.
  * Of the table, too, only what describes superblocks in use is touched.
  *
@@ -15,16 +18,22 @@ import { NONE, RING_MIN_BYTES, RING_ORDERS } from "./layout.gen.ts";
 const ORDERS: u32 = RING_ORDERS;
 const TOP_ORDER: u32 = ORDERS - 1;
 const TOP_PAGES: u32 = 1 << TOP_ORDER;
-/** The table: pages ever taken, pages in use, the first free block of each order, then a link pair a page. */
+/** Most spare pages: as many as one batch of tiny segments may need. */
+const SPARE_MAX: u32 = 256;
+/** The table: pages ever taken, pages in use, the first free block of each order, spare pages, then a link pair a page. */
 const HIGH_AT: usize = 0;
 const LIVE_AT: usize = 4;
 const HEADS_AT: usize = 8;
+const SPARE_AT: usize = HEADS_AT + (4 * ORDERS);
+const SPARE_COUNT_AT: usize = SPARE_AT + 4;
 const LINKS_AT: usize = 64;
 const LINK_BYTES: usize = 8;
 /** A link pair: next and previous free block of the same order. */
 const PREV_AT: usize = 4;
 /** What a page's byte of the table says: 0 inside a block; else order + 1, with this bit set while free. */
 const FREE: u32 = 0x80;
+/** The same of a spare page: neither free nor in use. */
+const SPARE: u32 = 0x7f;
 
 let ringBase: usize = 0;
 let table: usize = 0;
@@ -86,6 +95,32 @@ function raiseHighWater(): void {
   }
 }
 
+/** Takes a spare page, or NONE; it becomes the inside of something. */
+function takeSpare(): u32 {
+  const page = load<u32>(table, SPARE_AT);
+  if (page === NONE) return NONE;
+  store<u32>(table, load<u32>(linkAt(page)), SPARE_AT);
+  store<u32>(table, load<u32>(table, SPARE_COUNT_AT) - 1, SPARE_COUNT_AT);
+  store<u8>(markAt(page), 0);
+  return page;
+}
+
+/** Makes a page spare. @returns False if there are enough. */
+function giveSpare(page: u32): bool {
+  const spares = load<u32>(table, SPARE_COUNT_AT);
+  if (spares >= SPARE_MAX) return false;
+  store<u32>(linkAt(page), load<u32>(table, SPARE_AT));
+  store<u32>(table, page, SPARE_AT);
+  store<u32>(table, spares + 1, SPARE_COUNT_AT);
+  store<u8>(markAt(page), u8(SPARE));
+  return true;
+}
+
+/** Every spare page joins what is free around it. */
+function joinSpares(): void {
+  for (let page = takeSpare(); page !== NONE; page = takeSpare()) join(page, 0);
+}
+
 /** Least order that has a free block and is at least `order`, or RING_ORDERS. */
 function orderWithFree(order: u32): u32 {
   let found = order;
@@ -118,6 +153,27 @@ export function initRings(base: usize, pages: u32, tablePtr: usize): void {
   store<u32>(table, 0, HIGH_AT);
   store<u32>(table, 0, LIVE_AT);
   for (let order: u32 = 0; order < ORDERS; order++) setHead(order, NONE);
+  store<u32>(table, NONE, SPARE_AT);
+  store<u32>(table, 0, SPARE_COUNT_AT);
+}
+
+/** Frees a block; it joins its buddy while that is free too. */
+function join(page: u32, order: u32): void {
+  while (order < TOP_ORDER) {
+    const buddy = page ^ ((1 as u32) << order);
+    if (buddy >= poolPages || u32(load<u8>(markAt(buddy))) !== freeMark(order)) break;
+    unlink(buddy, order);
+    page &= buddy;
+    order++;
+  }
+  push(page, order);
+}
+
+/** A block is in use now. @returns Its page. */
+function taken(page: u32, order: u32): u32 {
+  store<u8>(markAt(page), u8(order + 1));
+  store<u32>(table, ringPagesLive() + ((1 as u32) << order), LIVE_AT);
+  return page;
 }
 
 /**
@@ -128,7 +184,13 @@ export function initRings(base: usize, pages: u32, tablePtr: usize): void {
  */
 export function allocRing(order: u32): u32 {
   assert(order < ORDERS, "no ring is so large");
+  const spare = order === 0 ? takeSpare() : NONE;
+  if (spare !== NONE) return taken(spare, 0);
   let from = orderWithFree(order);
+  if (from === ORDERS && load<u32>(table, SPARE_COUNT_AT) > 0) {
+    joinSpares();
+    from = orderWithFree(order);
+  }
   if (from === ORDERS) {
     // What is left has a block of this order if it is not smaller; then raising the mark frees one.
     if (poolPages - load<u32>(table, HIGH_AT) < (1 as u32) << order) return NONE;
@@ -141,13 +203,11 @@ export function allocRing(order: u32): u32 {
     from--;
     push(page + ((1 as u32) << from), from);
   }
-  store<u8>(markAt(page), u8(order + 1));
-  store<u32>(table, ringPagesLive() + ((1 as u32) << order), LIVE_AT);
-  return page;
+  return taken(page, order);
 }
 
 /**
- * Gives a block back; it joins its buddy while that is free too.
+ * Gives a block back.
  *
  * @param page What `allocRing` returned.
  * @param order What it was asked for.
@@ -156,15 +216,9 @@ export function freeRing(page: u32, order: u32): void {
   assert(order < ORDERS && page < load<u32>(table, HIGH_AT), "not a ring of the pool");
   assert(u32(load<u8>(markAt(page))) === order + 1, "a ring is freed twice, or as another size");
   store<u32>(table, ringPagesLive() - ((1 as u32) << order), LIVE_AT);
+  if (order === 0 && giveSpare(page)) return;
   store<u8>(markAt(page), 0);
-  while (order < TOP_ORDER) {
-    const buddy = page ^ ((1 as u32) << order);
-    if (buddy >= poolPages || u32(load<u8>(markAt(buddy))) !== freeMark(order)) break;
-    unlink(buddy, order);
-    page &= buddy;
-    order++;
-  }
-  push(page, order);
+  join(page, order);
 }
 
 /**

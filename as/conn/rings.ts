@@ -51,11 +51,8 @@ export function ringPtr(ring: u32): usize {
 
 /** Largest order that a connection may have: the pool's share, at least one page. */
 function largestOrder(): u32 {
-  let order: u32 = 0;
-  while (order + 1 < RING_ORDERS && ((2 as u32) << order) <= (boot.ringPages >> POOL_SHARE_SHIFT)) {
-    order++;
-  }
-  return order;
+  const order: u32 = 31 - clz((boot.ringPages >> POOL_SHARE_SHIFT) | 1);
+  return order < RING_ORDERS ? order : RING_ORDERS - 1;
 }
 
 /** Largest ring a connection may have, bytes. */

@@ -216,7 +216,7 @@ function ingestFrame(frame: usize, bytes: u32): void {
 /**
  * Processes a batch.
  *
- * @param bytes Of records at rxBase, each starting at a multiple of 4.
+ * @param bytes Of records at rxBase, end to end.
  * @returns Frames for the host.
  */
 export function ingestBatch(bytes: u32): u32 {
@@ -234,7 +234,7 @@ export function ingestBatch(bytes: u32): u32 {
     }
     if (!beginRecord(record)) count(STAT_DROP_OFFLOAD);
     else ingestFrame(record + RECORD_HEADER_BYTES, frameBytes);
-    offset += (length + 4 + 3) & ~3;
+    offset += length + 4;
   }
   if (offset < bytes) count(STAT_DROP_RECORD);
   return control.puntCount;

@@ -243,9 +243,9 @@ export function writeRecordHeader(at: usize, frameBytes: u32): void {
   store<u16>(at, 0, 12);
 }
 
-/** Bytes a record takes in memory: the next one starts at a multiple of 4. */
-export function recordStride(frameBytes: u32): u32 {
-  return (RECORD_HEADER_BYTES + frameBytes + 3) & ~3;
+/** Bytes a record takes: the next one follows at once, wherever that is. */
+export function recordBytes(frameBytes: u32): u32 {
+  return RECORD_HEADER_BYTES + frameBytes;
 }
 
 /** What every segment with ACK settles. */
@@ -364,18 +364,18 @@ function repeatSegment(tcb: Tcb, at: usize, seq: u32, bytes: u32): u32 {
   tcb.segmentsOut++;
   count(STAT_SEGMENTS_OUT);
   count(STAT_FRAMES_OUT);
-  return (templateHeaders + bytes + 3) & ~3;
+  return templateHeaders + bytes;
 }
 
 /**
  * Builds a segment.
  *
- * @param at Where its record goes; a multiple of 4, with room for BARE_RECORD_MAX and the text.
+ * @param at Where its record goes, with room for BARE_RECORD_MAX and the text.
  * @param seq SEG.SEQ.
  * @param bytes Text, from the send ring.
  * @param flags TCP_* flags.
  * @param gsoSize Of a super-segment: text of each segment but the last; 0 = one segment.
- * @returns Bytes that the record takes, a multiple of 4.
+ * @returns Bytes that the record takes.
  */
 export function buildSegment(
   tcb: Tcb,
@@ -449,5 +449,5 @@ export function buildSegment(
   tcb.segmentsOut += many;
   countMany(STAT_SEGMENTS_OUT, many);
   count(STAT_FRAMES_OUT);
-  return recordStride(frameBytes);
+  return recordBytes(frameBytes);
 }

@@ -75,9 +75,9 @@ function moveReplies(): bool {
   while (control.replySent < control.replyBytes) {
     const from = replyBase + control.replySent;
     const length = load<u32>(from);
-    const stride = (length + RECORD_HEADER_BYTES - VNET_HEADER_BYTES + 3) & ~3;
-    if (!putRecords(from, stride)) return false;
-    control.replySent += stride;
+    const bytes = length + RECORD_HEADER_BYTES - VNET_HEADER_BYTES;
+    if (!putRecords(from, bytes)) return false;
+    control.replySent += bytes;
   }
   control.replyBytes = 0;
   control.replySent = 0;

@@ -43,7 +43,7 @@ import {
   buildSegment,
   isHopResolved,
   PROTOCOL_TCP,
-  recordStride,
+  recordBytes,
   writeRecordHeader,
 } from "./build_segment.ts";
 
@@ -167,7 +167,7 @@ function sendBare(seg: Segment, end: usize, seq: u32, ack: u32, flags: u32, wnd1
   );
   const frameBytes = ETHERNET_HEADER_BYTES + ipBytes + tcpBytes;
   writeRecordHeader(at, frameBytes);
-  control.replyBytes += recordStride(frameBytes);
+  control.replyBytes += recordBytes(frameBytes);
   count(STAT_SEGMENTS_OUT);
   count(STAT_FRAMES_OUT);
 }
@@ -249,13 +249,13 @@ export function refuseParked(tcb: Tcb): void {
  */
 export function reserveHostFrame(bytes: u32): usize {
   const fits = bytes >= ETHERNET_HEADER_BYTES && bytes <= boot.mtu + ETHERNET_HEADER_BYTES;
-  const at: usize = fits ? roomFor(recordStride(bytes)) : 0;
+  const at: usize = fits ? roomFor(recordBytes(bytes)) : 0;
   if (at === 0) {
     count(STAT_DROP_HOST_FRAME);
     return 0;
   }
   writeRecordHeader(at, bytes);
-  control.replyBytes += recordStride(bytes);
+  control.replyBytes += recordBytes(bytes);
   count(STAT_FRAMES_OUT);
   return at + RECORD_HEADER_BYTES;
 }

@@ -35,7 +35,7 @@ import {
   PUNT_SIZE,
   SCRATCH_BYTES,
 } from "../layout/layout.gen.ts";
-import { compactRecords, RxRegion } from "./batch.ts";
+import { RxRegion } from "./batch.ts";
 import { instantiate, type KeySource, readRegions, type Regions, writeBoot } from "./boot.ts";
 import type { CoreConfig } from "./core_config.ts";
 import type { CoreExports } from "./core_exports.ts";
@@ -89,7 +89,7 @@ export class Core {
     this.#memory = new Uint8Array(calls.memory.buffer);
     this.#view = new DataView(calls.memory.buffer);
     this.#regions = readRegions(this.#view, boot);
-    this.#rx = new RxRegion(this.#memory, this.#view, this.#regions.rx);
+    this.#rx = new RxRegion(this.#memory, this.#regions.rx);
     this.#rings = new RingCalls(calls, this.#memory, this.#view, this.#regions.spans);
     this.#info = new InfoView(this.#view, this.#regions.info);
     this.tcbs = new TcbView(this.#view, this.#regions.tcb, this.#regions.control);
@@ -211,8 +211,7 @@ export class Core {
     const written = this.#more ? result - MORE : result;
     const base = this.#regions.tx;
     if (written === 0) return EMPTY;
-    const bytes = compactRecords(this.#memory, this.#view, base, written);
-    return this.#memory.subarray(base, base + bytes);
+    return this.#memory.subarray(base, base + written);
   }
 
   /** The next moment at which `advance()` has something to do, ms; Infinity if there is none. */

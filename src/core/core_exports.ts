@@ -11,7 +11,7 @@ export interface CoreExports {
   boot(): number;
   /** Checks the configuration in Boot, grows memory once, lays out the regions. 0 or -STATUS. */
   init(): number;
-  /** Processes `bytes` of records at Boot.rxPtr, each starting at a multiple of 4. Returns how many frames are in Punt[]. */
+  /** Processes `bytes` of records at Boot.rxPtr, end to end. Returns how many frames are in Punt[]. */
   ingest(bytes: number, now: number): number;
   /** Does what is due. `suspendedMs` > 0 shifts all deadlines first. 0, or MORE if work is left. */
   advance(now: number, suspendedMs: number): number;

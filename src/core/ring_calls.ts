@@ -5,6 +5,13 @@
 import { SPANS_BYTES0, SPANS_BYTES1, SPANS_PTR0, SPANS_PTR1 } from "../layout/layout.gen.ts";
 import type { CoreExports } from "./core_exports.ts";
 
+/** So few bytes are copied one by one, without a view and without a call of the engine. */
+const FEW_BYTES = 16;
+
+function copyFew(to: Uint8Array, at: number, from: Uint8Array, start: number, bytes: number): void {
+  for (let i = 0; i < bytes; i++) to[at + i] = from[start + i] ?? 0;
+}
+
 /** The data calls of one core. What traps here passes through. */
 export class RingCalls {
   readonly #calls: CoreExports;
@@ -30,8 +37,9 @@ export class RingCalls {
     const granted = this.#calls.reserveSend(slot, generation, data.length);
     if (granted <= 0) return 0;
     const first = Math.min(granted, this.#read(SPANS_BYTES0));
-    const isWhole = first === data.length;
-    this.#memory.set(isWhole ? data : data.subarray(0, first), this.#read(SPANS_PTR0));
+    const ptr0 = this.#read(SPANS_PTR0);
+    if (first === data.length && first <= FEW_BYTES) copyFew(this.#memory, ptr0, data, 0, first);
+    else this.#memory.set(first === data.length ? data : data.subarray(0, first), ptr0);
     if (granted > first) {
       this.#memory.set(data.subarray(first, granted), this.#read(SPANS_PTR1));
     }
@@ -46,7 +54,8 @@ export class RingCalls {
     if (wanted <= 0) return 0;
     const first = Math.min(wanted, this.#read(SPANS_BYTES0));
     const ptr0 = this.#read(SPANS_PTR0);
-    into.set(this.#memory.subarray(ptr0, ptr0 + first), 0);
+    if (first <= FEW_BYTES) copyFew(into, 0, this.#memory, ptr0, first);
+    else into.set(this.#memory.subarray(ptr0, ptr0 + first), 0);
     if (wanted > first) {
       const second = Math.min(wanted - first, this.#read(SPANS_BYTES1));
       const ptr1 = this.#read(SPANS_PTR1);

@@ -29,6 +29,19 @@ const WASM_TARGETS = [
   { target: "kernels", entry: "as/kernels.ts", outputs: ["kernels.wasm"] },
 ];
 
+/** What asc may use beyond the first version of WebAssembly. */
+const WASM_FEATURES = [
+  "MutableGlobals",
+  "SignExt",
+  "NontrappingFPToInt",
+  "BulkMemory",
+  "BulkMemoryOpt",
+  "SIMD128",
+];
+
+/** The one that is shipped, and so is optimized once more. */
+const SHIPPED = "core.wasm";
+
 /** The library's entry points share their chunks, so that a class is the same one whichever way it was imported. */
 const LIBRARY_ENTRIES = {
   "mod": "src/mod.ts",
@@ -91,6 +104,29 @@ function isWasmFresh(targets) {
   });
 }
 
+/**
+ * Inlines more than asc does: the steps of a segment are many small functions, read one by one, and an engine does not
+ * inline them. Sizes are in Binaryen's units, expressions. One caller: whatever the size.
+ */
+function inlineSteps(binaryen, bytes) {
+  const module = binaryen.readBinary(bytes);
+  try {
+    module.setFeatures(
+      WASM_FEATURES.reduce((bits, name) => bits | binaryen.Features[name], binaryen.Features.MVP),
+    );
+    binaryen.setOptimizeLevel(3);
+    binaryen.setShrinkLevel(0);
+    binaryen.setAlwaysInlineMaxSize(30);
+    binaryen.setFlexibleInlineMaxSize(160);
+    binaryen.setOneCallerInlineMaxSize(1_000_000);
+    module.optimize();
+    if (!module.validate()) throw new Error("Cannot optimize the core: the result is not valid");
+    return module.emitBinary();
+  } finally {
+    module.dispose();
+  }
+}
+
 async function compile(asc, { target, entry, outputs }, folder) {
   let log = "";
   const sink = { write: (text) => (log += text) };
@@ -120,6 +156,10 @@ async function buildWasm() {
       // A half-written file among the inputs fails here, before any output is replaced.
       const started = Date.now();
       for (const target of targets) built.push(...await compile(asc, target, folder));
+      const { default: binaryen } = await import("assemblyscript/binaryen");
+      for (const module of built) {
+        if (module.name === SHIPPED) module.bytes = inlineSteps(binaryen, module.bytes);
+      }
       for (const { name, bytes } of built) writeStamped(inRoot("dist", name), bytes, started);
     } finally {
       rmSync(folder, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { compactRecords, RxRegion } from "../../src/core/batch.ts";
+import { RxRegion } from "../../src/core/batch.ts";
 import { BATCH_BYTES } from "../../src/layout/layout.gen.ts";
 
 const BASE = 64;
@@ -23,21 +23,22 @@ function region(): { rx: RxRegion; memory: Uint8Array; view: DataView } {
   const memory = new Uint8Array(BASE + BATCH_BYTES + BASE);
   memory.fill(0xee, BASE + BATCH_BYTES);
   const view = new DataView(memory.buffer);
-  return { rx: new RxRegion(memory, view, BASE), memory, view };
+  return { rx: new RxRegion(memory, BASE), memory, view };
 }
 
-/** The records of a region as `length:fill`, each at a multiple of 4. */
+/** The records of a region as `length:fill`, and how it ends when that is not a record. */
 function recordsIn(memory: Uint8Array, view: DataView, bytes: number): string[] {
   const found: string[] = [];
   for (let at = BASE; at < BASE + bytes;) {
-    const length = view.getUint32(at, true);
-    if (length > BATCH_BYTES) {
+    const left = BASE + bytes - at - 4;
+    const length = left < 0 ? BATCH_BYTES : view.getUint32(at, true);
+    if (length < 10 || length > left) {
       found.push("impossible");
       break;
     }
     const body = memory.subarray(at + 4, at + 4 + length);
     found.push(`${length}:${body.every((byte) => byte === body[0]) ? body[0] : "mixed"}`);
-    at = (at + 4 + length + 3) & ~3;
+    at += 4 + length;
   }
   return found;
 }
@@ -58,9 +59,9 @@ function loadAll(batch: Uint8Array): string[] {
 }
 
 describe("RxRegion", () => {
-  test("load() copies aligned records in one piece", () => {
+  test("load() copies a batch in one piece", () => {
     const { rx, memory } = region();
-    const batch = batchOf(record(40, 1), record(64, 2));
+    const batch = batchOf(record(41, 1), record(64, 2));
     expect(rx.load(batch, 0)).toBe(batch.length);
     expect(rx.bytes).toBe(batch.length);
     expect(memory.subarray(BASE, BASE + batch.length)).toEqual(batch);
@@ -70,7 +71,7 @@ describe("RxRegion", () => {
     expect(loadAll(batchOf(record(43, 7)))).toEqual(["43:7"]);
   });
 
-  test("load() moves each record to a multiple of 4", () => {
+  test("load() copies records of any lengths", () => {
     const batch = batchOf(
       record(41, 1),
       record(10, 2),
@@ -81,7 +82,7 @@ describe("RxRegion", () => {
     expect(loadAll(batch)).toEqual(["41:1", "10:2", "43:3", "64:4", "99:5"]);
   });
 
-  test("load() takes a full batch of odd records in as many calls as its padding needs", () => {
+  test("load() takes a full batch of odd records", () => {
     const records: number[][] = [];
     const wanted: string[] = [];
     for (let i = 0; (i + 1) * 15 <= BATCH_BYTES; i++) {
@@ -111,28 +112,13 @@ describe("RxRegion", () => {
     ]);
     expect(loadAll(batchOf(bad))).toEqual(["impossible"]);
   });
-});
 
-describe("compactRecords()", () => {
-  test("moves padded records together", () => {
-    const { memory, view } = region();
-    const lengths = [41, 10, 43, 64];
-    let at = BASE;
-    for (const [i, length] of lengths.entries()) {
-      memory.set(record(length, i + 1), at);
-      at = (at + 4 + length + 3) & ~3;
-    }
-    const bytes = compactRecords(memory, view, BASE, at - BASE);
-    const wire = batchOf(record(41, 1), record(10, 2), record(43, 3), record(64, 4));
-    expect(bytes).toBe(wire.length);
-    expect(memory.subarray(BASE, BASE + bytes)).toEqual(wire);
-  });
-
-  test("leaves aligned records where they are", () => {
-    const { memory, view } = region();
-    const wire = batchOf(record(40, 1), record(64, 2));
-    memory.set(wire, BASE);
-    expect(compactRecords(memory, view, BASE, wire.length)).toBe(wire.length);
-    expect(memory.subarray(BASE, BASE + wire.length)).toEqual(wire);
+  test("load() ends a batch of several regions at an impossible length", () => {
+    const big = record(65_001, 9);
+    const bad = [9, 0, 0, 0, 1, 2, 3];
+    expect(loadAll(batchOf(big, bad, big, big))).toEqual(["65001:9", "impossible"]);
+    // The region is full to its last byte where the impossible length follows.
+    const half = record((BATCH_BYTES / 2) - 4, 8);
+    expect(loadAll(batchOf(half, half, bad, big))).toEqual(["65532:8", "65532:8", "impossible"]);
   });
 });
