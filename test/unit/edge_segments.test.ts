@@ -175,6 +175,49 @@ describe("splitting", () => {
     expect(edge.counts()[0]).toBe(1);
   });
 
+  test("a segment fits into exactly its size, and not into a byte less", () => {
+    const edge = new EdgeUnderTest();
+    const batch = packRecords([superRecord(100, { text: textOf(200), isPartial: true })]);
+    const bytes = 14 + 54 + 100;
+    edge.calls.agree(ALL, 0);
+    edge.memory.set(batch, edge.calls.input());
+    edge.calls.begin(batch.length);
+    expect([bytes - 1, bytes, bytes - 1, bytes].map((room) => edge.calls.next(room)))
+      .toEqual([0, bytes, 0, bytes]);
+    expect(edge.calls.left()).toBe(0);
+  });
+
+  test("headers that reach beyond their packet are no TCP, and a record beyond the largest ends the batch", () => {
+    const edge = new EdgeUnderTest();
+    const text = textOf(60);
+    const offset = superRecord(48, { text: textOf(12), isPartial: true });
+    offset.frame[46] = 0xf0;
+    const extensions = [[60, [0, 0, 0, 0, 0, 0, 0, 0]]] as const;
+    const walk = superRecord(48, { version: 6, extensions, text, isPartial: true });
+    // 12 units of 8 bytes behind the first: TCP would begin behind the packet's end.
+    walk.frame[55] = 20;
+    const long = plainRecord(new Uint8Array(65_590));
+    const good = plainRecord(tcpFrame({ text }));
+    const batch = packRecords([offset, walk, good, long, good]);
+    expect(unpackRecords(edge.split(batch, ALL, 0, () => BATCH_BYTES))).toEqual([good]);
+    expect(edge.counts()[0]).toBe(3);
+    const plain = [offset, walk].map(({ frame }) => plainRecord(frame));
+    const merged = edge.merge(packRecords([...plain, good, long]), 0, ALL & ~1);
+    expect(unpackRecords(merged)).toEqual([...plain, good]);
+  });
+
+  test.each([1, 13, 14, 15, 67])("a record cut off after %i bytes ends the batch", (bytes) => {
+    const edge = new EdgeUnderTest();
+    const good = plainRecord(tcpFrame({}));
+    const batch = packRecords([good, good, good]).subarray(0, 2 * 68 + bytes);
+    // What lies behind the batch is the rest of the record, from before.
+    edge.merge(packRecords([good, good, good, good]), 0, ALL);
+    expect(unpackRecords(edge.split(batch, ALL, 0, () => BATCH_BYTES))).toEqual([good, good]);
+    expect(edge.calls.left()).toBe(0);
+    expect(unpackRecords(edge.merge(batch, 0, ALL))).toEqual([good, good]);
+    expect(edge.counts()[0]).toBe(2);
+  });
+
   test("what was not agreed on is refused, whatever it is", () => {
     const edge = new EdgeUnderTest();
     const asks = [
@@ -306,6 +349,24 @@ describe("merging", () => {
     ]);
   });
 
+  test("so does a segment that neither goes on nor may be gone on from", () => {
+    const text = textOf(300);
+    const data = (at: number, flags = ACK): Uint8Array =>
+      tcpFrame({ seq: 1 + at, flags, text: text.subarray(at, at + 100) });
+    const frames = [data(0), data(200, ACK | PSH), data(100)];
+    expect(mergeAll(frames).map(({ frame }) => frame)).toEqual(frames);
+  });
+
+  test("nothing is remembered of the batch before", () => {
+    const edge = new EdgeUnderTest();
+    const [a, b] = two({}).map(plainRecord);
+    const other = plainRecord(tcpFrame({ ports: [1, 2], text: textOf(100) }));
+    if (a === undefined || b === undefined) throw new Error("no frames");
+    edge.merge(packRecords([other, a]), 0, ALL & ~1);
+    const swapped = packRecords([b, a]);
+    expect(edge.merge(swapped, 0, ALL & ~1)).toEqual(swapped);
+  });
+
   test("padding behind a short packet is left out", () => {
     const [a = new Uint8Array(0), b = new Uint8Array(0)] = two({ text: textOf(3) });
     const padded = new Uint8Array(60);
@@ -331,6 +392,10 @@ describe("merging", () => {
     expect(mergeAll(sized(13_100, 6)).map(({ frame }) => frame.length - 14)).toEqual([
       52_440,
       26_240,
+    ]);
+    expect(mergeAll(sized(8187, 8)).map(({ frame }) => frame.length - 54)).toEqual([
+      7 * 8187,
+      8187,
     ]);
     expect(mergeAll(sized(47, 3))).toHaveLength(3);
     expect(mergeAll(sized(48, 3))).toHaveLength(1);
