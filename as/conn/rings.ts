@@ -8,8 +8,9 @@
  * every byte twice on the way. An order that was not half used falls by one each time the ring goes back.
  */
 import { boot, control } from "../config.ts";
-import { NO_RING, NONE, RING_MIN_BYTES, RING_ORDERS, Tcb } from "../layout.gen.ts";
+import { NO_RING, NONE, RING_MIN_BYTES, RING_ORDERS, STAT_RING_MOVED, Tcb } from "../layout.gen.ts";
 import { allocRing, freeRing, ringAddress, ringPagesLive } from "../ring_pool.ts";
+import { countMany } from "../stats.ts";
 
 const ORDER_SHIFT: u32 = 24;
 const ORDER_MASK: u32 = 0xf;
@@ -95,6 +96,7 @@ function moveText(old: u32, grown: u32, from: u32, to: u32): void {
   const source = ringPtr(old);
   const target = ringPtr(grown);
   assert(to - from <= oldMask + 1, "a ring holds more than fits");
+  countMany(STAT_RING_MOVED, to - from);
   // The larger ring ends where the smaller one does, too: at most two pieces.
   while (from !== to) {
     const offset = from & oldMask;

@@ -85,7 +85,8 @@ class Flow {
         sent += taken;
         this.#writable = taken === piece.length;
       }
-      let moved = cores.toB();
+      // As a loop does it: a batch comes, the user reads what was in it.
+      let moved = cores.toB(1);
       for (;;) {
         const bytes = b.receive(this.#peer, sink(received), cores.now);
         if (bytes === 0) break;

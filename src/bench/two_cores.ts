@@ -81,14 +81,15 @@ export class TwoCores {
     if (rule !== null) this.#untilLoss = rule();
   }
 
-  /** Moves everything that A owes to B. @returns Whether there was anything. */
-  toB(): boolean {
-    return this.#rule === null ? move(this.a, this.b, this.now) : this.#moveLossy(this.#rule);
+  /** Moves what A owes to B, at most so many batches. @returns Whether there was anything. */
+  toB(batches: number = Infinity): boolean {
+    const rule = this.#rule;
+    return rule === null ? move(this.a, this.b, this.now, batches) : this.#moveLossy(rule, batches);
   }
 
   /** Moves everything that B owes to A. @returns Whether there was anything. */
   toA(): boolean {
-    return move(this.b, this.a, this.now);
+    return move(this.b, this.a, this.now, Infinity);
   }
 
   /** Lets time pass and does what is due. */
@@ -105,7 +106,7 @@ export class TwoCores {
     this.pass(Math.max(0, at - this.now));
   }
 
-  #moveLossy(rule: LossRule): boolean {
+  #moveLossy(rule: LossRule, batches: number): boolean {
     let any = false;
     do {
       const batch = this.a.flush(BATCH_BYTES, this.now);
@@ -123,7 +124,7 @@ export class TwoCores {
         at = next;
       }
       this.#ingest(batch, from, batch.length);
-    } while (this.a.more);
+    } while (this.a.more && --batches > 0);
     return any;
   }
 
@@ -138,14 +139,14 @@ function lengthAt(batch: Uint8Array, at: number): number {
   return (batch[at] ?? 0) | ((batch[at + 1] ?? 0) << 8) | ((batch[at + 2] ?? 0) << 16);
 }
 
-function move(from: Core, to: Core, now: number): boolean {
+function move(from: Core, to: Core, now: number, batches: number): boolean {
   let any = false;
   do {
     const batch = from.flush(BATCH_BYTES, now);
     if (batch.length === 0) return any;
     any = true;
     for (let at = 0; at < batch.length;) at = to.ingest(batch, now, at);
-  } while (from.more);
+  } while (from.more && --batches > 0);
   return any;
 }
 

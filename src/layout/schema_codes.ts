@@ -407,6 +407,7 @@ export const CODES: readonly EnumSchema[] = [
       ["ACTIVE_OPENS", "connect() calls."],
       ["PASSIVE_OPENS", "SYNs accepted by listeners."],
       ["ESTABLISHED", "Connections that became ESTABLISHED."],
+      ["RING_MOVED", "Bytes that were copied because a ring grew."],
       ["BYTES_IN", "Bytes of text placed in order."],
       ["BYTES_OUT", "Bytes of text sent, without retransmissions."],
       ["OUT_OF_ORDER", "Segments that arrived beyond RCV.NXT."],
