@@ -34,13 +34,17 @@ export function headLine(): string {
     "median".padStart(number) + "min".padStart(number) + "max".padStart(number) + "  n  ratio";
 }
 
+function comparison({ ratioTo, ratio, difference, unit }: Result): string {
+  if (ratioTo === null || ratio === null || difference === null) return "";
+  const sign = difference < 0 ? "" : "+";
+  return `  ${ratio.toFixed(2)} × ${ratioTo} (${sign}${formatNumber(difference)} ${unit})`;
+}
+
 /** One result for people. */
 export function textLine(result: Result): string {
   const { name, runtime, metric, number } = COLUMNS;
   const wall = result.clock === "wall" ? " (wall)" : "";
-  const compared = result.ratioTo === null || result.ratio === null
-    ? ""
-    : `  ${result.ratio.toFixed(2)} × ${result.ratioTo}`;
+  const compared = comparison(result);
   const note = result.note === "" ? "" : `  [${result.note}]`;
   return `${result.case}/${result.variant}`.padEnd(name) + result.runtime.padEnd(runtime) +
     (result.metric + wall).padEnd(metric) + formatNumber(result.median).padStart(number) +

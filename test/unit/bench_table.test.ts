@@ -39,6 +39,18 @@ describe("the table", () => {
     expect(verdict("streams byob minus bulk, Deno", [streams])).toBe("fails");
   });
 
+  test("of several kernels the worst counts, and all must have run", () => {
+    const kernels = tableNeeds("deno").filter((id) => id.startsWith("kernels/"));
+    expect(kernels).toHaveLength(8);
+    const ratio = (of: string, value: number) =>
+      result(of, "ops_per_cpu_s", { ratio: value, ratioTo: "x" });
+    const row = "kernels of 1 KiB and more against the fastest JS twin, the worst of them";
+    const all = kernels.map((of, i) => ratio(of, i + 3));
+    expect(verdict(row, all)).toBe("must");
+    expect(verdict(row, all.with(7, ratio(kernels[7] ?? "", 1.9)))).toBe("fails");
+    expect(verdict(row, all.slice(1))).toBe("not measured");
+  });
+
   test("needs what it looks at, and prints a line for each", () => {
     expect(tableNeeds("node")).toContain("churn/idle=1000000");
     expect(tableNeeds("chromium")).toEqual(["tunnel/down", "tunnel/up"]);
