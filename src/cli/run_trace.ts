@@ -162,7 +162,7 @@ async function read(file: string): Promise<Uint8Array> {
 
 /** Prints what arrives until Ctrl-C. No stack stands on the device, so nothing is ever sent to it. */
 async function traceTap(name: string, options: TraceOptions, write: TraceOutput): Promise<void> {
-  const device = await openTap({ name });
+  const device = await openTap({ name, offload: false });
   const formatter = new TraceFormatter(options);
   await new Promise<void>((resolve) => {
     process.once("SIGINT", resolve);

@@ -25,6 +25,10 @@ const KEY_BYTES = 4;
 /** 2 bytes, 8 of length, 4 of mask. */
 const HEADER_MAX_BYTES = 14;
 
+/** What is staged is taken for acknowledgments up to this, bytes, and waits for others up to so many turns. */
+const ANSWER_MAX_BYTES = 1024;
+const TURNS_MAX = 4;
+
 /** @returns Whether sockets of ws are those of node:net here: Bun brings a WebSocket of its own under that name. */
 export function hasByteSockets(): boolean {
   return !("Bun" in globalThis);
@@ -209,11 +213,12 @@ export class FrameWriter {
   readonly #region: MaskRegion;
   readonly #key = new Uint8Array(KEY_BYTES);
   readonly #outbox = new Outbox();
-  readonly #flush = (): void => {
-    this.#immediate = null;
-    this.flush();
-  };
+  readonly #turn = (): void => this.#endTurn();
   #staged = 0;
+  /** Messages came since the last look. */
+  #isHearing = false;
+  /** Turns that what is staged has waited. */
+  #turns = 0;
   #immediate: ReturnType<typeof setImmediate> | null = null;
 
   /**
@@ -237,12 +242,31 @@ export class FrameWriter {
     if (this.#staged + batch.length > BATCH_BYTES) this.flush();
     this.#region.bytes.set(batch, this.#staged);
     this.#staged += batch.length;
-    this.#immediate ??= setImmediate(this.#flush);
+    this.#immediate ??= setImmediate(this.#turn);
+  }
+
+  /** Messages come in: what answers them may wait for the next ones, as long as these are there already. */
+  heard(): void {
+    this.#isHearing = true;
+  }
+
+  /** Sends what the turn has brought. Small answers to a stream wait a few turns for each other, in which nothing sleeps. */
+  #endTurn(): void {
+    this.#immediate = null;
+    const isAnswer = this.#isHearing && this.#staged <= ANSWER_MAX_BYTES;
+    this.#isHearing = false;
+    if (isAnswer && this.#turns < TURNS_MAX) {
+      this.#turns++;
+      this.#immediate = setImmediate(this.#turn);
+    } else {
+      this.flush();
+    }
   }
 
   /** Sends what is there at once: text must not overtake it. */
   flush(): void {
     const bytes = this.#staged;
+    this.#turns = 0;
     if (bytes === 0) return;
     this.#staged = 0;
     if (!this.#socket.writable) return;

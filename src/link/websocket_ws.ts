@@ -160,6 +160,7 @@ class DirectSocket implements WebSocketLike {
     const ws = this.#ws;
     if (this.#below === null) return;
     const deliver = (batch: Uint8Array): void => {
+      this.#writer?.heard();
       if (ws.readyState === ws.OPEN) ws.emit("message", batch, true);
     };
     this.#reader = readFrames(this.#below, { isMasked: false, deliver });

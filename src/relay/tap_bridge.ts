@@ -198,7 +198,10 @@ class Bridge implements RelayNetwork {
     this.#dhcp = new DhcpServer(this.#stack.interface, {
       cidr,
       first: network + offset,
-      gateway: kernelAddress(name, cidr),
+      // Asked for each answer: an interface that was just attached runs a moment later only.
+      get gateway(): number | null {
+        return kernelAddress(name, cidr);
+      },
       dns: reachableServers(),
       leaseSeconds: LEASE_SECONDS,
       mtu: this.mtu,

@@ -51,8 +51,8 @@ function join(a: Device, b: Device): void {
 async function main(settings: Bottleneck): Promise<void> {
   const { seed, loss, rateBytesPerMs, queueBytes, delayMs } = settings;
   const clock = systemClock();
-  const near = await openTap({ name: settings.near });
-  const far = await openTap({ name: settings.far });
+  const near = await openTap({ name: settings.near, offload: false });
+  const far = await openTap({ name: settings.far, offload: false });
   const path = impair(
     impair(far, {
       clock,

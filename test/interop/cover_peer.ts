@@ -88,7 +88,7 @@ async function send(connection: TcpConnection, command: Command): Promise<Answer
 }
 
 async function run(command: Command): Promise<Answer> {
-  const tap = await openTap({ name: command.tap });
+  const tap = await openTap({ name: command.tap, offload: false });
   const { impairment, tuning } = command;
   const clock = systemClock();
   const link = impairment === null

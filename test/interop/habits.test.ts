@@ -95,7 +95,7 @@ describe.skipIf(missing !== null)("the kernel", () => {
       const folder = workshop.path("many_");
       const last = MANY_UP_SEED + MANY - 1;
       const parallel = ["--parallel", "--parallel-immediate", "--parallel-max", String(MANY)];
-      const command = curl(`/[${MANY_UP_SEED}-${last}]/${MANY_BYTES}`, ...parallel);
+      const command = curl(`/[${MANY_UP_SEED}-${last}]/${MANY_BYTES}`, { flags: parallel });
       const fetched = await namespace.run(...command, "-o", `${folder}#1`);
       expect(fetched.code, fetched.stderr).toBe(0);
       const { downloads, downloadMs, stats } = await peer.stop();

@@ -70,7 +70,7 @@ export class Workshop {
       bundle: true,
       format: "esm",
       platform: "node",
-      external: ["koffi"],
+      external: ["koffi", "ws"],
       logLevel: "error",
       // The shim is CommonJS and asks for Node's modules.
       banner: {
@@ -124,7 +124,12 @@ export class Workshop {
     }
     if (runtime !== "deno") return [program, this.path("shimmed.mjs")];
     const flags = ["--no-prompt", "--quiet", "--allow-ffi", "--allow-env", "--allow-read"];
-    flags.push("--allow-sys", `--allow-write=${this.folder}`, "--node-modules-dir=manual");
+    flags.push(
+      "--allow-sys",
+      "--allow-net=127.0.0.1",
+      `--allow-write=${this.folder}`,
+      "--node-modules-dir=manual",
+    );
     flags.push(`--config=${join(ROOT, "deno.json")}`);
     const script = isBundled ? this.path("deno.mjs") : join(ROOT, "test/interop/peer.ts");
     return [program, "run", ...flags, script];
@@ -155,7 +160,8 @@ export class Workshop {
     return {
       mac,
       stop: async () => {
-        const stopped = isOver ? null : await namespace.run(...curl("/stop"));
+        const { address } = settings;
+        const stopped = isOver ? null : await namespace.run(...curl("/stop", { address }));
         const { code, stdout, stderr } = await ended;
         if (code !== 0 || stopped?.code !== 0) {
           throw new Error(`The peer ended with ${code}: ${stderr}${stopped?.stderr ?? ""}`);
@@ -180,14 +186,18 @@ export class Workshop {
   }
 }
 
+/** How {@linkcode curl} fetches. */
+export interface CurlOptions {
+  /** Default: OUR_ADDRESS. */
+  readonly address?: string | undefined;
+  /** Flags of curl. */
+  readonly flags?: readonly string[];
+}
+
 /** The command that fetches from our side. */
-export function curl(path: string, ...options: string[]): string[] {
-  return [
-    "curl",
-    "-sS",
-    "--max-time",
-    "110",
-    ...options,
-    `http://${OUR_ADDRESS}:${HTTP_PORT}${path}`,
-  ];
+export function curl(
+  path: string,
+  { address = OUR_ADDRESS, flags = [] }: CurlOptions = {},
+): string[] {
+  return ["curl", "-sS", "--max-time", "110", ...flags, `http://${address}:${HTTP_PORT}${path}`];
 }

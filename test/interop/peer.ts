@@ -9,7 +9,8 @@ import process from "node:process";
 import { createStack, impair, type InProcessStack, pcapng, seededRandom } from "../../src/mod.ts";
 import { systemClock } from "../../src/mod.ts";
 import type { Device, ImpairedDevice, PcapngDevice, TcpConnection } from "../../src/mod.ts";
-import { openTap, type TapDevice } from "../../src/link/tap.ts";
+import { openTap } from "../../src/link/tap.ts";
+import { websocketLink } from "../../src/link/websocket.ts";
 import type { ConnectionInfo } from "../../src/options.ts";
 import type { Download, Report, RuntimeName, Settings } from "./peer_settings.ts";
 import { tryHabits } from "./peer_habits.ts";
@@ -45,16 +46,17 @@ async function readHead(
 /** The link and what was put around it. */
 interface Link {
   readonly device: Device;
-  readonly tap: TapDevice;
+  /** Counters of the TAP or the tunnel. */
+  readonly counters: object;
   readonly capture: PcapngDevice | null;
   readonly impaired: ImpairedDevice | null;
 }
 
 /** stack ↔ impairment ↔ capture ↔ TAP: the capture has what is on the wire, and nothing that never was. */
-async function openLink({ tap: name, capturePath, impairment }: Settings): Promise<Link> {
+async function openLink({ capturePath, impairment, ...settings }: Settings): Promise<Link> {
   const clock = systemClock();
-  const tap = await openTap({ name });
-  let device: Device = tap;
+  const link = await openBare(settings);
+  let device: Device = link;
   let capture: PcapngDevice | null = null;
   if (capturePath !== undefined) {
     const file = Deno.openSync(capturePath, { write: true, create: true, truncate: true });
@@ -68,7 +70,16 @@ async function openLink({ tap: name, capturePath, impairment }: Settings): Promi
     const { seed, ...faults } = impairment;
     device = impaired = impair(device, { ...faults, clock, random: seededRandom(seed) });
   }
-  return { device, tap, capture, impaired };
+  return { device, counters: link.counters, capture, impaired };
+}
+
+async function openBare(
+  { tap: name, tunnel, offload = false }: Pick<Settings, "tap" | "tunnel" | "offload">,
+): Promise<Device & { readonly counters: object }> {
+  if (tunnel === undefined) return await openTap({ name, offload });
+  const link = websocketLink({ ...tunnel, offload });
+  await link.opened;
+  return link;
 }
 
 /** A server of `/SEED/BYTES` that ends with `/stop`. */
@@ -146,10 +157,10 @@ async function downloadAll(
 async function main(settings: Settings): Promise<Report> {
   const runtime = runtimeName();
   if (runtime !== settings.runtime) throw new Error(`This is ${runtime}, not ${settings.runtime}`);
-  const { device, tap, capture, impaired } = await openLink(settings);
+  const { device, counters, capture, impaired } = await openLink(settings);
   const stack = await createStack({
     link: device,
-    address: { cidr: `${OUR_ADDRESS}/${PREFIX_LENGTH}` },
+    address: { cidr: `${settings.address ?? OUR_ADDRESS}/${PREFIX_LENGTH}` },
   });
   const { mac } = await stack.ready;
   const server = new Server();
@@ -167,13 +178,14 @@ async function main(settings: Settings): Promise<Report> {
   return {
     runtime,
     mac,
+    offload: device.offload ?? 0,
     downloadMs,
     habits,
     stats,
     downloads: done.map(({ bytes, sha256, ms }) => ({ bytes, sha256, ms })),
     downloaded: done[0]?.info ?? null,
     served: server.largest,
-    tap: { ...tap.counters },
+    tap: { ...counters },
     impair: impaired === null ? null : { ...impaired.counters },
     captured: capture === null ? null : { frames: capture.frames, dropped: capture.dropped },
     cpuMs: (user + system) / 1_000,

@@ -19,6 +19,12 @@ export interface Settings {
   readonly tap: string;
   /** Written when the stack listens. */
   readonly readyPath: string;
+  /** Our address. Default: OUR_ADDRESS. */
+  readonly address?: string;
+  /** The relay to go through; absent = straight onto the TAP. */
+  readonly tunnel?: { readonly url: string; readonly token: string };
+  /** Whether the link asks for offloads. Default false: each frame is one that could be on a wire. */
+  readonly offload?: boolean;
   /** Where to capture to; absent = not. */
   readonly capturePath?: string;
   /** Absent = none. */
@@ -52,6 +58,8 @@ export interface Report {
   /** Of the first download, at its end. */
   readonly downloaded: ConnectionInfo | null;
   readonly mac: string;
+  /** OFFLOAD bits that the link has. */
+  readonly offload: number;
   readonly stats: Readonly<Record<string, number>>;
   readonly tap: Readonly<Record<string, number>>;
   readonly impair: Readonly<Record<string, number>> | null;

@@ -4,6 +4,8 @@ export { KERNEL_ADDRESS, PREFIX_LENGTH } from "../../src/bench/namespace.ts";
 
 /** Ours. */
 export const OUR_ADDRESS = "10.99.0.2";
+/** Of a second stack of ours. */
+export const OUR_OTHER_ADDRESS = "10.99.0.3";
 /** On the link by its address, but nobody has it. */
 export const SILENT_ADDRESS = "10.99.0.99";
 

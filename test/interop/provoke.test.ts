@@ -107,7 +107,7 @@ describe.skipIf(missing !== null)("the kernel, provoked", () => {
     const peer = start(namespace, { work: "serve fast", tuning: { fastOpen: true }, count: 0 });
     await until(() => peer.stdout().includes("listening"), "the peer listens");
     for (const path of ["/cookie", "/fast", "/stop"]) {
-      const fetched = await namespace.run(...curl(path, "--tcp-fastopen"));
+      const fetched = await namespace.run(...curl(path, { flags: ["--tcp-fastopen"] }));
       expect(fetched).toMatchObject({ code: 0, stdout: "hello" });
     }
     const stats = await finish(peer);

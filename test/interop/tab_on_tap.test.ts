@@ -164,7 +164,8 @@ describe.skipIf(missing !== null)("a tab on a relay with a TAP", () => {
         `${mangledZeros} zeros of the kernel's, tshark ${tsharkS} s`,
     );
     expect(findings).toMatchObject({ badChecksums: 0, malformed: 0, ackedUnseen: 0 });
-    expect(goodTcp).toBeGreaterThan((2 * BYTES) / 1_500);
+    // As far as they could be super-segments, they were.
+    expect(goodTcp).toBeGreaterThan((2 * BYTES) / 65_535);
   });
 
   it("goes on after the relay was started again, at its own address", async () => {

@@ -58,7 +58,7 @@ export async function transfer(workshop: Workshop, options: TransferOptions): Pr
     ...{ runtime, work: "download", seed: DOWN_SEED, bytes, capturePath },
     ...(impairment === undefined ? {} : { impairment }),
   });
-  const fetch = curl(`/${UP_SEED}/${bytes}`, "-w", "%{stderr}%{time_total}");
+  const fetch = curl(`/${UP_SEED}/${bytes}`, { flags: ["-w", "%{stderr}%{time_total}"] });
   const upload = await namespace.run("sh", "-c", `${fetch.join(" ")} | sha256sum`);
   const report = await peer.stop();
   const counted = rules === undefined ? "" : (await namespace.run("nft", "list", "ruleset")).stdout;
