@@ -203,6 +203,32 @@ describe("FrameWriter", () => {
     expect((await read(frame.length)).equals(frame)).toBe(true);
   });
 
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  test("lets small answers to messages that go on coming wait for each other, four turns at most", async () => {
+    const { writer, keys } = rig();
+    const staged: number[] = [];
+    for (let i = 0; i < 7; i++) {
+      writer.heard();
+      writer.send(bytesOf(80));
+      await turn();
+      staged.push(writer.stagedBytes);
+    }
+    expect(staged).toEqual([80, 160, 240, 320, 0, 80, 160]);
+    expect(keys.length).toBe(1);
+    // Nothing comes any more: a turn later it leaves.
+    await turn();
+    expect([keys.length, writer.stagedBytes]).toEqual([2, 0]);
+  });
+
+  test("lets a large answer not wait", async () => {
+    const { writer, keys } = rig();
+    writer.heard();
+    writer.send(bytesOf(1_025));
+    await turn();
+    expect([keys.length, writer.stagedBytes]).toEqual([1, 0]);
+  });
+
   test("sends full messages at once, each with a key of its own, and changes nothing that waits", async () => {
     const { writer, keys, read } = rig();
     const parts = Array.from({ length: 12 }, () => bytesOf(BATCH_BYTES - 1));
