@@ -21,6 +21,8 @@ function lengthAt(batch: Uint8Array, at: number): number {
 export class RxRegion {
   /** How many bytes of the region the last `load()` has filled. */
   bytes = 0;
+  /** The region itself: what a link has put at its begin is not copied again. */
+  readonly landing: Uint8Array;
   readonly #memory: Uint8Array;
   readonly #base: number;
 
@@ -31,6 +33,7 @@ export class RxRegion {
   constructor(memory: Uint8Array, base: number) {
     this.#memory = memory;
     this.#base = base;
+    this.landing = memory.subarray(base, base + BATCH_BYTES);
   }
 
   /**
@@ -60,9 +63,11 @@ export class RxRegion {
 
   /** @returns `to`. */
   #copy(batch: Uint8Array, from: number, to: number): number {
+    this.bytes = to - from;
+    const isThere = batch.buffer === this.#memory.buffer && batch.byteOffset + from === this.#base;
+    if (isThere) return to;
     const isWhole = from === 0 && to === batch.length;
     this.#memory.set(isWhole ? batch : batch.subarray(from, to), this.#base);
-    this.bytes = to - from;
     return to;
   }
 }

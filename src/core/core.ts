@@ -70,6 +70,8 @@ export class Core {
   readonly fastOpen: FastOpenCalls;
   /** All of linear memory, bytes. */
   readonly memoryBytes: number;
+  /** Where `ingest()` reads, 128 KiB: a batch that begins here is not copied. It keeps what is written to it until then. */
+  readonly landing: Uint8Array;
   /** Called once, at the first trap, before the call that trapped throws. */
   onFault: ((fault: CoreFault) => void) | null = null;
   readonly #calls: CoreExports;
@@ -90,6 +92,7 @@ export class Core {
     this.#view = new DataView(calls.memory.buffer);
     this.#regions = readRegions(this.#view, boot);
     this.#rx = new RxRegion(this.#memory, this.#regions.rx);
+    this.landing = this.#rx.landing;
     this.#rings = new RingCalls(calls, this.#memory, this.#view, this.#regions.spans);
     this.#info = new InfoView(this.#view, this.#regions.info);
     this.tcbs = new TcbView(this.#view, this.#regions.tcb, this.#regions.control);
@@ -225,10 +228,7 @@ export class Core {
 
   /** The link works again: backed-off timers are reset. */
   linkUp(now: number): void {
-    this.#call(() => {
-      this.#calls.linkUp(now);
-      return 0;
-    });
+    this.#call(() => (this.#calls.linkUp(now), 0));
   }
 
   /** Says what the virtio-net headers of records may ask for from now on, both ways. @param bits OFFLOAD bits. */

@@ -14,6 +14,11 @@ export interface DeviceSink {
    * @param batch At most 128 KiB of records; valid only during the call.
    */
   receive(batch: Uint8Array): void;
+  /**
+   * Where the stack will read: records that were written here, from its begin, and are then given to `receive()` as a part
+   * of this very memory are not copied again. It belongs to the device between two calls of `receive()`; absent = nowhere.
+   */
+  readonly landing?: Uint8Array;
   /** `room()` grew after it had been too small. */
   ready(): void;
   /** The link works (again). Backed-off retransmission timers are reset. */

@@ -5,7 +5,13 @@
  */
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Device, DeviceSink } from "./device.ts";
-import { BATCH_BYTES, bytesThatFit, countRecords } from "./records.ts";
+import {
+  BATCH_BYTES,
+  bytesThatFit,
+  countRecords,
+  ETHERNET_HEADER_BYTES,
+  RECORD_HEADER_BYTES,
+} from "./records.ts";
 
 export type { Clock, Device, DeviceSink, Timer };
 
@@ -61,8 +67,8 @@ export function pipe(options: PipeOptions): [PipeDevice, PipeDevice] {
   if (!Number.isInteger(capacityBytes) || capacityBytes < 1) {
     throw new RangeError(`Cannot hold ${capacityBytes} bytes: expected 1 or more`);
   }
-  const there = new Wire(clock, delayMs, capacityBytes);
-  const back = new Wire(clock, delayMs, capacityBytes);
+  const there = new Wire(clock, delayMs, capacityBytes, mtu);
+  const back = new Wire(clock, delayMs, capacityBytes, mtu);
   return [new PipeEnd(mtu, offload, there, back), new PipeEnd(mtu, offload, back, there)];
 }
 
@@ -117,7 +123,13 @@ interface Entry {
   bytes: number;
 }
 
-/** One direction: a ring of bytes, and where in it each delivery begins and ends. */
+/** A moment that is past on every clock: as soon as possible. */
+const AT_ONCE_MS = 0;
+
+/**
+ * One direction: a ring of bytes, and where in it each delivery begins and ends. Without delay, what finds nothing on its
+ * way goes straight to where the receiver will read it: one copy, from memory to memory.
+ */
 class Wire {
   receiver: DeviceSink | null = null;
   sender: DeviceSink | null = null;
@@ -130,18 +142,24 @@ class Wire {
   /** `room()` below this is too small; `ready()` follows when it is reached again. */
   readonly #enough: number;
   readonly #deliver: () => void;
+  /** Largest record, bytes. */
+  readonly #largest: number;
   #ring: Uint8Array | null = null;
   /** Records that wrap around the ring's end are put together here. */
   #joined: Uint8Array | null = null;
   #head = 0;
   #used = 0;
+  /** Bytes of the receiver's landing that wait to be handed over, ahead of the ring's. */
+  #landed = 0;
+  #isHandingLanded = false;
   #entries: Entry[] = [];
   #first = 0;
   #timer: Timer | null = null;
   #starved = false;
   #isCut = false;
 
-  constructor(clock: Clock, delayMs: number, capacity: number) {
+  constructor(clock: Clock, delayMs: number, capacity: number, mtu: number) {
+    this.#largest = RECORD_HEADER_BYTES + ETHERNET_HEADER_BYTES + mtu;
     this.#clock = clock;
     this.#delayMs = delayMs;
     this.#capacity = capacity;
@@ -150,22 +168,42 @@ class Wire {
   }
 
   room(): number {
-    const left = this.#capacity - this.#used;
+    const left = Math.min(this.#left(), this.#landingLeft());
     if (left < this.#enough) this.#starved = true;
     return left;
+  }
+
+  /**
+   * What the landing still takes, if that is where the next batch goes: rather later than through the ring. Less than a
+   * record is none, so that nobody tries.
+   */
+  #landingLeft(): number {
+    const landing = this.receiver?.landing;
+    if (landing === undefined || this.#delayMs > 0 || this.#entries.length > this.#first) {
+      return Infinity;
+    }
+    const left = landing.length - this.#landed;
+    return left < this.#largest ? 0 : left;
+  }
+
+  #left(): number {
+    return this.#capacity - this.#used - this.#landed;
   }
 
   send(batch: Uint8Array): void {
     const records = countRecords(batch);
     if (records === 0) return;
-    const bytes = records < 0 ? 0 : bytesThatFit(batch, this.#capacity - this.#used);
+    const bytes = records < 0 ? 0 : bytesThatFit(batch, this.#left());
     if (records < 0) this.dropped++;
     else if (this.#isCut) this.dropped += records;
     else if (bytes < batch.length) this.dropped += countRecords(batch.subarray(bytes));
     if (this.#isCut || bytes === 0) return;
-    this.#store(batch.subarray(0, bytes));
-    this.#queue(bytes);
-    if (this.#capacity - this.#used < this.#enough) this.#starved = true;
+    const whole = bytes === batch.length ? batch : batch.subarray(0, bytes);
+    if (!this.#land(whole)) {
+      this.#store(whole);
+      this.#queue(bytes);
+    }
+    if (this.#left() < this.#enough) this.#starved = true;
   }
 
   /** The sending end is closed: the receiver is told after everything else. */
@@ -182,21 +220,38 @@ class Wire {
     this.#timer = null;
     this.#entries = [];
     this.#used = 0;
+    this.#landed = 0;
     this.#ring = null;
     this.#joined = null;
+  }
+
+  /** Puts records where the receiver reads, behind those that wait there. @returns False if that can not be. */
+  #land(bytes: Uint8Array): boolean {
+    const landing = this.receiver?.landing;
+    if (landing === undefined || this.#delayMs > 0 || this.#isHandingLanded) return false;
+    if (this.#entries.length > this.#first || this.#landed + bytes.length > landing.length) {
+      return false;
+    }
+    landing.set(bytes, this.#landed);
+    this.#landed += bytes.length;
+    this.#timer ??= this.#clock.at(AT_ONCE_MS, this.#deliver);
+    return true;
   }
 
   #store(bytes: Uint8Array): void {
     this.#ring ??= new Uint8Array(this.#capacity);
     const tail = (this.#head + this.#used) % this.#capacity;
-    const untilEnd = Math.min(bytes.length, this.#capacity - tail);
-    this.#ring.set(bytes.subarray(0, untilEnd), tail);
-    if (untilEnd < bytes.length) this.#ring.set(bytes.subarray(untilEnd), 0);
+    const untilEnd = this.#capacity - tail;
+    if (bytes.length <= untilEnd) this.#ring.set(bytes, tail);
+    else {
+      this.#ring.set(bytes.subarray(0, untilEnd), tail);
+      this.#ring.set(bytes.subarray(untilEnd), 0);
+    }
     this.#used += bytes.length;
   }
 
   #queue(bytes: number): void {
-    const dueMs = this.#clock.now() + this.#delayMs;
+    const dueMs = this.#delayMs === 0 ? AT_ONCE_MS : this.#clock.now() + this.#delayMs;
     const last = this.#entries.length > this.#first ? this.#entries.at(-1) : undefined;
     if (last?.dueMs === dueMs && bytes > 0 && last.bytes + bytes <= BATCH_BYTES) {
       last.bytes += bytes;
@@ -208,7 +263,9 @@ class Wire {
 
   #deliverDue(): void {
     this.#timer = null;
-    const nowMs = this.#clock.now();
+    const nowMs = this.#delayMs === 0 ? AT_ONCE_MS : this.#clock.now();
+    if (this.#landed > 0) this.#handLanded();
+    if (this.#isCut) return;
     for (;;) {
       const entry = this.#entries[this.#first];
       if (entry === undefined || entry.dueMs > nowMs) break;
@@ -226,7 +283,7 @@ class Wire {
     const next = this.#entries[this.#first];
     // A send within receive() may have armed the timer already.
     if (next !== undefined) this.#timer ??= this.#clock.at(next.dueMs, this.#deliver);
-    if (this.#starved && this.#capacity - this.#used >= this.#enough) {
+    if (this.#starved && this.#left() >= this.#enough) {
       this.#starved = false;
       this.sender?.ready();
     }
@@ -241,6 +298,20 @@ class Wire {
       if (bytes + entry.bytes > room) return bytes;
       bytes += entry.bytes;
       this.#first++;
+    }
+  }
+
+  /** Hands over what lies where the receiver reads. It may not be touched meanwhile. */
+  #handLanded(): void {
+    const bytes = this.#landed;
+    const landing = this.receiver?.landing;
+    if (landing === undefined) return;
+    this.#isHandingLanded = true;
+    try {
+      this.receiver?.receive(landing.subarray(0, bytes));
+    } finally {
+      this.#isHandingLanded = false;
+      this.#landed = 0;
     }
   }
 

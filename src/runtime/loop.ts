@@ -1,10 +1,10 @@
 /**
  * THE loop: the only place where a device, a clock and the core meet. It decides nothing; it carries.
  *
- * **A received segment.** device → `receive()` here copies the batch to the Rx region → `core.ingest` → `rx/ingest` →
- * `wire/*` → `conn/demux` → `rx/segment_arrives` → `acceptance` → `rst_syn` → `ack` → `text` → `reassembly` → `fin` →
- * `owed`, `events` → back here: `takeEvents` → `tcp/manager` → `connection.readInto` copies to the reader →
- * `core.consumed` → `core.flush` → device.
+ * **A received segment.** device → `receive()` here copies the batch to the Rx region, unless the device did →
+ * `core.ingest` → `rx/ingest` → `wire/*` → `conn/demux` → `rx/segment_arrives` → `acceptance` → `rst_syn` → `ack` →
+ * `text` → `reassembly` → `fin` → `owed`, `events` → back here: `takeEvents` → `tcp/manager` → `connection.readInto`
+ * copies to the reader → `core.consumed` → `core.flush` → device.
  *
  * **A sent byte.** `connection.write` copies to the span of `reserveSend` → `core.written` → `owed` → `wake()` here →
  * `core.flush` → `tx/output` → `usable_window` → `receive_window` → `build_segment` (copy and sum) → Tx batch → `flush()`
@@ -24,8 +24,8 @@ import type { Random } from "./random.ts";
 /** A gap this far beyond an armed deadline means that nothing ran: a frozen tab, a sleeping machine. Ms. */
 const SUSPENSION_MS = 2_000;
 
-/** Batches in one turn, 8 MiB: enough for any window, and other work gets its turn. The rest goes on in the next. */
-const FLUSHES_PER_TURN = 64;
+/** Batches in one turn: whoever takes it at the other end does so while it is in the processor's cache, and others work too. */
+const FLUSHES_PER_TURN = 1;
 
 /** Rounds of events and flush in one turn: callbacks that make events without end wait for the next. */
 const ROUNDS_PER_TURN = 16;
@@ -136,6 +136,7 @@ export class Loop {
   /** Opens the device. */
   start(): void {
     this.#device.open({
+      landing: this.#core.landing,
       receive: (batch) => this.receive(batch),
       ready: () => this.wake(),
       up: () => this.#up(),
@@ -314,8 +315,8 @@ export class Loop {
         break;
       }
       this.#wanted = this.#workLeft;
-      if (this.#core.isOwing) this.#flush();
-      if (this.#workLeft) break;
+      const isLeft = this.#core.isOwing && this.#flush();
+      if (isLeft || this.#workLeft) break;
     }
     if (!this.#closed) this.#arm();
   }
@@ -345,21 +346,22 @@ export class Loop {
     return count;
   }
 
-  /** Sends what is owed while the device has room; `ready()` goes on when it has not. */
-  #flush(): void {
+  /** Sends what is owed while the device has room; `ready()` goes on when it has not. @returns Whether more is for the next turn. */
+  #flush(): boolean {
     for (let i = 0; i < FLUSHES_PER_TURN; i++) {
       const room = Math.min(this.#device.room(), BATCH_BYTES);
-      if (room < SMALLEST_RECORD_BYTES) return;
+      if (room < SMALLEST_RECORD_BYTES) return false;
       const batch = this.#core.flush(room, this.#now);
       if (batch.length > 0) {
         this.#device.send(batch);
         this.#hasWoken = true;
       }
-      if (!this.#core.more || this.#closed) return;
+      if (!this.#core.more || this.#closed) return false;
       // Nothing fits: a record may be as large as half a batch.
-      if (batch.length === 0 && room < BATCH_BYTES) return;
+      if (batch.length === 0 && room < BATCH_BYTES) return false;
     }
     this.#wanted = true;
+    return true;
   }
 
   /** One timer. A later deadline leaves the earlier timer alone: to fire once in vain is cheaper than to arm anew. */

@@ -50,6 +50,7 @@ class SystemTimer implements Timer {
   readonly #keepAlive: boolean;
   readonly #fire: () => void;
   #handle: ReturnType<typeof setTimeout> | undefined;
+  #isDue = false;
   #isOver = false;
 
   constructor(now: () => number, atMs: number, callback: () => void, keepAlive: boolean) {
@@ -61,7 +62,7 @@ class SystemTimer implements Timer {
     this.#fire = () => {
       if (this.#isOver) return;
       // setTimeout may be early by up to a step of the clock, and a long wait is cut in pieces.
-      if (this.#now() < this.#atMs) return this.#arm();
+      if (!this.#isDue && this.#now() < this.#atMs) return this.#arm();
       this.#isOver = true;
       this.#callback();
     };
@@ -76,9 +77,11 @@ class SystemTimer implements Timer {
   }
 
   #arm(): void {
-    const waitMs = Math.ceil(this.#atMs - this.#now());
+    // Before the clock was made is past without looking at it.
+    const waitMs = this.#atMs <= 0 ? 0 : Math.ceil(this.#atMs - this.#now());
     if (waitMs <= 0) {
       // It is time already: the next task will do.
+      this.#isDue = true;
       const handle = immediate(this.#fire);
       if (!this.#keepAlive) unref(handle);
       return;

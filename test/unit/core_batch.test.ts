@@ -113,6 +113,19 @@ describe("RxRegion", () => {
     expect(loadAll(batchOf(bad))).toEqual(["impossible"]);
   });
 
+  test("load() copies nothing that is there already", () => {
+    const { rx } = region();
+    const batch = batchOf(record(41, 1), record(64, 2));
+    rx.landing.set(batch);
+    const landed = rx.landing.subarray(0, batch.length);
+    expect(rx.load(landed, 0)).toBe(batch.length);
+    expect(rx.bytes).toBe(batch.length);
+    expect(landed).toEqual(batch);
+    // What lies elsewhere in it goes to its begin.
+    expect(rx.load(landed, 45)).toBe(batch.length);
+    expect(rx.landing.subarray(0, 68)).toEqual(batch.subarray(45));
+  });
+
   test("load() ends a batch of several regions at an impossible length", () => {
     const big = record(65_001, 9);
     const bad = [9, 0, 0, 0, 1, 2, 3];

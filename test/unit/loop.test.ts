@@ -250,6 +250,57 @@ describe("Loop and its turns", () => {
     expect([soon.length, later.length]).toEqual([0, 1]);
   });
 
+  test("a turn sends one batch: others, and other connections, have theirs before the next", () => {
+    const ports = [LOCAL.port, LOCAL.port + 1];
+    const config = coreConfig({ mac: PEER_MAC, mtu: 1500, memoryBytes: 16 * MIB });
+    const peer = Core.start(testModule(), config, seededRandom(3));
+    peer.setAddress(0, REMOTE.address, 0);
+    peer.setNextHop(1, MAC, loop.now());
+    peer.listen({ address: 0, port: REMOTE.port }, 8, 0);
+    loop.setNextHop(1, PEER_MAC);
+    const exchange = (): void => {
+      for (let i = 0; i < 50; i++) {
+        for (const batch of device.sent.splice(0)) peer.ingest(batch, loop.now());
+        device.sink.receive(peer.flush(BATCH_BYTES, loop.now()).slice());
+        loop.poll();
+        for (let left = peer.takeEvents(); left > 0; left--) {
+          const into = new Uint8Array(1_000_000);
+          peer.receive(peer.eventHandle(left - 1), into, loop.now());
+        }
+      }
+    };
+    const handles = ports.map((port) => {
+      return core.connect({ address: LOCAL.address, port }, REMOTE, 1, loop.now());
+    });
+    exchange();
+    // Until the windows are wide open.
+    const bytes = new Uint8Array(1_000_000);
+    for (let i = 0; i < 20; i++) {
+      for (const handle of handles) core.send(handle, bytes, loop.now());
+      exchange();
+      clock.advance(1);
+    }
+    exchange();
+    run(soon);
+    run(later);
+    device.sent = [];
+    device.sink.receive(arpBatch());
+    for (const handle of handles) expect(core.send(handle, bytes, loop.now())).toBe(bytes.length);
+    loop.wake();
+    run(soon);
+    const turns: number[][] = [];
+    while (later.length > 0) {
+      turns.push(device.sent.map((batch) => batch.length));
+      expect(later).toHaveLength(1);
+      run(later);
+    }
+    expect(turns.length).toBeGreaterThan(2);
+    expect(turns.map((sent) => sent.length)).toEqual(turns.map((_, i) => i + 1));
+    // The source port of the first segment of each batch: they take turns.
+    const from = device.sent.map((batch) => new DataView(batch.buffer).getUint16(48, false));
+    expect(from.slice(0, 4)).toEqual([ports[0], ports[1], ports[0], ports[1]]);
+  });
+
   test("a turn with nothing to tell and nothing to send asks the core for neither", () => {
     const calls: string[] = [];
     const flush = core.flush.bind(core);

@@ -177,6 +177,113 @@ describe("pipe()", () => {
     expect(log.frames.map(({ bytes }) => bytes), `seed ${seed}`).toEqual(sent);
   });
 
+  describe("to a receiver that says where it reads", () => {
+    /** A receiver with a landing; `inPlace` counts the batches that it was given there. */
+    function landingLog(clock: VirtualClock): Log & { landing: Uint8Array; inPlace: number } {
+      const log = logOf(clock);
+      const receive = log.receive;
+      const landing = new Uint8Array(BATCH_BYTES);
+      const own = { ...log, landing, inPlace: 0 };
+      own.receive = (batch) => {
+        if (batch.buffer === landing.buffer && batch.byteOffset === 0) own.inPlace++;
+        receive(batch);
+      };
+      return own;
+    }
+
+    it("puts records there, and never delivers within send()", () => {
+      const clock = new VirtualClock();
+      const [left, right] = pipe({ clock });
+      const log = landingLog(clock);
+      left.open(logOf(clock));
+      right.open(log);
+      left.send(batchOf(Uint8Array.of(1), Uint8Array.of(2, 2)));
+      left.send(batchOf(Uint8Array.of(3)));
+      expect(log.frames).toEqual([]);
+      clock.advance(0);
+      expect(log.frames.map(({ bytes }) => bytes)).toEqual([[1], [2, 2], [3]]);
+      expect([log.batches.length, log.inPlace]).toEqual([1, 1]);
+    });
+
+    it("has room for what fits there, none for less than a record, and says when it is free", () => {
+      const clock = new VirtualClock();
+      const [left, right] = pipe({ clock });
+      const sender = logOf(clock);
+      left.open(sender);
+      right.open(landingLog(clock));
+      expect(left.room()).toBe(BATCH_BYTES);
+      left.send(batchOf(new Uint8Array(60_000), new Uint8Array(60_000)));
+      expect(left.room()).toBe(BATCH_BYTES - (2 * 60_014));
+      left.send(batchOf(new Uint8Array(10_000)));
+      expect(left.room()).toBe(0);
+      clock.advance(0);
+      expect(sender.news).toEqual(["up", "ready"]);
+      expect(left.room()).toBe(BATCH_BYTES);
+      expect(left.dropped).toBe(0);
+    });
+
+    it("keeps the order when more is sent than it has room for, and copies what comes while it is read", () => {
+      const seed = 815;
+      const random = seededRandom(seed);
+      const clock = new VirtualClock();
+      const [left, right] = pipe({ clock });
+      const log = landingLog(clock);
+      const sent: number[] = [];
+      const send = (): void => {
+        const frame = new Uint8Array(1_000 + random.below(60_000)).fill(sent.length & 0xff);
+        sent.push(sent.length & 0xff);
+        left.send(batchOf(frame));
+      };
+      const receive = log.receive;
+      log.receive = (batch) => {
+        if (sent.length < 300 && random.below(2) === 0) send();
+        receive(batch);
+      };
+      right.open(log);
+      while (sent.length < 300) {
+        for (let i = random.below(6); i > 0; i--) send();
+        clock.advance(0);
+      }
+      expect(left.dropped).toBe(0);
+      expect(log.frames.map(({ bytes }) => bytes[0]), `seed ${seed}`).toEqual(sent);
+      expect(log.frames.every(({ bytes }) => bytes.every((byte) => byte === bytes[0]))).toBe(true);
+      expect(log.inPlace).toBeGreaterThan(20);
+      expect(log.batches.length).toBeGreaterThan(log.inPlace);
+    });
+
+    it("goes through the ring with a delay", () => {
+      const clock = new VirtualClock();
+      const [left, right] = pipe({ clock, delayMs: 1 });
+      const log = landingLog(clock);
+      right.open(log);
+      left.send(batchOf(Uint8Array.of(1)));
+      clock.advance(1);
+      expect([log.frames.length, log.inPlace]).toEqual([1, 0]);
+    });
+
+    it("loses what lies there when the receiver closes, and tells of an end behind it", () => {
+      const clock = new VirtualClock();
+      const [left, right] = pipe({ clock });
+      const log = landingLog(clock);
+      left.open(logOf(clock));
+      right.open(log);
+      left.send(batchOf(Uint8Array.of(1)));
+      left.close();
+      clock.advance(0);
+      expect([log.frames.length, log.news]).toEqual([1, [
+        "up",
+        "down: The other end of the pipe was closed",
+      ]]);
+      const [third, fourth] = pipe({ clock });
+      const other = landingLog(clock);
+      fourth.open(other);
+      third.send(batchOf(Uint8Array.of(1)));
+      fourth.close();
+      clock.advance(0);
+      expect(other.frames).toEqual([]);
+    });
+  });
+
   it("may be sent into from within receive()", () => {
     const clock = new VirtualClock();
     const [left, right] = pipe({ clock });
