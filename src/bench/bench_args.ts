@@ -58,18 +58,15 @@ ${lines.join("\n")}
  * Reads the command line.
  *
  * @param args What stands after the script's name.
- * @param known Names of the cases.
+ * @param known Names of the cases, each with those of its variants.
  * @throws {BenchUsageError} With a sentence for people.
  */
-export function readBenchArgs(args: readonly string[], known: readonly string[]): BenchArgs {
+export function readBenchArgs(
+  args: readonly string[],
+  known: ReadonlyMap<string, readonly string[]>,
+): BenchArgs {
   const { values, positionals } = parse(args);
-  const names = positionals.map((text) => text.split("/")[0] ?? "");
-  const stray = names.find((name) => !known.includes(name));
-  if (stray !== undefined) {
-    throw new BenchUsageError(
-      `Cannot run the case "${stray}": there is none of that name; take ${known.join(", ")}`,
-    );
-  }
+  for (const text of positionals) checkCase(text, known);
   return {
     help: values.help === true,
     cases: positionals,
@@ -81,6 +78,24 @@ export function readBenchArgs(args: readonly string[], known: readonly string[])
     peers: values.peers === true,
     html: values.html ?? null,
   };
+}
+
+/** @throws {BenchUsageError} If there is no such `case` or `case/variant`. */
+function checkCase(text: string, known: ReadonlyMap<string, readonly string[]>): void {
+  const at = text.indexOf("/");
+  const name = at < 0 ? text : text.slice(0, at);
+  const variants = known.get(name);
+  if (variants === undefined) {
+    throw new BenchUsageError(
+      `Cannot run the case "${name}": there is none of that name; take ${
+        [...known.keys()].join(", ")
+      }`,
+    );
+  }
+  if (at < 0 || variants.includes(text.slice(at + 1))) return;
+  throw new BenchUsageError(
+    `Cannot run "${text}": ${name} has no such variant; take ${variants.join(", ")}`,
+  );
 }
 
 // deno-lint-ignore explicit-function-return-type

@@ -80,6 +80,13 @@ function chosenCases(
   return chosen;
 }
 
+/** Cases that could not be measured to their end. */
+let failures = 0;
+
+function hasFailed(): boolean {
+  return failures > 0;
+}
+
 /** Where results and news go. */
 interface Voices {
   readonly onSaid: (said: Said) => void;
@@ -108,7 +115,13 @@ async function runIn(
     const bench = SUITE.find((one) => one.name === caseName);
     if (bench === undefined) continue;
     const chosen = variants === undefined ? {} : { variants };
-    await runOne(name, { bench, ...chosen, repeat, size }, host, { onSaid, onProgress });
+    try {
+      await runOne(name, { bench, ...chosen, repeat, size }, host, { onSaid, onProgress });
+    } catch (error) {
+      // One case that fails takes none of the others with it.
+      note(`bench: ${error instanceof Error ? error.message : String(error)}`);
+      failures++;
+    }
   }
 }
 
@@ -227,12 +240,15 @@ async function runTable(args: BenchArgs, host: Host, origin: Origin): Promise<bo
  */
 export async function main(words: readonly string[], host: Host): Promise<number> {
   try {
-    const args = readBenchArgs(words, SUITE.map(({ name }) => name));
+    const known = SUITE.map(({ name, variants }) =>
+      [name, variants.map((one) => one.name)] as const
+    );
+    const args = readBenchArgs(words, new Map(known));
     const origin = { machine: machineName(), commit: host.commit };
     if (args.help) process.stdout.write(helpText(SUITE.map(({ name, about }) => [name, about])));
-    else if (args.table) return await runTable(args, host, origin) ? 0 : 1;
+    else if (args.table) return await runTable(args, host, origin) && !hasFailed() ? 0 : 1;
     else await runAll(args, host, origin);
-    return 0;
+    return hasFailed() ? 1 : 0;
   } catch (error) {
     if (!(error instanceof BenchUsageError) && !(error instanceof Error)) throw error;
     note(`bench: ${error.message}`);

@@ -127,7 +127,9 @@ export async function runPeers(
   onResult: (result: Result) => void,
   onMissing: (line: string) => void,
 ): Promise<void> {
-  onMissing("the peers lwIP and smoltcp are not measured: they need a compiler of C or Rust");
+  onMissing(
+    "the peers lwIP and smoltcp did not run: they are libraries, and programs over them need a compiler",
+  );
   const why = whyNoSetting() ??
     (hasProgram("iperf3") ? null : "no `iperf3`; the package of that name brings it") ??
     (hasProgram("ethtool") ? null : "no `ethtool`; the package of that name brings it");

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { helpText, readBenchArgs, RUNTIMES } from "../../src/bench/bench_args.ts";
 
-const KNOWN = ["bulk", "churn"];
+const KNOWN = new Map([["bulk", ["clean", "loss1"]], ["churn", ["idle=0"]]]);
 
 function read(...args: string[]) {
   return readBenchArgs(args, KNOWN);
@@ -23,6 +23,7 @@ describe("the benchmark's command line", () => {
 
   test.each([
     [["bluk"], 'Cannot run the case "bluk": there is none of that name; take bulk, churn'],
+    [["bulk/dirty"], 'Cannot run "bulk/dirty": bulk has no such variant; take clean, loss1'],
     [["--runtime", "lynx"], 'Cannot run in "lynx": there is no such runtime; take node, deno'],
     [["--repeat", "0"], 'Cannot use "0" for --repeat: expected a whole number of 1 to 1000'],
     [["--repeat", "2.5"], 'Cannot use "2.5" for --repeat'],
