@@ -15,6 +15,8 @@ import {
   FLAG_WINDOW_SCALE,
   LISTEN_FLAG_DECIDE_HOST,
   NONE,
+  OFFLOAD_TCP4,
+  OFFLOAD_TCP6,
   REASON_NONE,
   Segment,
   SEGMENT_OPTION_MSS,
@@ -69,6 +71,13 @@ export function fixedHeaderBytes(tcb: Tcb): u32 {
 /** Our MSS option: what one packet of the link can hold. RFC 9293 section 3.7.1 (MUST-67). */
 export function localMss(tcb: Tcb): u32 {
   return boot.mtu - fixedHeaderBytes(tcb);
+}
+
+/** The link takes super-segments of the connection's family. */
+export function carriesSuper(tcb: Tcb): bool {
+  if (control.offload === 0) return false;
+  const isV4 = isIpv4(tcb.remoteAddrA, tcb.remoteAddrB);
+  return (control.offload & (isV4 ? OFFLOAD_TCP4 : OFFLOAD_TCP6)) !== 0;
 }
 
 /** MSS of a remote whose SYN has no option, by its address. */

@@ -15,7 +15,7 @@ import {
   RECOVERY_LOSS,
   Tcb,
 } from "../layout.gen.ts";
-import { firstSsthresh, initialWindow } from "../conn/tcb.ts";
+import { carriesSuper, firstSsthresh, initialWindow } from "../conn/tcb.ts";
 import { congestionOf } from "../conn/options.ts";
 import { extraOf, needExtra } from "../pool.ts";
 import {
@@ -34,7 +34,7 @@ import { growNewReno, halve } from "./new_reno.ts";
 /** L: slow start counts at most this many segments per ACK. RFC 9406 section 4.3: 8, because ACKs coalesce. */
 const SLOW_START_SEGMENTS: u32 = 8;
 /**
- * L of a link with offload, bytes: an ACK answers a super-segment, and what may leave at once is no smaller. RFC 9406 section
+ * L of a link that carries super-segments, bytes: an ACK answers a super-segment, and what may leave at once is no smaller. RFC 9406 section
  * 4.3 has no limit where pacing bounds bursts; here the link does.
  */
 const SLOW_START_SUPER_BYTES: u32 = 65535;
@@ -84,7 +84,7 @@ function isWatched(tcb: Tcb): bool {
 function growSlowly(tcb: Tcb, flight: Flight, acked: u32): u32 {
   const isLoss = flight.recovery === RECOVERY_LOSS;
   let most: u32 = (isLoss ? SLOW_START_SEGMENTS_LOSS : SLOW_START_SEGMENTS) * u32(tcb.mss);
-  if (!isLoss && control.offload !== 0 && most < SLOW_START_SUPER_BYTES) {
+  if (!isLoss && carriesSuper(tcb) && most < SLOW_START_SUPER_BYTES) {
     most = SLOW_START_SUPER_BYTES;
   }
   let growth = acked < most ? acked : most;

@@ -12,15 +12,13 @@ import {
   Flight,
   GSO_SIZE_MIN,
   OFFLOAD_ECN,
-  OFFLOAD_TCP4,
-  OFFLOAD_TCP6,
   RECOVERY_DISORDER,
   Tcb,
 } from "../layout.gen.ts";
 import { isCorked } from "../conn/idle.ts";
+import { carriesSuper } from "../conn/tcb.ts";
 import { extraOf } from "../pool.ts";
 import { after } from "../seq.ts";
-import { isIpv4 } from "../wire/ip.ts";
 import { spaceForText } from "./batch.ts";
 import { overhead } from "./mtu_probe.ts";
 import { paceRoom } from "./pacing.ts";
@@ -39,9 +37,7 @@ function isUrgent(tcb: Tcb): bool {
 
 /** The next segment, a full one, may be the first of several in one record. */
 export function mayGrow(tcb: Tcb, flight: Flight): bool {
-  if (control.offload === 0) return false;
-  const isV4 = isIpv4(tcb.remoteAddrA, tcb.remoteAddrB);
-  if ((control.offload & (isV4 ? OFFLOAD_TCP4 : OFFLOAD_TCP6)) === 0) return false;
+  if (!carriesSuper(tcb)) return false;
   // Limited transmit counts segments one by one. RFC 3042 section 2.
   if (flight.recovery === RECOVERY_DISORDER || isUrgent(tcb)) return false;
   // CWR stands in the first segment alone: not every link can tell. RFC 3168 section 6.1.2.

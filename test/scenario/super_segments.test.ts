@@ -203,6 +203,24 @@ describe("what is sent", () => {
     `);
   });
 
+  scenario(
+    "does not change slow start, when the link completes checksums and cuts nothing",
+    (on) => {
+      const LEFT = {
+        ...LINK,
+        offload: OFFLOAD_CHECKSUM,
+        syn: PLAIN_SYN,
+        initialWindowSegments: 20,
+      };
+      opened(on, LEFT).script(`
+      +0   write 20000
+      ${segments(1, 20_001, true)}
+      +.05 < . 1:1(0) ack 20001 win 60000
+      +0   info cwnd = 28000
+    `);
+    },
+  );
+
   scenario("has its checksum left to the link, when that completes it", (on) => {
     const session = opened(on, TRUSTED).script(`
       +0   write 3001
