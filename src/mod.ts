@@ -53,6 +53,7 @@ export {
 } from "./errors.ts";
 export type { Device, DeviceSink } from "./link/device.ts";
 export { impair, type ImpairedDevice, type ImpairOptions } from "./link/impair.ts";
+export { offload, type OffloadDevice, type OffloadOptions } from "./link/offload.ts";
 export { pcapng, type PcapngDevice, type PcapngOptions } from "./link/pcapng.ts";
 export { pipe, type PipeDevice, type PipeOptions } from "./link/pipe.ts";
 export { type WebsocketDevice, websocketLink, type WebsocketOptions } from "./link/websocket.ts";
