@@ -175,8 +175,9 @@ class Tap implements TapDevice {
   /** Whether each frame has a virtio-net header before it, as a record has. */
   #hasVnetHeader: boolean;
   #frameMax = 0;
-  readonly #batch = new Uint8Array(BATCH_BYTES);
-  readonly #batchAddress: number;
+  /** Where batches are built: the stack's own region, if it says where that is. */
+  #batch: Uint8Array = new Uint8Array(0);
+  #batchAddress = 0;
   /** The TAP, and the event that ends the wait. */
   readonly #pollFds = new PollFds(2);
   /** To ask without waiting. */
@@ -187,6 +188,8 @@ class Tap implements TapDevice {
   #fd: number;
   #eventFd: number;
   #watch: Watch | null = null;
+  /** Whether it waits for the device to come up, too; null = it is not started. */
+  #watched: boolean | null = null;
   #lookAgain: ReturnType<typeof setInterval> | null = null;
   #sink: DeviceSink | null = null;
   #closed = false;
@@ -207,7 +210,6 @@ class Tap implements TapDevice {
     this.name = name;
     this.mtu = mtu;
     this.#create = create;
-    this.#batchAddress = native.addressOf(this.#batch);
     this.#wanted = attached.offload;
     this.offload = 0;
     this.#hasVnetHeader = false;
@@ -223,6 +225,8 @@ class Tap implements TapDevice {
   open(sink: DeviceSink): void {
     if (this.#closed) throw new TypeError(`Cannot open TAP "${this.name}": it is closed`);
     this.#sink = sink;
+    this.#batch = sink.landing ?? new Uint8Array(BATCH_BYTES);
+    this.#batchAddress = this.#native.addressOf(this.#batch);
     this.#checkUp();
     if (!this.#isUp && this.#fd >= 0) sink.down(this.#downReason());
     this.#nextTurn();
@@ -258,7 +262,6 @@ class Tap implements TapDevice {
     if (this.#immediate !== null) clearImmediate(this.#immediate);
     if (this.#retry !== null) clearTimeout(this.#retry);
     if (this.#lookAgain !== null) clearInterval(this.#lookAgain);
-    if (this.#watch !== null) this.#isPolling = false;
     // A thread may be waiting on the descriptors: they are closed when it is back.
     if (this.#isPolling) this.#wake();
     else this.#closeAll();
@@ -297,7 +300,7 @@ class Tap implements TapDevice {
   /** Reads what is there, a bounded number of batches a turn; waits when nothing came. */
   #drain(): void {
     this.#immediate = null;
-    this.#checkUp();
+    if (!this.#isUp) this.#checkUp();
     if (this.#closed || this.#fd < 0) return;
     let framesRead = 0;
     for (let batches = 0; batches < BATCHES_PER_TURN && !this.#closed; batches++) {
@@ -308,8 +311,11 @@ class Tap implements TapDevice {
       if (this.#isDrained || this.#fd < 0) break;
     }
     if (this.#closed || this.#fd < 0) return;
+    // A device that has frames is up.
+    if (framesRead === 0) this.#checkUp();
+    if (this.#closed || this.#fd < 0) return;
     // After frames more are likely: one more look costs less than a thread that waits.
-    if ((framesRead > 0 && this.#watch === null) || !this.#isDrained) this.#nextTurn();
+    if (this.#watch === null && (framesRead > 0 || !this.#isDrained)) this.#nextTurn();
     else this.#wait();
   }
 
@@ -348,13 +354,9 @@ class Tap implements TapDevice {
 
   /** Waits for frames, for the device to come up, or for `#wake()`. */
   #wait(): void {
+    if (this.#watch !== null) return this.#watchOn(this.#watch);
     if (this.#isPolling) return;
     this.#isPolling = true;
-    if (this.#watch !== null) {
-      this.#watch.start({ readable: true, writable: !this.#isUp }, this.#looked);
-      this.#lookAgain ??= setInterval(this.#looked, POLL_TIMEOUT_MS);
-      return;
-    }
     this.#pollFds.set(0, this.#fd, this.#isUp ? POLLIN : POLLIN | POLLOUT);
     this.#pollFds.set(1, this.#eventFd, POLLIN);
     this.#native.pollLater(this.#pollFds.bytes, 2, POLL_TIMEOUT_MS, (error, ready) => {
@@ -367,23 +369,27 @@ class Tap implements TapDevice {
   }
 
   /** The event loop saw something, or it is time to look whether the device was set down. */
-  readonly #looked = (): void => {
-    if (!this.#isPolling) return;
-    this.#stopWatching();
-    this.#drain();
-  };
+  readonly #looked = (): void => this.#drain();
 
-  #stopWatching(): void {
-    this.#watch?.stop();
-    this.#isPolling = false;
+  /** It goes on watching while frames are read: each turn of the event loop in which there are more calls back. */
+  #watchOn(watch: Watch): void {
+    const isForUp = !this.#isUp;
+    if (this.#watched === isForUp) return;
+    if (this.#watched !== null) watch.stop();
+    watch.start({ readable: true, writable: isForUp }, this.#looked);
+    this.#watched = isForUp;
+    this.#lookAgain ??= setInterval(this.#looked, POLL_TIMEOUT_MS);
+  }
+
+  #endWatch(): void {
+    this.#watch?.close();
+    this.#watch = null;
+    this.#watched = null;
   }
 
   /** Ends the wait. */
   #wake(): void {
-    if (this.#watch !== null) {
-      this.#stopWatching();
-      return this.#nextTurn();
-    }
+    if (this.#watch !== null) return this.#nextTurn();
     new BigUint64Array(this.#eventCount.buffer)[0] = 1n;
     this.#native.write(this.#eventFd, this.#eventCount, this.#eventCount.length);
   }
@@ -411,8 +417,7 @@ class Tap implements TapDevice {
 
   /** The interface was deleted: looks for it until it is back. */
   #lose(): void {
-    this.#watch?.close();
-    this.#watch = null;
+    this.#endWatch();
     this.#native.close(this.#fd);
     this.#fd = -1;
     this.#isUp = false;
@@ -441,8 +446,7 @@ class Tap implements TapDevice {
   }
 
   #closeAll(): void {
-    this.#watch?.close();
-    this.#watch = null;
+    this.#endWatch();
     if (this.#fd >= 0) this.#native.close(this.#fd);
     if (this.#eventFd >= 0) this.#native.close(this.#eventFd);
     this.#fd = -1;
