@@ -11,6 +11,7 @@ import { systemRandom } from "../runtime/system_random.ts";
 import { BadResource, errorOf, type StackError, type StackErrorCode } from "../errors.ts";
 import type { Device, DeviceSink } from "./device.ts";
 import { BATCH_BYTES, countRecords, OFFLOAD_ALL } from "./records.ts";
+import { checkOptions } from "./websocket_options.ts";
 import { Publications, type Published } from "./websocket_publish.ts";
 import {
   type ControlMessage,
@@ -34,12 +35,6 @@ import {
 export { TUNNEL_PROTOCOL };
 export type { Clock, Device, DeviceSink, Published, Random, Timer };
 export type { StackError, StackErrorCode, WebSocketConstructor, WebSocketLike, Welcome };
-
-/** Longest token, characters: the first message stays far below what a relay takes. */
-const TOKEN_MAX = 512;
-
-/** Smallest capacity, bytes: a full-sized frame and some. */
-const CAPACITY_MIN_BYTES = 2048;
 
 /** Bytes that may wait in the WebSocket. Full = `room()` is 0 and TCP waits. */
 const CAPACITY_BYTES = 1 << 20;
@@ -184,7 +179,7 @@ class Tunnel implements WebsocketDevice {
 
   constructor(options: WebsocketOptions) {
     const { reconnect = { minMs: 200, maxMs: 5_000 }, capacityBytes = CAPACITY_BYTES } = options;
-    checkOptions(options, capacityBytes, reconnect);
+    checkOptions({ ...options, capacityBytes, reconnect });
     this.#url = options.url;
     this.#token = options.token;
     this.#clock = options.clock ?? systemClock();
@@ -281,6 +276,7 @@ class Tunnel implements WebsocketDevice {
       if (this.#closed || connection !== this.#connection) return;
       const socket = this.#maker(this.#url, TUNNEL_PROTOCOL);
       this.#listen(socket);
+      socket.onRoom = () => this.#roomGrew();
       this.#socket = socket;
     } catch (error) {
       if (connection !== this.#connection) return;
@@ -334,6 +330,8 @@ class Tunnel implements WebsocketDevice {
       this.counters.dropped++;
     } else {
       this.#sink.receive(batch);
+      // What arrives has made the relay read: that is when the WebSocket gets room, and there is no event for it.
+      this.#roomGrew();
     }
   }
 
@@ -456,6 +454,16 @@ class Tunnel implements WebsocketDevice {
     this.#polling = this.#clock.at(this.#clock.now() + POLL_MS, this.#poll);
   }
 
+  /** There may be room again, and somebody waits for it. */
+  #roomGrew(): void {
+    const socket = this.#socket;
+    if (this.#polling === null || socket === null || !this.#isUp) return;
+    if (this.#capacity - socket.bufferedAmount < this.#enough()) return;
+    this.#polling.cancel();
+    this.#polling = null;
+    this.#sink?.ready();
+  }
+
   #pollRoom(): void {
     this.#polling = null;
     const socket = this.#socket;
@@ -470,29 +478,5 @@ class Tunnel implements WebsocketDevice {
     this.#polledBytes = waitingBytes;
     if (nowMs - this.#progressMs >= STALL_MS) this.#lose("The relay takes nothing any more");
     else this.#pollLater();
-  }
-}
-
-function checkOptions(
-  options: WebsocketOptions,
-  capacityBytes: number,
-  reconnect: { readonly minMs: number; readonly maxMs: number },
-): void {
-  // The address is not repeated: it may carry what should not be in a log.
-  if (!/^wss?:\/\//.test(options.url) || !URL.canParse(options.url)) {
-    throw new TypeError("Cannot open a tunnel: expected an address with ws: or wss:");
-  }
-  const { token } = options;
-  if (typeof token !== "string" || token === "" || token.length > TOKEN_MAX) {
-    throw new TypeError("Cannot open a tunnel: expected a token of 1 to 512 characters");
-  }
-  if (!(capacityBytes >= CAPACITY_MIN_BYTES)) {
-    throw new RangeError(
-      `Cannot queue ${capacityBytes} bytes: expected ${CAPACITY_MIN_BYTES} or more`,
-    );
-  }
-  if (!(reconnect.minMs > 0 && reconnect.maxMs >= reconnect.minMs)) {
-    const { minMs, maxMs } = reconnect;
-    throw new RangeError(`Cannot reconnect after ${minMs} to ${maxMs} ms: expected more than 0`);
   }
 }

@@ -8,6 +8,7 @@ import type { Duplex } from "node:stream";
 import { type EdgeExports, startEdge } from "../core/edge_module.ts";
 import { Outbox } from "./outbox.ts";
 import { BATCH_BYTES } from "./records.ts";
+import { Stage } from "./websocket_stage.ts";
 
 /** First byte of a whole binary message: FIN and opcode 2. RFC 6455 section 5.2. */
 const BINARY_WHOLE = 0x82;
@@ -24,10 +25,6 @@ const LENGTH_32_RANGE = 0x1_0000_0000;
 const KEY_BYTES = 4;
 /** 2 bytes, 8 of length, 4 of mask. */
 const HEADER_MAX_BYTES = 14;
-
-/** What is staged is taken for acknowledgments up to this, bytes, and waits for others up to so many turns. */
-const ANSWER_MAX_BYTES = 1024;
-const TURNS_MAX = 4;
 
 /** @returns Whether sockets of ws are those of node:net here: Bun brings a WebSocket of its own under that name. */
 export function hasByteSockets(): boolean {
@@ -208,81 +205,45 @@ export function readFrames(
  * full ones.
  */
 export class FrameWriter {
+  /** What is about to be sent. */
+  readonly stage: Stage;
   readonly #socket: Duplex;
   readonly #fillKey: (key: Uint8Array) => void;
   readonly #region: MaskRegion;
   readonly #key = new Uint8Array(KEY_BYTES);
   readonly #outbox = new Outbox();
-  readonly #turn = (): void => this.#endTurn();
-  #staged = 0;
-  /** Messages came since the last look. */
-  #isHearing = false;
-  /** Turns that what is staged has waited. */
-  #turns = 0;
-  #immediate: ReturnType<typeof setImmediate> | null = null;
 
   /**
    * @param socket The socket beneath.
    * @param fillKey Fills a key of 4 bytes that nobody can foresee.
+   * @param onSent Called when the socket has sent a message: it may have room again.
    */
-  constructor(socket: Duplex, fillKey: (key: Uint8Array) => void) {
+  constructor(socket: Duplex, fillKey: (key: Uint8Array) => void, onSent: () => void = () => {}) {
     this.#socket = socket;
     this.#fillKey = fillKey;
     const edge = startEdge();
     this.#region = new MaskRegion(edge, edge.output());
+    this.stage = new Stage(this.#region.bytes, (bytes) => this.#leave(bytes, onSent));
   }
 
-  /** Bytes that were sent and did not leave yet. */
-  get stagedBytes(): number {
-    return this.#staged;
+  /** Nothing more is sent. */
+  close(): void {
+    this.stage.drop();
+    this.#outbox.close();
   }
 
-  /** Sends records. @param batch At most a batch; copied. */
-  send(batch: Uint8Array): void {
-    if (this.#staged + batch.length > BATCH_BYTES) this.flush();
-    this.#region.bytes.set(batch, this.#staged);
-    this.#staged += batch.length;
-    this.#immediate ??= setImmediate(this.#turn);
-  }
-
-  /** Messages come in: what answers them may wait for the next ones, as long as these are there already. */
-  heard(): void {
-    this.#isHearing = true;
-  }
-
-  /** Sends what the turn has brought. Small answers to a stream wait a few turns for each other, in which nothing sleeps. */
-  #endTurn(): void {
-    this.#immediate = null;
-    const isAnswer = this.#isHearing && this.#staged <= ANSWER_MAX_BYTES;
-    this.#isHearing = false;
-    if (isAnswer && this.#turns < TURNS_MAX) {
-      this.#turns++;
-      this.#immediate = setImmediate(this.#turn);
-    } else {
-      this.flush();
-    }
-  }
-
-  /** Sends what is there at once: text must not overtake it. */
-  flush(): void {
-    const bytes = this.#staged;
-    this.#turns = 0;
-    if (bytes === 0) return;
-    this.#staged = 0;
+  #leave(bytes: number, onSent: () => void): void {
     if (!this.#socket.writable) return;
     this.#fillKey(this.#key);
     this.#region.mask(bytes, little32(this.#key, 0));
     this.#putHeader(bytes);
     this.#outbox.put(this.#region.bytes.subarray(0, bytes));
-    this.#outbox.take((message, sent) => this.#socket.write(message, sent));
-  }
-
-  /** Nothing more is sent. */
-  close(): void {
-    if (this.#immediate !== null) clearImmediate(this.#immediate);
-    this.#immediate = null;
-    this.#staged = 0;
-    this.#outbox.close();
+    this.#outbox.take((message, sent) => {
+      this.#socket.write(message, () => {
+        sent();
+        onSent();
+      });
+    });
   }
 
   #putHeader(bytes: number): void {

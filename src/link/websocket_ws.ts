@@ -6,6 +6,8 @@ import type { Duplex } from "node:stream";
 import type { WebSocket as WsSocket } from "ws";
 import { systemRandom } from "../runtime/system_random.ts";
 import { type FrameReader, FrameWriter, hasByteSockets, readFrames } from "./websocket_frames.ts";
+import { BATCH_BYTES } from "./records.ts";
+import { Stage } from "./websocket_stage.ts";
 
 /** What the link needs of a WebSocket; the platform's and ws's have it. */
 export interface WebSocketLike {
@@ -21,6 +23,8 @@ export interface WebSocketLike {
   send(data: string | Uint8Array<ArrayBuffer>): void;
   /** Begins the closing handshake. */
   close(code?: number, reason?: string): void;
+  /** Set by the link: called when there may be room again. Where nobody calls it, the link looks from time to time. */
+  onRoom?: (() => void) | null;
   /** ws: cuts the connection. */
   terminate?(): void;
   /** Listens to `open`, `message`, `close` and `error`. */
@@ -35,6 +39,9 @@ export type WebSocketConstructor = new (
 
 /** Opens a connection. */
 export type SocketMaker = (url: string, protocol: string) => WebSocketLike;
+
+/** WebSocket.OPEN. */
+const READY_OPEN = 1;
 
 /** Bytes of randomness fetched at a time for masks. */
 const POOL_BYTES = 4096;
@@ -54,8 +61,55 @@ export function makerOf(given: WebSocketConstructor | undefined): SocketMaker | 
   return (url, protocol) => {
     const socket = new Class(url, protocol);
     socket.binaryType = "arraybuffer";
-    return socket;
+    // A class that was given is used as it is.
+    return given === undefined ? new GatheringSocket(socket) : socket;
   };
+}
+
+/** The platform's WebSocket; what a turn of the event loop sends leaves it together. */
+class GatheringSocket implements WebSocketLike {
+  readonly #socket: WebSocketLike;
+  readonly #buffer = new Uint8Array(BATCH_BYTES);
+  readonly #stage: Stage;
+
+  constructor(socket: WebSocketLike) {
+    this.#socket = socket;
+    this.#stage = new Stage(this.#buffer, (bytes) => {
+      if (socket.readyState === READY_OPEN) socket.send(this.#buffer.subarray(0, bytes));
+    });
+    socket.addEventListener("message", () => this.#stage.heard());
+  }
+
+  get binaryType(): string {
+    return this.#socket.binaryType;
+  }
+
+  get protocol(): string {
+    return this.#socket.protocol;
+  }
+
+  get readyState(): number {
+    return this.#socket.readyState;
+  }
+
+  get bufferedAmount(): number {
+    return this.#socket.bufferedAmount + this.#stage.bytes;
+  }
+
+  send(data: string | Uint8Array<ArrayBuffer>): void {
+    if (typeof data !== "string") return this.#stage.put(data);
+    this.#stage.flush();
+    this.#socket.send(data);
+  }
+
+  close(code?: number, reason?: string): void {
+    this.#stage.flush();
+    this.#socket.close(code, reason);
+  }
+
+  addEventListener(type: string, listener: (event: Event) => void): void {
+    this.#socket.addEventListener(type, listener);
+  }
 }
 
 /**
@@ -104,6 +158,7 @@ function maskMaker(): (mask: Uint8Array) => void {
 
 /** A WebSocket of ws whose batches go past it, on the same connection. */
 class DirectSocket implements WebSocketLike {
+  onRoom: (() => void) | null = null;
   readonly #ws: WsSocket;
   readonly #fillKey: (key: Uint8Array) => void;
   #below: Duplex | null = null;
@@ -132,18 +187,19 @@ class DirectSocket implements WebSocketLike {
   }
 
   get bufferedAmount(): number {
-    return this.#ws.bufferedAmount + (this.#writer?.stagedBytes ?? 0);
+    return this.#ws.bufferedAmount + (this.#writer?.stage.bytes ?? 0);
   }
 
   send(data: string | Uint8Array<ArrayBuffer>): void {
     const writer = this.#writer;
-    if (writer !== null && typeof data !== "string") return writer.send(data);
-    writer?.flush();
+    if (writer !== null && typeof data !== "string") return writer.stage.put(data);
+    // Text must not overtake it.
+    writer?.stage.flush();
     this.#ws.send(data);
   }
 
   close(code?: number, reason?: string): void {
-    this.#writer?.flush();
+    this.#writer?.stage.flush();
     this.#ws.close(code, reason);
   }
 
@@ -160,10 +216,11 @@ class DirectSocket implements WebSocketLike {
     const ws = this.#ws;
     if (this.#below === null) return;
     const deliver = (batch: Uint8Array): void => {
-      this.#writer?.heard();
+      this.#writer?.stage.heard();
       if (ws.readyState === ws.OPEN) ws.emit("message", batch, true);
     };
     this.#reader = readFrames(this.#below, { isMasked: false, deliver });
-    if (this.#reader !== null) this.#writer = new FrameWriter(this.#below, this.#fillKey);
+    if (this.#reader === null) return;
+    this.#writer = new FrameWriter(this.#below, this.#fillKey, () => this.onRoom?.());
   }
 }

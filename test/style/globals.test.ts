@@ -18,7 +18,7 @@ const EFFECTS: readonly string[] = [
 /** Where they may be named. Everywhere else time and randomness are arguments. */
 const MAY_HAVE_EFFECTS: readonly RegExp[] = [
   /^src\/(runtime|worker|relay|cli|api|dev|bench)\//,
-  /^src\/link\/([a-z0-9_]+_device|tap|tap_native|websocket|websocket_ws|websocket_frames)\.ts$/,
+  /^src\/link\/([a-z0-9_]+_device|tap|tap_native|websocket|websocket_ws)\.ts$/,
 ];
 
 /** A name by itself: no property, no key and no part of a longer one. */

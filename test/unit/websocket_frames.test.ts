@@ -185,8 +185,8 @@ describe("FrameWriter", () => {
   test.each(SIZES)("writes a message of %i bytes as the RFC draws it", async (bytes) => {
     const { writer, keys, read } = rig();
     const payload = bytesOf(bytes);
-    writer.send(payload);
-    writer.flush();
+    writer.stage.put(payload);
+    writer.stage.flush();
     expect(keys.length).toBe(1);
     const frame = frameOf(payload, { key: keys[0] ?? null });
     expect((await read(frame.length)).equals(frame)).toBe(true);
@@ -195,10 +195,10 @@ describe("FrameWriter", () => {
   test("sends what one turn of the event loop brings as one message", async () => {
     const { writer, keys, read } = rig();
     const parts = [bytesOf(100), bytesOf(2_000), bytesOf(3)];
-    for (const part of parts) writer.send(part);
-    expect([keys.length, writer.stagedBytes]).toEqual([0, 2_103]);
+    for (const part of parts) writer.stage.put(part);
+    expect([keys.length, writer.stage.bytes]).toEqual([0, 2_103]);
     await new Promise((resolve) => setImmediate(resolve));
-    expect([keys.length, writer.stagedBytes]).toEqual([1, 0]);
+    expect([keys.length, writer.stage.bytes]).toEqual([1, 0]);
     const frame = frameOf(Buffer.concat(parts), { key: keys[0] ?? null });
     expect((await read(frame.length)).equals(frame)).toBe(true);
   });
@@ -209,24 +209,24 @@ describe("FrameWriter", () => {
     const { writer, keys } = rig();
     const staged: number[] = [];
     for (let i = 0; i < 7; i++) {
-      writer.heard();
-      writer.send(bytesOf(80));
+      writer.stage.heard();
+      writer.stage.put(bytesOf(80));
       await turn();
-      staged.push(writer.stagedBytes);
+      staged.push(writer.stage.bytes);
     }
     expect(staged).toEqual([80, 160, 240, 320, 0, 80, 160]);
     expect(keys.length).toBe(1);
     // Nothing comes any more: a turn later it leaves.
     await turn();
-    expect([keys.length, writer.stagedBytes]).toEqual([2, 0]);
+    expect([keys.length, writer.stage.bytes]).toEqual([2, 0]);
   });
 
   test("lets a large answer not wait", async () => {
     const { writer, keys } = rig();
-    writer.heard();
-    writer.send(bytesOf(1_025));
+    writer.stage.heard();
+    writer.stage.put(bytesOf(1_025));
     await turn();
-    expect([keys.length, writer.stagedBytes]).toEqual([1, 0]);
+    expect([keys.length, writer.stage.bytes]).toEqual([1, 0]);
   });
 
   test("sends full messages at once, each with a key of its own, and changes nothing that waits", async () => {
@@ -234,7 +234,7 @@ describe("FrameWriter", () => {
     const parts = Array.from({ length: 12 }, () => bytesOf(BATCH_BYTES - 1));
     for (const part of parts) {
       const given = Uint8Array.from(part);
-      writer.send(given);
+      writer.stage.put(given);
       given.fill(0);
     }
     expect(keys.length).toBe(11);
@@ -245,7 +245,7 @@ describe("FrameWriter", () => {
 
   test("sends nothing any more once it is closed", async () => {
     const { writer, keys } = rig();
-    writer.send(bytesOf(10));
+    writer.stage.put(bytesOf(10));
     writer.close();
     await new Promise((resolve) => setImmediate(resolve));
     expect(keys).toEqual([]);
