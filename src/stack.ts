@@ -80,7 +80,7 @@ export class Stack {
     this.manager = new ConnectionManager({
       core,
       random,
-      now: () => this.loop.now(),
+      now: (canBeOld) => this.loop.now(canBeOld),
       wake: (canWait) => this.loop.wake(canWait),
       path: (remote) => this.#path(remote),
       isOurs: (address) => this.interface.isLocal(address),

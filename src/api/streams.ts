@@ -6,8 +6,8 @@ import { writeMarked } from "./marked.ts";
 import { EVENT_CLOSED, EVENT_END, EVENT_READABLE, EVENT_WRITABLE } from "../layout/layout.gen.ts";
 import { type Connection, EOF, WOULD_BLOCK } from "../tcp/connection.ts";
 
-/** Buffer of a read that brings none, bytes: what one message of a tunnel or one record of TLS fills. */
-const AUTO_ALLOCATE_BYTES = 65_536;
+/** Largest chunk for a read that brings no buffer, bytes: what one message of a tunnel or one record of TLS fills. */
+const CHUNK_BYTES = 65_536;
 
 /** The readable half: a byte stream that pulls straight from the ring into the reader's buffer. */
 export class ReadSide {
@@ -29,7 +29,6 @@ export class ReadSide {
     this.#afterRead = afterRead;
     this.stream = new ReadableStream({
       type: "bytes",
-      autoAllocateChunkSize: AUTO_ALLOCATE_BYTES,
       start: (controller) => {
         this.#controller = controller;
       },
@@ -81,18 +80,26 @@ export class ReadSide {
   /** Answers the read that waits. @returns False if there is nothing to answer it with yet. */
   #fill(): boolean {
     const request = this.#controller.byobRequest;
-    if (request === null || request.view === null) return true;
-    const { buffer, byteOffset, byteLength } = request.view;
+    // Who does not wait any more is not read for: bytes stay in the ring.
+    if (request === null && !this.stream.locked) return true;
     try {
-      const bytes = this.#read(new Uint8Array(buffer, byteOffset, byteLength));
+      // A controller gives a Uint8Array, whatever the reader's own view is of.
+      const view = request === null ? this.#makeChunk() : request.view as Uint8Array<ArrayBuffer>;
+      const bytes = this.#read(view);
       if (bytes === WOULD_BLOCK) return false;
       if (bytes === EOF) this.end();
+      else if (request === null) this.#controller.enqueue(view);
       else request.respond(bytes);
     } catch (error) {
       this.fail(error);
     }
     this.#afterRead();
     return true;
+  }
+
+  /** For a read without a buffer: as large as what there is, so that who waits holds no memory and short messages little. */
+  #makeChunk(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(Math.min(this.#connection.unreadBytes(), CHUNK_BYTES));
   }
 
   /** As `readInto()`, also after the handle was let go because nothing was left. */

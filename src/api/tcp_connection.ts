@@ -1,4 +1,4 @@
-/** A connection with promises and streams. Streams are made when they are first asked for. */
+/** A connection with promises and streams. Streams, promises and addresses are made when they are first asked for. */
 import { BadResource, ConnectionAborted, type StackError } from "../errors.ts";
 import { EVENT_SOFT_ERROR, EVENT_UNRESPONSIVE, EVENT_URGENT } from "../layout/layout.gen.ts";
 import type { ConnectionInfo, NetAddress, TcpConnection, TcpOptions, Trouble } from "../options.ts";
@@ -14,12 +14,11 @@ interface Waiter {
 
 /** The connection that `stack.connect()` and `listener.accept()` give. */
 export class StreamConnection implements TcpConnection {
-  readonly localAddress: NetAddress;
-  readonly remoteAddress: NetAddress;
   onUrgent: ((bytes: number) => void) | null = null;
   onTrouble: ((trouble: Trouble) => void) | null = null;
   readonly #connection: Connection;
-  readonly #tidy = (): void => this.#releaseIfDone();
+  #local: NetAddress | null = null;
+  #remote: NetAddress | null = null;
   #read: ReadSide | null = null;
   #write: WriteSide | null = null;
   /** How it ended: an error, null for in order, undefined while it lives. */
@@ -32,8 +31,6 @@ export class StreamConnection implements TcpConnection {
   /** @param connection An open connection; its `onEvent` belongs to this object from here on. */
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.localAddress = toNetAddress(connection.local);
-    this.remoteAddress = toNetAddress(connection.remote);
     connection.onEvent = (bits) => this.#onEvent(bits);
     if (connection.isFinished) this.#settle(connection.error);
   }
@@ -43,8 +40,17 @@ export class StreamConnection implements TcpConnection {
     return this.#connection;
   }
 
+  get localAddress(): NetAddress {
+    return this.#local ??= toNetAddress(this.#connection.local);
+  }
+
+  get remoteAddress(): NetAddress {
+    return this.#remote ??= toNetAddress(this.#connection.remote);
+  }
+
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return (this.#read ??= new ReadSide(this.#connection, this.#tidy)).stream;
+    this.#read ??= new ReadSide(this.#connection, () => this.#releaseIfDone());
+    return this.#read.stream;
   }
 
   get writable(): WritableStream<Uint8Array> {

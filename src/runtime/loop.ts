@@ -127,9 +127,15 @@ export class Loop {
     return this.#busy;
   }
 
-  /** Time for calls of the core, ms: one moment for a whole turn. */
-  now(): number {
-    if (!this.#busy) this.#now = Math.max(this.#now, this.clock.now());
+  /**
+   * Time for calls of the core, ms: one moment for a whole turn.
+   *
+   * @param canBeOld What is done now sets no timer: if a turn is coming, the moment at which it was asked for will do. To read
+   * the clock takes as long as a call of the core.
+   */
+  now(canBeOld = false): number {
+    const isOldEnough = canBeOld && (this.#isComingSoon || this.#isComingLater);
+    if (!this.#busy && !isOldEnough) this.#now = Math.max(this.#now, this.clock.now());
     return this.#now;
   }
 
@@ -350,7 +356,11 @@ export class Loop {
   #flush(): boolean {
     for (let i = 0; i < FLUSHES_PER_TURN; i++) {
       const room = Math.min(this.#device.room(), BATCH_BYTES);
-      if (room < SMALLEST_RECORD_BYTES) return false;
+      if (room < SMALLEST_RECORD_BYTES) {
+        // Until `ready()` another turn would come as far.
+        this.#hasWoken = true;
+        return false;
+      }
       const batch = this.#core.flush(room, this.#now);
       if (batch.length > 0) {
         this.#device.send(batch);

@@ -68,8 +68,8 @@ export type ConnectionCore = Pick<
 /** What a connection needs of its surroundings. */
 export interface ConnectionHost {
   readonly core: ConnectionCore;
-  /** Time for calls of the core, ms. */
-  now(): number;
+  /** Time for calls of the core, ms. @param canBeOld The call sets no timer; see `Loop`. */
+  now(canBeOld?: boolean): number;
   /** Asks for a flush. @param canWait Nobody waits for it: with what else is said until the next task. */
   wake(canWait?: boolean): void;
   /** The connection has let go of its handle; the core may go on with it for `restMs`. */
@@ -173,7 +173,7 @@ export class Connection {
   readInto(view: Uint8Array): number {
     this.#assertHeld("read from");
     if (this.#readClosed) return EOF;
-    const bytes = this.#dead ? 0 : this.#host.core.receive(this.handle, view, this.#host.now());
+    const bytes = this.#dead ? 0 : this.#host.core.receive(this.handle, view, this.#host.now(true));
     if (bytes > 0) {
       // The window has opened: the peer may have to know.
       if (this.#host.core.isOwing) this.#host.wake(true);
@@ -200,7 +200,7 @@ export class Connection {
     }
     this.#assertHeld("write to");
     if (view.length === 0) return 0;
-    const taken = this.#host.core.send(this.handle, view, this.#host.now());
+    const taken = this.#host.core.send(this.handle, view, this.#host.now(true));
     this.#blocked = taken < view.length;
     if (taken > 0) this.#host.wake();
     return taken;

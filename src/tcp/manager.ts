@@ -74,8 +74,8 @@ export interface Path {
 export interface ManagerParts {
   readonly core: ManagerCore;
   readonly random: Random;
-  /** Time for calls of the core, ms. */
-  now(): number;
+  /** Time for calls of the core, ms; see `Loop`. */
+  now(canBeOld?: boolean): number;
   /** Asks for a flush; see `Loop`. */
   wake(canWait?: boolean): void;
   /** How a destination is reached; null if it is not. */
@@ -320,8 +320,8 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
 
   // ConnectionHost and ListenerHost.
 
-  now(): number {
-    return this.#parts.now();
+  now(canBeOld = false): number {
+    return this.#parts.now(canBeOld);
   }
 
   wake(canWait = false): void {

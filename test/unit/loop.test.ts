@@ -301,6 +301,34 @@ describe("Loop and its turns", () => {
     expect(from.slice(0, 4)).toEqual([ports[0], ports[1], ports[0], ports[1]]);
   });
 
+  test("without room nobody is served at once: ready() comes, and has a turn for all", () => {
+    device.space = 0;
+    loop.sendFrame(new Uint8Array(60));
+    run(soon);
+    loop.sendFrame(new Uint8Array(60));
+    expect([device.sent.length, soon.length, later.length]).toEqual([0, 0, 1]);
+    device.space = 1_000;
+    device.sink.ready();
+    expect([soon.length, later.length]).toEqual([0, 1]);
+    run(later);
+    expect(device.sent.map(({ length }) => length)).toEqual([2 * 74]);
+  });
+
+  test("what sets no timer has the time of the turn that is coming, and all else that of the clock", () => {
+    expect(loop.now(true)).toBe(clock.now());
+    clock.advance(1);
+    expect(loop.now(true)).toBe(clock.now());
+    const asked = clock.now();
+    loop.wake();
+    clock.advance(1);
+    expect(loop.now(true)).toBe(asked);
+    expect(loop.now()).toBe(asked + 1);
+    expect(loop.now(true)).toBe(asked + 1);
+    run(soon);
+    clock.advance(1);
+    expect(loop.now(true)).toBe(clock.now());
+  });
+
   test("a turn with nothing to tell and nothing to send asks the core for neither", () => {
     const calls: string[] = [];
     const flush = core.flush.bind(core);

@@ -62,6 +62,30 @@ describe("readable", () => {
     expect((await next).value).toEqual(new Uint8Array([4]));
   });
 
+  test("gives who brings no buffer a chunk as large as what there is, 64 KiB at most", async () => {
+    const reader = connection.readable.getReader();
+    const first = reader.read();
+    core.arrive(handle, [1, 2, 3]);
+    const { value } = await first;
+    expect([...value ?? []]).toEqual([1, 2, 3]);
+    expect(value?.buffer.byteLength).toBe(3);
+    core.arrive(handle, new Uint8Array(70_000));
+    expect((await reader.read()).value?.buffer.byteLength).toBe(65_536);
+    expect((await reader.read()).value?.buffer.byteLength).toBe(70_000 - 65_536);
+  });
+
+  test("reads nothing for a reader that has gone", async () => {
+    const reader = connection.readable.getReader();
+    const first = reader.read();
+    const isGone = expect(first).rejects.toThrow(TypeError);
+    await Promise.resolve();
+    reader.releaseLock();
+    await isGone;
+    core.arrive(handle, [1, 2, 3]);
+    expect(fake.inbound).toEqual([1, 2, 3]);
+    expect((await connection.readable.getReader().read()).value).toEqual(new Uint8Array([1, 2, 3]));
+  });
+
   test("leaves unread bytes in the ring", async () => {
     const { readable } = connection;
     core.arrive(handle, new Array(1_000).fill(7));
