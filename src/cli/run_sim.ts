@@ -2,7 +2,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { coreModule } from "../core/wasm_source.ts";
-import { drawPlan } from "../sim/plan.ts";
+import { drawPlan, type Plan, withOffload } from "../sim/plan.ts";
 import { type Outcome, runWorld, SimulationError } from "../sim/world.ts";
 import { UsageError } from "./args.ts";
 
@@ -14,13 +14,14 @@ const SEED_MAX = 0xffff_ffff;
 export const SIM_HELP: string =
   `tidewire sim: stacks, bad cables and a clock that is only a number, drawn from a seed
 
-Usage: tidewire sim [--seeds N] [--json]      runs seeds 0 to N-1 (default ${SEEDS})
-       tidewire sim --seed S [--json]         runs one seed, and tells its plan
+Usage: tidewire sim [--seeds N] [--super] [--json]      runs seeds 0 to N-1 (default ${SEEDS})
+       tidewire sim --seed S [--super] [--json]         runs one seed, and tells its plan
 
 A seed draws two or three stacks and their options, a cable that loses, repeats, damages and reorders, connections that
 end in order, half, late or not at all, crashes, partitions and suspensions. After each step it is checked that streams
 arrive once and in order, numbers only grow, every rule of the wire holds, every connection ends, and nothing is left.
 
+  --super   with super-segments, on the cables or cut and joined before them
   --json    one object a seed on stdout, and a last one: {"passed", "failed"}
 
 It ends with 0 if all passed, 1 if one failed or the command line is wrong. A seed repeats itself, byte for byte.
@@ -42,6 +43,7 @@ function read(args: readonly string[]) {
       options: {
         seeds: { type: "string" },
         seed: { type: "string" },
+        super: { type: "boolean" },
         json: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },
@@ -56,9 +58,9 @@ function read(args: readonly string[]) {
 }
 
 /** One seed's run, or why it failed. */
-function attempt(module: WebAssembly.Module, seed: number): Outcome | SimulationError {
+function attempt(module: WebAssembly.Module, plan: Plan): Outcome | SimulationError {
   try {
-    return runWorld(module, drawPlan(seed));
+    return runWorld(module, plan);
   } catch (error) {
     if (error instanceof SimulationError) return error;
     throw error;
@@ -103,10 +105,12 @@ export async function runSim(args: readonly string[]): Promise<number> {
   const seeds = one === null ? Array.from({ length: count }, (_, i) => i) : [one];
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const module = await coreModule();
-  if (one !== null && values.json !== true) say(JSON.stringify(drawPlan(one), null, 2));
+  const planOf = (seed: number): Plan =>
+    values.super === true ? withOffload(drawPlan(seed)) : drawPlan(seed);
+  if (one !== null && values.json !== true) say(JSON.stringify(planOf(one), null, 2));
   let failed = 0;
   for (const seed of seeds) {
-    const result = attempt(module, seed);
+    const result = attempt(module, planOf(seed));
     if (result instanceof SimulationError) failed++;
     if (values.json === true) say(JSON.stringify(objectOf(seed, result)));
     else if (one !== null || result instanceof SimulationError) say(lineOf(seed, result));

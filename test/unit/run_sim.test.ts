@@ -34,6 +34,14 @@ describe("tidewire sim", () => {
     expect(lines.at(-1)).toBe("1 passed, 0 failed");
   });
 
+  test("has super-segments in the plan, with --super", async () => {
+    const { lines, code } = await run("--seed", "8", "--super");
+    expect(code).toBe(0);
+    expect(lines.find((line) => line.includes('"offload"'))).toMatch(/"offload": 6/);
+    expect(lines.at(-1)).toBe("1 passed, 0 failed");
+    expect((await run("--seed", "8")).lines.join()).not.toContain("offload");
+  });
+
   test("says what is wrong with its command line", async () => {
     await expect(run("--seeds", "0")).rejects.toThrow(
       'Cannot use "0" for --seeds: expected a number of 1 to 4294967295',
