@@ -36,6 +36,12 @@ function swap16(v: u32): u32 {
 function sumShort(ptr: usize, bytes: u32): u64 {
   let total: u64 = 0;
   let at: u32 = 0;
+  // Headers are written in words of 32 bits: loads of another size would wait until those stores are done.
+  for (; at + 16 <= bytes; at += 16) {
+    const word = ptr + at;
+    total += u64(load<u32>(word)) + u64(load<u32>(word, 4)) + u64(load<u32>(word, 8)) +
+      u64(load<u32>(word, 12));
+  }
   for (; at + 4 <= bytes; at += 4) total += u64(load<u32>(ptr + at));
   if ((bytes & 2) !== 0) {
     total += u64(load<u16>(ptr + at));

@@ -31,6 +31,8 @@ export function setNow(now: f64): void {
   assert(now >= 0, "now is negative or not a number");
   // A host clock that stands still or steps back by rounding must not move ours backwards.
   const time = now > control.nowF ? now : control.nowF;
+  // A batch of calls has one time. At the begin everything is 0 but the quiet time, which must begin.
+  if (time === control.nowF && control.isQuiet !== QUIET_ASKED) return;
   control.nowF = time;
   control.nowMs = u32(u64(time));
   control.nowUs = u32(u64(time * 1000));

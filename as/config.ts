@@ -80,6 +80,8 @@ export let listenersBase: usize = 0;
 export let addressesBase: usize = 0;
 export let hopsBase: usize = 0;
 export let wheelBase: usize = 0;
+/** A bound for each slot of the wheel, 8 bytes. */
+export let wheelBoundsBase: usize = 0;
 export let linesBase: usize = 0;
 /** Lines of the demultiplexer, less one; their count is a power of two. */
 export let lineMask: u32 = 0;
@@ -133,6 +135,7 @@ function layOutBlocks(): void {
   addressesBase = region(ADDRESSES_MAX * ADDRESS_SIZE);
   hopsBase = region(HOPS_MAX * HOP_SIZE);
   wheelBase = region(WHEEL_LEVELS * WHEEL_SLOTS * sizeof<u32>());
+  wheelBoundsBase = region(WHEEL_LEVELS * WHEEL_SLOTS * sizeof<u64>());
 }
 
 function layOutPools(): void {

@@ -49,8 +49,7 @@ import {
   disarmRetransmit,
   shiftDeadlines,
 } from "./deadline/deadline.ts";
-import { earliestDeadline } from "./deadline/kinds.ts";
-import { earliestConnection, turnTo, unlinkDeadline } from "./deadline/wheel.ts";
+import { dueNow, earliestOfAll, hasDeadlines, turnTo, unlinkDeadline } from "./deadline/wheel.ts";
 import { raise } from "./events.ts";
 import { notePathTimeout } from "./loss/path_mtu.ts";
 import { backOff } from "./loss/rtt.ts";
@@ -290,35 +289,27 @@ export function expireDue(suspendedMs: f64): u32 {
   if (suspendedMs >= 1) shiftAll(u32(u64(suspendedMs)));
   let left = expireTimeWaits(EXPIRE_MAX);
   while (left > 0) {
-    const slot = earliestConnection();
-    if (slot === NONE) {
-      turnTo(control.nowMs);
-      return 0;
-    }
-    const tcb = tcbAt(slot);
-    const at = earliestDeadline(tcb);
+    const at = hasDeadlines() ? earliestOfAll() : control.nowMs + 1;
     if (!isDue(at)) {
       turnTo(control.nowMs);
       return 0;
     }
     turnTo(at);
-    setCurrentSlot(slot);
-    expire(tcb);
-    setCurrentSlot(NONE);
     left--;
+    const slot = dueNow();
+    // Whoever made the wheel turn here has a later deadline now, or none.
+    if (slot === NONE) continue;
+    setCurrentSlot(slot);
+    expire(tcbAt(slot));
+    setCurrentSlot(NONE);
   }
   return MORE;
 }
 
 /** The next deadline, ms as the host counts; Infinity if there is none. */
 export function nextDue(): f64 {
-  let at: u32 = 0;
-  let any = false;
-  const slot = earliestConnection();
-  if (slot !== NONE) {
-    at = earliestDeadline(tcbAt(slot));
-    any = true;
-  }
+  let any = hasDeadlines();
+  let at: u32 = any ? earliestOfAll() : 0;
   if (control.timeWaitHead !== NONE) {
     const until = timeWaitAt(control.timeWaitHead).until;
     if (!any || before(until, at)) at = until;

@@ -9,6 +9,14 @@ import { bootAddress, initialize } from "./config.ts";
 import { enterTcb, enterTimeWait, findTuple, leaveTcb, leaveTimeWait } from "./conn/demux.ts";
 import { edge } from "./conn/state.ts";
 import {
+  dueNow,
+  earliestOfAll,
+  hasDeadlines,
+  relinkDeadline,
+  turnTo,
+  unlinkDeadline,
+} from "./deadline/wheel.ts";
+import {
   cookieHash,
   cookieMss,
   cookieMssIndex,
@@ -116,6 +124,7 @@ export { edge };
 export { prrCount };
 export { sipHash, sipHash12, sipHash5 };
 export { bootAddress, initialize };
+export { dueNow, earliestOfAll, hasDeadlines, relinkDeadline, turnTo, unlinkDeadline };
 export { enterTcb, enterTimeWait, findTuple, leaveTcb, leaveTimeWait };
 export { cookieHash, cookieMss, cookieMssIndex, stampHasEcn, stampHasSack, stampShift, stampWith };
 export { allocRing, freeRing, initRings, ringAddress, ringPagesLive, ringTableBytes };

@@ -62,6 +62,12 @@ export interface Kernels {
   sipHash12(keyA: bigint, keyB: bigint, w0: bigint, half: number): bigint;
   bootAddress: Word;
   initialize: Word;
+  dueNow: Word;
+  earliestOfAll: Word;
+  hasDeadlines: Word;
+  relinkDeadline: Nothing;
+  turnTo: Nothing;
+  unlinkDeadline: Nothing;
   enterTcb: Nothing;
   enterTimeWait: Nothing;
   leaveTcb: Nothing;

@@ -8,11 +8,11 @@ import {
   Tcb,
 } from "../layout.gen.ts";
 import { FLAGS_RETRANSMIT, FLAGS_TIMER } from "./kinds.ts";
-import { linkDeadline, unlinkDeadline } from "./wheel.ts";
+import { linkDeadline, relinkDeadline, unlinkDeadline } from "./wheel.ts";
 
 function relink(tcb: Tcb): void {
-  unlinkDeadline(tcb);
-  if ((tcb.flags & FLAGS_TIMER) !== 0) linkDeadline(tcb);
+  if ((tcb.flags & FLAGS_TIMER) !== 0) relinkDeadline(tcb);
+  else unlinkDeadline(tcb);
 }
 
 /**

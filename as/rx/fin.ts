@@ -7,6 +7,7 @@ import {
   FLAG_FIN_RECEIVED,
   FLAG_RELEASED,
   NONE,
+  OWED_ACK,
   REASON_NORMAL,
   RECEIVE_FLAG_FIN_HELD,
   Segment,
@@ -19,19 +20,21 @@ import {
   STATE_TIME_WAIT,
   Tcb,
 } from "../layout.gen.ts";
+import { boot } from "../config.ts";
 import { transition } from "../conn/state.ts";
 import { releaseFlight } from "../conn/tcb.ts";
 import { compactTimeWait, timeWaitMs } from "../conn/time_wait.ts";
 import { armLife, disarmRetransmit } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
 import { needFlight } from "../loss/flights.ts";
+import { owe } from "../owed.ts";
 import { flightAt } from "../pool.ts";
 import { receiveWindow } from "../tx/receive_window.ts";
 import { answerAck } from "../tx/reply.ts";
 import { after, before } from "../seq.ts";
 import { TCP_FIN } from "../wire/tcp_header.ts";
 import { dropRanges } from "./reassembly.ts";
-import { isFinNext } from "./text.ts";
+import { EVERY_SECOND, isFinNext } from "./text.ts";
 import { endUrgent } from "./urgent.ts";
 
 /**
@@ -128,6 +131,8 @@ function takeFin(tcb: Tcb, seg: Segment): void {
     flight.receiveFlags &= ~RECEIVE_FLAG_FIN_HELD;
   }
   raise(tcb, EVENT_END);
-  seg.answer = ANSWER_ACK;
+  // Like the ACK of text it waits for flush(), which follows: a user who closes at once sends it with the FIN.
+  if (boot.ackEvery === EVERY_SECOND) seg.answer = ANSWER_ACK;
+  else owe(tcb, OWED_ACK);
   advanceByFin(tcb);
 }

@@ -46,7 +46,7 @@ import {
 } from "./reassembly.ts";
 
 /** Text of the conformance option `ackEvery: 2`. RFC 9293 section 3.8.6.3 (SHLD-19). */
-const EVERY_SECOND: u32 = 2;
+export const EVERY_SECOND: u32 = 2;
 
 /** An ACK for in-order text: the first waits, a second is owed at once; flush() sends one per connection and batch. */
 function acknowledge(tcb: Tcb, seg: Segment): void {

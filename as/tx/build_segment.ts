@@ -61,6 +61,7 @@ import {
 } from "../wire/tcp_header.ts";
 import {
   USER_TIMEOUT_BYTES,
+  writeAlignedTimestamps,
   writeEnd,
   writeFastOpen,
   writeMss,
@@ -181,7 +182,7 @@ function writeSynOptions(tcb: Tcb, at: usize): usize {
 
 function writeOptions(tcb: Tcb, at: usize): usize {
   if ((tcb.flags & FLAG_TIMESTAMPS) !== 0) {
-    at = writeTimestamps(writeNop(writeNop(at)), stampNow(tcb), tcb.tsRecent);
+    at = writeAlignedTimestamps(at, stampNow(tcb), tcb.tsRecent);
   }
   const blocks = sackBlocks(tcb);
   if ((tcb.flags & FLAG_EXTRA) !== 0 && carriesUserTimeout(tcb, sackBytes(tcb))) {

@@ -5,6 +5,7 @@ import {
   EXTRA_FLAG_LINGERS,
   FLAG_FIN_QUEUED,
   FLAG_RELEASED,
+  OWED_ACK,
   OWED_DATA,
   REASON_ABORTED,
   REASON_NORMAL,
@@ -32,7 +33,7 @@ import { armLife } from "../deadline/deadline.ts";
 import { silence } from "../events.ts";
 import { owe } from "../owed.ts";
 import { extraOf } from "../pool.ts";
-import { sendReset } from "../tx/reply.ts";
+import { answerAck, sendReset } from "../tx/reply.ts";
 import { resolve } from "./handle.ts";
 import { waitingBytes } from "./receive.ts";
 
@@ -71,7 +72,13 @@ function abortSendsReset(state: u32): bool {
     state === STATE_FIN_WAIT_2 || state === STATE_CLOSE_WAIT;
 }
 
+/** An ACK that waits for flush() goes now: what is left of the connection owes nothing. */
+function payAck(tcb: Tcb): void {
+  if ((tcb.owed & OWED_ACK) !== 0) answerAck(tcb);
+}
+
 function abortNow(tcb: Tcb): void {
+  if (tcb.state === STATE_TIME_WAIT) payAck(tcb);
   if (abortSendsReset(tcb.state)) sendReset(tcb);
   endConnection(tcb, CAUSE_ABORT, REASON_ABORTED);
 }
@@ -130,6 +137,7 @@ export function releaseHandle(slot: u32, generation: u32): i32 {
     freeConnection(tcb);
   } else if (tcb.state === STATE_TIME_WAIT) {
     tcb.flags |= FLAG_RELEASED;
+    payAck(tcb);
     compactTimeWait(tcb);
   } else {
     letGo(tcb);

@@ -1,5 +1,5 @@
 /** IPv4 headers: checked before anything in them is believed, and written. RFC 791 section 3.1. */
-import { load16, store16 } from "../bytes.ts";
+import { load16, store16, store32 } from "../bytes.ts";
 import { checksum, update16 } from "../checksum.ts";
 import {
   IPV4_HEADER_BYTES,
@@ -24,7 +24,7 @@ const CHECKSUM_AT: usize = 10;
 const SOURCE_AT: usize = 12;
 const DESTINATION_AT: usize = 16;
 /** Version 4 and five words of header, the first byte of what we write. */
-const VERSION_IHL: u8 = 0x45;
+const VERSION_IHL: u32 = 0x45;
 /** Don't Fragment, and what tells a fragment: More Fragments or an offset. */
 const FLAG_DF: u32 = 0x4000;
 const FRAGMENT_MASK: u32 = 0x3fff;
@@ -168,14 +168,10 @@ export function writeIpv4(
   destinationB: u64,
 ): void {
   assert(totalBytes <= 0xffff, "an IPv4 packet is longer than its length field");
-  store<u8>(ptr, VERSION_IHL);
-  store<u8>(ptr + TOS_AT, u8(tos));
-  store16(ptr + TOTAL_AT, totalBytes);
-  store<u16>(ptr, 0, 4);
-  store16(ptr + FRAGMENT_AT, FLAG_DF);
-  store<u8>(ptr + TTL_AT, u8(ttl));
-  store<u8>(ptr + PROTOCOL_AT, u8(protocol));
-  store<u16>(ptr + CHECKSUM_AT, 0);
+  // Whole words, because the checksum reads them back at once.
+  store32(ptr, (VERSION_IHL << 24) | ((tos & 0xff) << 16) | totalBytes);
+  store32(ptr + IDENTIFICATION_AT, FLAG_DF);
+  store32(ptr + TTL_AT, ((ttl & 0xff) << 24) | ((protocol & 0xff) << 16));
   store<u32>(ptr + SOURCE_AT, u32(sourceB >> 32));
   store<u32>(ptr + DESTINATION_AT, u32(destinationB >> 32));
   store16(ptr + CHECKSUM_AT, checksum(ptr, HEADER_BYTES));

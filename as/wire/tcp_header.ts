@@ -1,5 +1,5 @@
 /** TCP headers: checked before anything in them is believed, and written. RFC 9293 section 3.1. */
-import { load16, load32, store16, store32 } from "../bytes.ts";
+import { load16, load32, store32 } from "../bytes.ts";
 import { pseudoSum, sum } from "../checksum.ts";
 import {
   Segment,
@@ -138,13 +138,13 @@ export function writeTcp(
   urgent: u32,
 ): void {
   assert((dataOffsetBytes & 3) === 0 && dataOffsetBytes <= 60, "a TCP header is 20 to 60 bytes");
-  store16(ptr, sourcePort);
-  store16(ptr + DESTINATION_AT, destinationPort);
+  // Whole words, because the checksum reads them back at once.
+  store32(ptr, ((sourcePort & 0xffff) << 16) | (destinationPort & 0xffff));
   store32(ptr + SEQ_AT, seq);
   store32(ptr + ACK_AT, ack);
-  store<u8>(ptr + DATA_OFFSET_AT, u8(dataOffsetBytes << 2));
-  store<u8>(ptr + FLAGS_AT, u8(flags));
-  store16(ptr + WINDOW_AT, wnd16);
-  store<u16>(ptr + CHECKSUM_AT, 0);
-  store16(ptr + URGENT_AT, urgent);
+  store32(
+    ptr + DATA_OFFSET_AT,
+    (dataOffsetBytes << 26) | ((flags & 0xff) << 16) | (wnd16 & 0xffff),
+  );
+  store32(ptr + CHECKSUM_AT, urgent & 0xffff);
 }

@@ -207,6 +207,17 @@ export function writeTimestamps(ptr: usize, val: u32, ecr: u32): usize {
   return ptr + TIMESTAMPS_BYTES;
 }
 
+/**
+ * Writes timestamps behind two NOPs, 12 bytes in whole words: what every segment carries, and the checksum reads it back
+ * at once. RFC 7323 appendix A.
+ */
+export function writeAlignedTimestamps(ptr: usize, val: u32, ecr: u32): usize {
+  store32(ptr, ALIGNED_TIMESTAMPS);
+  store32(ptr + 4, val);
+  store32(ptr + 8, ecr);
+  return ptr + ALIGNED_TIMESTAMPS_BYTES;
+}
+
 /** Writes a user timeout, 4 bytes. @param value Granularity bit and 15 bits. @returns Where the next option goes. */
 export function writeUserTimeout(ptr: usize, value: u32): usize {
   writeHeader(ptr, KIND_USER_TIMEOUT, USER_TIMEOUT_BYTES);

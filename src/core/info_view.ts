@@ -60,6 +60,8 @@ import {
 /** What stands before IPv4 in a mapped address, and how many bits follow it. RFC 4291 section 2.5.5.2. */
 const MAPPED_PREFIX = 0xffffn;
 const IPV4_BITS = 32n;
+/** The same in the four bytes before an IPv4 address. */
+const MAPPED_WORD = 0xffff;
 const HALF_BITS = 64n;
 const HALF_BYTES = 8;
 
@@ -395,11 +397,15 @@ export function readAddress(view: DataView, at: number): IpAddress {
  * @param address An IPv4 address becomes a mapped one; 0 stays 16 zero bytes, which mean: any.
  */
 export function writeAddress(view: DataView, at: number, address: IpAddress): void {
-  const whole = typeof address === "bigint" || address === 0
-    ? BigInt(address)
-    : (MAPPED_PREFIX << IPV4_BITS) | BigInt(address);
-  view.setBigUint64(at, whole >> HALF_BITS, false);
-  view.setBigUint64(at + HALF_BYTES, BigInt.asUintN(64, whole), false);
+  if (typeof address === "bigint") {
+    view.setBigUint64(at, address >> HALF_BITS, false);
+    view.setBigUint64(at + HALF_BYTES, BigInt.asUintN(64, address), false);
+    return;
+  }
+  // Every connect() comes here twice: no big integer is made for it.
+  view.setBigUint64(at, 0n, false);
+  view.setUint32(at + HALF_BYTES, address === 0 ? 0 : MAPPED_WORD, false);
+  view.setUint32(at + HALF_BYTES + 4, address, false);
 }
 
 /**

@@ -28,10 +28,9 @@ test("S32 sort sees the end of its input, answers, and closes", () => {
   rsh.shutdown("write");
   hosts.pass(100);
   expect(readText(rsh)).toEqual({ text: "apple\nbanana\npear\nquince\n", isEnd: true });
-  // Figure 18.10: FIN and its ACK, data with the other FIN (two segments there), and the last ACK.
+  // Figure 18.10: FIN, its ACK with data and the other FIN (three segments there), and the last ACK.
   expect(hosts.segments()).toEqual([
     "A.1023 > B.514: F 26:26(0) ack 1",
-    "B.514 > A.1023: . ack 27",
     "B.514 > A.1023: FP 1:26(25) ack 27",
     "A.1023 > B.514: . ack 27",
   ]);
