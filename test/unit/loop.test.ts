@@ -1,10 +1,12 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { Core } from "../../src/core/core.ts";
 import { coreConfig, MIB } from "../../src/core/core_config.ts";
 import { slotOf } from "../../src/core/handle.ts";
 import { CoreFault } from "../../src/errors.ts";
 import {
   BATCH_BYTES,
+  OFFLOAD_TCP4,
+  OFFLOAD_TCP6,
   OPTION_NO_DELAY,
   PUNT_ARP,
   STATE_SYN_SENT,
@@ -24,6 +26,8 @@ const REMOTE = { address: 0x0a00_0002, port: 80 };
 /** A device whose room is what the test says. */
 class TestDevice implements Device {
   readonly mtu = 1500;
+  offload = 0;
+  isUp = true;
   sink!: DeviceSink;
   space = 1_000_000;
   sent: Uint8Array[] = [];
@@ -32,7 +36,7 @@ class TestDevice implements Device {
 
   open(sink: DeviceSink): void {
     this.sink = sink;
-    sink.up();
+    if (this.isUp) sink.up();
   }
 
   room(): number {
@@ -444,5 +448,28 @@ describe("Loop at its end", () => {
     loop.wake();
     clock.advance(10);
     expect(faults).toHaveLength(1);
+  });
+});
+
+describe("what records may ask for", () => {
+  test("is told to the core when the device is opened, before it is up", () => {
+    const told = vi.spyOn(core, "setOffload");
+    device.offload = OFFLOAD_TCP4;
+    device.isUp = false;
+    new Loop({ core, device, clock, random: seededRandom(3), mac: MAC }).start();
+    expect(told.mock.calls).toEqual([[OFFLOAD_TCP4]]);
+  });
+
+  test("is told anew each time it comes up: it may talk with another", () => {
+    const told = vi.spyOn(core, "setOffload");
+    device.offload = OFFLOAD_TCP4 | OFFLOAD_TCP6;
+    device.sink.up();
+    device.offload = 0;
+    device.sink.down("gone");
+    device.sink.up();
+    expect(told.mock.calls).toEqual([[OFFLOAD_TCP4 | OFFLOAD_TCP6], [0]]);
+    loop.close();
+    device.sink.up();
+    expect(told).toHaveBeenCalledTimes(2);
   });
 });
