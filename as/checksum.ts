@@ -214,6 +214,28 @@ export function update16(check: u32, oldWord: u32, newWord: u32): u32 {
 }
 
 /**
+ * Sum of a segment and its pseudo header at once, as `pseudoSum` and `sum` would make it one after the other.
+ *
+ * @param ptr Where the segment lies.
+ * @param bytes Header and text of it.
+ * @returns The sum, at most 0xffff.
+ */
+export function segmentSum(
+  ptr: usize,
+  bytes: u32,
+  srcA: u64,
+  srcB: u64,
+  dstA: u64,
+  dstB: u64,
+  protocol: u32,
+): u32 {
+  let asLies = sumAsLies(ptr, bytes) + u64(swap16(protocol) + swap16(fold(bytes)));
+  asLies += (srcA & 0xffffffff) + (srcA >> 32) + (srcB & 0xffffffff) + (srcB >> 32);
+  asLies += (dstA & 0xffffffff) + (dstA >> 32) + (dstB & 0xffffffff) + (dstB >> 32);
+  return swap16(fold64(asLies));
+}
+
+/**
  * Sum of the pseudo header, of IPv4 (RFC 9293 section 3.1) and of IPv6 (RFC 8200 section 8.1) alike: both add the
  * addresses, the protocol and the length, and differ only in zeros. Of a mapped IPv4 address the prefix ::ffff adds
  * 0xffff, which is zero in one's complement; the protocol keeps the whole from being zero, so not a bit differs.

@@ -78,7 +78,7 @@ const SUM_OF_RIGHT: u32 = 0xffff;
 /** A connection with one of these has something to decide. */
 const NOT_PLAIN: u32 = FLAG_READ_CLOSED | FLAG_RELEASED | FLAG_TIMER_PERSIST | FLAG_FIN_RECEIVED;
 
-/** Is this packet an unbroken one of the connection, without options? @returns Bytes of its TCP header and text, or 0. */
+/** Is this packet a whole one of the connection, without options? Its checksum is not looked at. @returns Bytes of its TCP header and text, or 0. */
 function matchIpv4(tcb: Tcb, packet: usize, bytes: u32): u32 {
   if (bytes <= u32(IPV4_HEADER_BYTES) || u32(load<u8>(packet)) !== IPV4_PLAIN) return 0;
   if (tcb.remoteAddrB !== mappedB(load<u32>(packet + IPV4_SOURCE_AT))) return 0;
@@ -88,7 +88,7 @@ function matchIpv4(tcb: Tcb, packet: usize, bytes: u32): u32 {
   if (total > bytes || total <= u32(IPV4_HEADER_BYTES)) return 0;
   if (ipv4IsFragment(packet) || ipv4Protocol(packet) !== PROTOCOL_TCP) return 0;
   if ((u32(load<u8>(packet + IPV4_TOS_AT)) & ECN_MASK) === CE) return 0;
-  return checksum(packet, IPV4_HEADER_BYTES) === 0 ? total - IPV4_HEADER_BYTES : 0;
+  return total - IPV4_HEADER_BYTES;
 }
 
 /** The same of IPv6, without extension headers. */
@@ -195,6 +195,8 @@ export function takePredicted(frame: usize, bytes: u32, seg: Segment): bool {
   }
   const headerBytes: u32 = tcpBytes === 0 ? 0 : matchTcp(tcb, tcp, tcpBytes);
   if (headerBytes === 0) return false;
+  // After the ports: segments of other connections between the same hosts are not summed twice.
+  if (etherType === ETHERTYPE_IPV4 && checksum(packet, IPV4_HEADER_BYTES) !== 0) return false;
   const textBytes = tcpBytes - headerBytes;
   // An address that was taken from us since is not ours.
   if (!isPlain(tcb, textBytes) || !isLocalAddress(tcb.localAddrA, tcb.localAddrB)) return false;

@@ -1,6 +1,6 @@
 /** TCP headers: checked before anything in them is believed, and written. RFC 9293 section 3.1. */
 import { load16, load32, store32 } from "../bytes.ts";
-import { pseudoSum, sum } from "../checksum.ts";
+import { segmentSum } from "../checksum.ts";
 import {
   Segment,
   STAT_DROP_TCP_CHECKSUM,
@@ -47,15 +47,15 @@ function headerBytesOf(tcp: usize): u32 {
 
 /** Is the checksum right? @param segment Its addresses are those of the packet. */
 function isChecksumRight(tcp: usize, bytes: u32, segment: Segment): bool {
-  const pseudo = pseudoSum(
+  return segmentSum(
+    tcp,
+    bytes,
     segment.remoteAddrA,
     segment.remoteAddrB,
     segment.localAddrA,
     segment.localAddrB,
     PROTOCOL_TCP,
-    bytes,
-  );
-  return sum(tcp, bytes, pseudo) === SUM_OF_RIGHT;
+  ) === SUM_OF_RIGHT;
 }
 
 /**

@@ -5,6 +5,9 @@ import { type CoreConfig, MIB } from "./core_config.ts";
 /** WebAssembly's page, bytes. */
 const PAGE_BYTES = 65_536;
 
+/** As many as the core's references can tell apart. */
+const CONNECTIONS_MAX = 8_388_608;
+
 /** The error of a start. @param status STATUS, not negated. */
 export function startError(status: number, config: CoreConfig): RangeError {
   const name = STATUS_NAMES[status] ?? status;
@@ -17,6 +20,6 @@ export function startError(status: number, config: CoreConfig): RangeError {
   }
   return new RangeError(
     `Cannot start the core: ${name}; memory ${mib} MiB (a multiple of ${PAGE_BYTES} bytes), ` +
-      `MTU ${config.mtu}, ${config.maxConnections} connections`,
+      `MTU ${config.mtu}, ${config.maxConnections} connections (1 to ${CONNECTIONS_MAX})`,
   );
 }
