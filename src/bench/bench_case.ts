@@ -75,6 +75,8 @@ export type Figures = Readonly<Partial<Record<Metric, number>>>;
 export interface Contestant {
   /** Runs once and measures. */
   sample(): Figures | Promise<Figures>;
+  /** Runs that are not measured, before those that are; absent = 1. */
+  readonly warmUps?: number;
   /** Runs once without measuring, and throws if what came out is not what went in. */
   check?(): void | Promise<void>;
   /** What else is worth knowing of the runs so far, in words. */

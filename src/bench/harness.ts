@@ -1,6 +1,6 @@
 /**
  * Runs variants in turn: A B A B and not A A B B, so that what disturbs the machine for a while disturbs all of them. Each
- * is checked once and warmed up once before anything is measured.
+ * is checked once and warmed up, once if it does not say otherwise, before anything is measured.
  */
 import {
   type BenchCase,
@@ -132,7 +132,7 @@ async function runGroup(
       runners.push({ ...entrant, contestant, samples: [] });
       if (isCold) continue;
       await contestant.check?.();
-      await contestant.sample();
+      for (let run = 0; run < (contestant.warmUps ?? 1); run++) await contestant.sample();
     }
     for (let round = 1; round <= repeat; round++) {
       for (const { id, contestant, samples } of runners) {

@@ -82,6 +82,19 @@ describe("the harness", () => {
     expect(second).toMatchObject({ ratioTo: "first/one", ratio: 2, difference: 1 });
   });
 
+  test("warms up as often as the contestant says", async () => {
+    const log: string[] = [];
+    const figures = [99, 98, 97, 1, 2, 3];
+    const suite = [{
+      name: "first",
+      about: "",
+      variants: [{ name: "one", prepare: () => ({ ...scripted("A", figures, log), warmUps: 3 }) }],
+    }];
+    const [result] = await resultsOf(suite, ["first"]);
+    expect(log).toEqual(["check A", "A", "A", "A", "A", "A", "A", "close A"]);
+    expect([result?.min, result?.max, result?.n]).toEqual([1, 3, 3]);
+  });
+
   test("of several it compares with the fastest", async () => {
     const log: string[] = [];
     const [first, second] = suiteOf(log);
