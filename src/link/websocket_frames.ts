@@ -1,7 +1,7 @@
 /**
  * Batches through a WebSocket of the package ws, past its own handling of messages: it makes a buffer for each, and masks
- * byte by byte. Whole binary frames of at most a batch are read and written here, on the same socket; everything else
- * (handshake, text, control frames, fragments, what is too large or not allowed) is left to ws, byte for byte.
+ * byte by byte. Binary messages of at most a batch are read and written here, on the same socket, also in fragments, as tabs
+ * send them; everything else (handshake, text, control frames, what is too large or not allowed) is left to ws.
  */
 import type { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
@@ -43,8 +43,9 @@ class MaskRegion {
     this.bytes = new Uint8Array(calls.memory.buffer, ptr, BATCH_BYTES);
   }
 
-  mask(bytes: number, key: number): void {
-    this.#calls.mask(this.#ptr, bytes, key);
+  /** What lies up to 63 bytes behind is changed too. */
+  mask(at: number, bytes: number, key: number): void {
+    this.#calls.mask(this.#ptr + at, bytes, key);
   }
 }
 
@@ -65,13 +66,17 @@ export class FrameReader {
   readonly #buffer: Uint8Array;
   readonly #header = new Uint8Array(HEADER_MAX_BYTES);
   #headerBytes = 0;
-  /** Of our message: bytes that are there and bytes in all; 0 = none is being read. */
+  /** Of our frame: bytes that are there and bytes in all; 0 = none is being read. */
   #have = 0;
   #want = 0;
   #key = 0;
+  #isLast = false;
+  /** Of our message: bytes of frames before, and whether others follow. */
+  #before = 0;
+  #isOpen = false;
   /** Bytes of a frame that is not ours. */
   #passing = 0;
-  /** A fragmented message is under way: its frames, and what must not come between, are not ours. */
+  /** A fragmented message of another kind is under way: its frames, and what must not come between, are not ours. */
   #isFragmented = false;
   #isStopped = false;
 
@@ -105,17 +110,29 @@ export class FrameReader {
   /** A message that lies whole in what was read is delivered from there, unless it must be unmasked. */
   #read(chunk: Buffer, start: number): number {
     const end = Math.min(chunk.length, start + this.#want - this.#have);
-    const isWhole = end - start === this.#want;
-    const bytes = this.#want;
-    if (!isWhole || this.#region !== null) this.#buffer.set(chunk.subarray(start, end), this.#have);
+    const isWhole = this.#isLast && this.#before === 0 && end - start === this.#want;
+    const isThere = isWhole && this.#region === null;
+    if (!isThere) this.#buffer.set(chunk.subarray(start, end), this.#before + this.#have);
     this.#have += end - start;
-    if (this.#have < bytes) return end;
+    if (this.#have < this.#want) return end;
+    this.#region?.mask(this.#before, this.#want, this.#key);
+    this.#before += this.#want;
     this.#have = 0;
     this.#want = 0;
-    this.#region?.mask(bytes, this.#key);
-    const isThere = isWhole && this.#region === null;
-    this.#options.deliver(isThere ? chunk.subarray(start, end) : this.#buffer.subarray(0, bytes));
+    if (isThere) {
+      this.#before = 0;
+      this.#isOpen = false;
+      this.#options.deliver(chunk.subarray(start, end));
+    } else this.#endFrame();
     return end;
+  }
+
+  #endFrame(): void {
+    this.#isOpen = !this.#isLast;
+    if (this.#isOpen) return;
+    const bytes = this.#before;
+    this.#before = 0;
+    this.#options.deliver(this.#buffer.subarray(0, bytes));
   }
 
   #readHeader(chunk: Buffer, start: number): number {
@@ -138,23 +155,51 @@ export class FrameReader {
     const [first = 0, second = 0] = header;
     const bytes = payloadBytesOf(header);
     const isMasked = (second & MASKED) !== 0;
-    const isOurs = first === BINARY_WHOLE && isMasked === this.#options.isMasked &&
-      !this.#isFragmented && bytes > 0 && bytes <= BATCH_BYTES;
-    if (isOurs) {
+    const opcode = first & RESERVED_AND_OPCODE;
+    const isLast = (first & FIN) !== 0;
+    const isData = opcode <= OPCODE_BINARY && isMasked === this.#options.isMasked;
+    const isNext = isData && this.#isOpen && opcode === OPCODE_CONTINUATION;
+    const isFirst = isData && !this.#isOpen && opcode === OPCODE_BINARY && !this.#isFragmented &&
+      (bytes > 0 || !isLast);
+    if ((isFirst || isNext) && this.#before + bytes <= BATCH_BYTES) {
+      this.#isLast = isLast;
       this.#want = bytes;
       if (isMasked) this.#key = little32(header, headerBytes - KEY_BYTES);
+      if (bytes === 0) this.#endFrame();
       return;
     }
-    const opcode = first & RESERVED_AND_OPCODE;
-    if (opcode <= OPCODE_BINARY) {
-      if (opcode !== OPCODE_CONTINUATION || (first & FIN) !== 0) {
-        this.#isFragmented = (first & FIN) === 0;
-      }
+    // ws has not seen how the message began: it is told what it refuses for the same reason.
+    if (isNext) return this.#refuse(chunk, oversizedHeader(isMasked));
+    if (isData && this.#isOpen) this.#options.pass(copyAs(chunk, openHeader(isMasked)));
+    if (opcode <= OPCODE_BINARY && (opcode !== OPCODE_CONTINUATION || isLast)) {
+      this.#isFragmented = !isLast;
     }
     this.#passing = bytes;
     // A copy of the chunk's own kind: ws reads numbers with methods of Buffer.
     this.#options.pass(copyAs(chunk, header.subarray(0, headerBytes)));
   }
+
+  #refuse(chunk: Buffer, header: Uint8Array): void {
+    this.#isStopped = true;
+    this.#options.pass(copyAs(chunk, header));
+  }
+}
+
+/** Begin of a message that is larger than a batch. */
+function oversizedHeader(isMasked: boolean): Uint8Array {
+  const header = new Uint8Array(isMasked ? HEADER_MAX_BYTES : HEADER_MAX_BYTES - KEY_BYTES);
+  header[0] = BINARY_WHOLE;
+  header[1] = LENGTH_64 | (isMasked ? MASKED : 0);
+  new DataView(header.buffer).setUint32(6, BATCH_BYTES + 1);
+  return header;
+}
+
+/** A first fragment of nothing, which others have to follow. */
+function openHeader(isMasked: boolean): Uint8Array {
+  const header = new Uint8Array(isMasked ? 2 + KEY_BYTES : 2);
+  header[0] = OPCODE_BINARY;
+  header[1] = isMasked ? MASKED : 0;
+  return header;
 }
 
 function headerBytesOf(second: number): number {
@@ -235,7 +280,7 @@ export class FrameWriter {
   #leave(bytes: number, onSent: () => void): void {
     if (!this.#socket.writable) return;
     this.#fillKey(this.#key);
-    this.#region.mask(bytes, little32(this.#key, 0));
+    this.#region.mask(0, bytes, little32(this.#key, 0));
     this.#putHeader(bytes);
     this.#outbox.put(this.#region.bytes.subarray(0, bytes));
     this.#outbox.take((message, sent) => {
