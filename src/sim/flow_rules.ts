@@ -92,7 +92,9 @@ export class FlowRules {
   onReceived(segment: SegmentView): void {
     // What is old altogether is not acceptable, and does not count as a sign of life.
     const end = (segment.seq + segment.length) >>> 0;
-    const isOld = segment.length > 0 && ahead(end, this.#u32(TCB_RCV_NXT)) >= 0;
+    const behind = ahead(end, this.#u32(TCB_RCV_NXT));
+    // Without length, as a reset: what is before RCV.NXT. RFC 9293 section 3.4, table 6.
+    const isOld = segment.length > 0 ? behind >= 0 : behind > 0;
     if (!isOld) this.#heardAtMs = this.#on.now();
     this.#segmentsIn++;
   }
