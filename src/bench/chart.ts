@@ -1,17 +1,6 @@
-/**
- * Results as bars: the median, and a line from the smallest to the largest run. Text in, text out, so that a page and a file
- * have the same charts.
- */
+/** Results as charts, in numbers: which ones there are, and what each holds. `web/bench/charts.ts` draws them. */
 import type { Metric, Result } from "./bench_case.ts";
 import { formatNumber } from "./report.ts";
-
-/** Sizes of a chart, CSS pixels. */
-const NAME_WIDTH = 330;
-const BAR_WIDTH = 420;
-const VALUE_WIDTH = 110;
-const ROW_HEIGHT = 22;
-const BAR_HEIGHT = 12;
-const TOP = 30;
 
 /** The metric that stands for a case, the first of these that it has. */
 const CHARTED: readonly Metric[] = [
@@ -23,32 +12,27 @@ const CHARTED: readonly Metric[] = [
   "ns_per_op",
 ];
 
-/** Makes text safe within markup. */
-export function escapeText(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
+/** One bar, with a line from the smallest to the largest run. */
+export interface Bar {
+  /** Case, variant and runtime. */
+  readonly label: string;
+  /** The median, with its unit. */
+  readonly value: string;
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
 }
 
-function rowOf(result: Result, index: number, scale: number): string {
-  const y = TOP + (index * ROW_HEIGHT);
-  const middle = y + (BAR_HEIGHT / 2);
-  const x = (value: number): string => (NAME_WIDTH + (Math.max(0, value) * scale)).toFixed(1);
-  const width = (Math.max(0, result.median) * scale).toFixed(1);
-  const name = escapeText(`${result.case}/${result.variant}, ${result.runtime}`);
-  const value = `${formatNumber(result.median)} ${result.unit}`;
-  return `<text x="${NAME_WIDTH - 8}" y="${middle + 4}" text-anchor="end">${name}</text>` +
-    `<rect x="${NAME_WIDTH}" y="${y}" width="${width}" height="${BAR_HEIGHT}"></rect>` +
-    `<line x1="${x(result.min)}" x2="${x(result.max)}" y1="${middle}" y2="${middle}"></line>` +
-    `<text x="${NAME_WIDTH + BAR_WIDTH + 8}" y="${middle + 4}">${escapeText(value)}</text>`;
+/** One chart; all its bars have one unit. */
+export interface Chart {
+  readonly title: string;
+  readonly unit: string;
+  readonly bars: readonly Bar[];
 }
 
-function chartOf(title: string, results: readonly Result[]): string {
-  const most = Math.max(...results.map(({ max }) => max), Number.MIN_VALUE);
-  const width = NAME_WIDTH + BAR_WIDTH + VALUE_WIDTH;
-  const height = TOP + (results.length * ROW_HEIGHT);
-  const rows = results.map((result, index) => rowOf(result, index, BAR_WIDTH / most));
-  return `<svg class="chart" role="img" viewBox="0 0 ${width} ${height}" width="${width}">` +
-    `<text class="title" x="0" y="16">${escapeText(title)}</text>${rows.join("")}</svg>`;
+function barOf({ variant, runtime, unit, median, min, max, ...result }: Result): Bar {
+  const label = `${result.case}/${variant}, ${runtime}`;
+  return { label, value: `${formatNumber(median)} ${unit}`, median, min, max };
 }
 
 /** The metric by which a case is drawn. */
@@ -57,24 +41,19 @@ function chartedMetric(results: readonly Result[]): Metric | undefined {
 }
 
 /**
- * Draws one chart for each case. A result that a case was compared with stands in that case's chart too.
+ * Makes one chart for each case. A result that a case was compared with stands in that case's chart too.
  *
  * @param results In the order in which they came.
- * @returns Markup.
  */
-export function charts(results: readonly Result[]): string {
+export function charts(results: readonly Result[]): Chart[] {
   const names = [...new Set(results.map((result) => result.case))];
-  return names.map((name) => {
+  return names.flatMap((name) => {
     const own = results.filter((result) => result.case === name);
     const metric = chartedMetric(own);
-    if (metric === undefined) return "";
-    return chartOf(`${name}, ${metric}`, own.filter((result) => result.metric === metric));
-  }).join("\n");
+    const charted = own.filter((result) => result.metric === metric);
+    const unit = charted[0]?.unit;
+    return unit === undefined
+      ? []
+      : [{ title: `${name}, ${metric}`, unit, bars: charted.map(barOf) }];
+  });
 }
-
-/** Styles of the charts. */
-export const CHART_STYLE: string = `.chart { display: block; max-width: 100%; margin: 1rem 0; }
-.chart text { font: 12px system-ui, sans-serif; fill: currentColor; }
-.chart .title { font-weight: 600; font-size: 14px; }
-.chart rect { fill: #0b6e84; }
-.chart line { stroke: currentColor; stroke-width: 1.5; }`;

@@ -1,6 +1,6 @@
-/** Results as one page without scripts: charts, and all numbers below. */
+/** Results as one file that needs no other and no network: charts, and all numbers below. */
 import type { Result } from "./bench_case.ts";
-import { CHART_STYLE, charts, escapeText } from "./chart.ts";
+import { charts } from "./chart.ts";
 import { formatNumber, type Origin } from "./report.ts";
 
 const COLUMNS: readonly string[] = [
@@ -17,6 +17,26 @@ const COLUMNS: readonly string[] = [
   "ratio",
   "note",
 ];
+
+/** What draws the charts, as the build made it; it becomes part of the file. */
+export interface ChartParts {
+  readonly script: string;
+  readonly style: string;
+}
+
+/** What a report may do: run what stands in it, and load nothing. */
+const POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'";
+
+/** Makes text safe within markup. */
+function escapeText(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
+}
+
+/** A value as JSON that can not end the element in which it stands. */
+function scriptJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll("<", "\\u003c");
+}
 
 function cellsOf(result: Result): string[] {
   const { median, min, max, n, ratioTo, ratio, note, clock, runtime, runtimeVersion } = result;
@@ -43,23 +63,34 @@ export function resultTable(results: readonly Result[]): string {
 }
 
 /** The whole page. */
-export function htmlReport(results: readonly Result[], { machine, commit }: Origin): string {
+export function htmlReport(
+  results: readonly Result[],
+  { machine, commit }: Origin,
+  { script, style }: ChartParts,
+): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <title>tidewire: measured</title>
 <style>
-body { font: 14px system-ui, sans-serif; margin: 2rem; color-scheme: light dark; }
+:root { color-scheme: light dark; }
+body { font: 14px system-ui, sans-serif; margin: 2rem; }
+#charts { max-width: 62rem; overflow-x: auto; } .uplot { margin-bottom: 2rem; }
 table { border-collapse: collapse; } td, th { padding: 2px 8px; text-align: left; }
-${CHART_STYLE}
+${style}
 </style>
 </head>
 <body>
 <h1>tidewire: measured</h1>
 <p>${escapeText(machine)}; commit ${escapeText(commit)}</p>
-${charts(results)}
+<div id="charts"></div>
 ${resultTable(results)}
+<script type="application/json" id="numbers">${scriptJson(charts(results))}</script>
+<script type="module">
+${script}
+</script>
 </body>
 </html>
 `;

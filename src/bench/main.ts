@@ -2,14 +2,14 @@
  * The command: chooses cases and runtimes, runs each case in a process of its own, so that none inherits another's heap,
  * and prints what comes. `src/dev/bench.mjs` builds it, finds the runtimes and calls {@linkcode main}.
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import process from "node:process";
 import type { Result, RuntimeName } from "./bench_case.ts";
 import { type BenchArgs, BenchUsageError, helpText, readBenchArgs } from "./bench_args.ts";
 import { type Said, SUITE } from "./cases.ts";
 import { headLine, jsonLine, type Origin, textLine } from "./report.ts";
-import { htmlReport } from "./html_report.ts";
+import { type ChartParts, htmlReport } from "./html_report.ts";
 import { Namespace } from "./namespace.ts";
 import { openSetting, whyNoSetting } from "./network_setting.ts";
 import { runPeers } from "./peers.ts";
@@ -194,6 +194,12 @@ function listener(onResult: (result: Result) => void): (said: Said) => void {
   };
 }
 
+/** What the build made for reports. @param dist Path of `dist/`. */
+export function chartParts(dist: string): ChartParts {
+  const read = (name: string): string => readFileSync(`${dist}/${name}`, "utf8");
+  return { script: read("bench/report.js"), style: read("web/bench/uplot.css") };
+}
+
 async function runAll(args: BenchArgs, host: Host, origin: Origin): Promise<void> {
   if (!args.json) {
     say(`${origin.machine}; commit ${origin.commit}`);
@@ -211,7 +217,9 @@ async function runAll(args: BenchArgs, host: Host, origin: Origin): Promise<void
     const onMissing = (missing: string): void => onSaid({ missing });
     await runPeers(args.repeat, (result) => onSaid({ result }), onMissing);
   }
-  if (args.html !== null) writeFileSync(args.html, htmlReport(results, origin));
+  if (args.html !== null) {
+    writeFileSync(args.html, htmlReport(results, origin, chartParts(host.dist)));
+  }
 }
 
 /** Runs what the table needs. @returns Whether nothing failed. */

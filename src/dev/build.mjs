@@ -72,6 +72,16 @@ const WEB_ENTRIES = {
 /** What the page that measures loads by address: the cases as all runtimes run them, and the modules. */
 const WEB_BENCH_FILES = ["bench/cases.mjs", "core.wasm", "kernels.wasm"];
 
+/** What draws the charts, as one script within the file that the benchmark writes. */
+const REPORT_ENTRIES = { "bench/report": "web/bench/report.ts" };
+
+/** Of the library that draws the charts: what no bundle holds. Its licence goes where its code goes. */
+const CHART_LICENSE = "node_modules/uplot/LICENSE";
+const CHART_FILES = {
+  "bench/uplot.css": "node_modules/uplot/dist/uPlot.min.css",
+  "bench/uplot_license.txt": CHART_LICENSE,
+};
+
 const SHEBANG = "#!/usr/bin/env node\n";
 
 /** What is shipped as text in a module: it survives every bundler and needs no permission and no fetch. */
@@ -270,6 +280,24 @@ async function buildBench(esbuild) {
   }
 }
 
+async function buildReport(esbuild) {
+  const entryPoints = existing(REPORT_ENTRIES);
+  if (Object.keys(entryPoints).length === 0) return;
+  const license = readText(inRoot(CHART_LICENSE));
+  if (license === undefined) {
+    throw new Error("Cannot draw charts: uplot is not installed, run the script setup");
+  }
+  const result = await esbuild.build({
+    ...COMMON,
+    entryPoints,
+    platform: "browser",
+    minify: true,
+    sourcemap: false,
+    banner: { js: `/*\nuPlot: ${license.trim()}\n*/` },
+  });
+  writeOutputs(result);
+}
+
 async function buildWeb(esbuild) {
   const entryPoints = existing(WEB_ENTRIES);
   if (Object.keys(entryPoints).length > 0) {
@@ -281,6 +309,9 @@ async function buildWeb(esbuild) {
       platform: "browser",
     });
     writeOutputs(result);
+  }
+  for (const [name, path] of Object.entries(CHART_FILES)) {
+    replaceFile(inRoot("dist", "web", name), readFileSync(inRoot(path)));
   }
   for (const path of walk(inRoot("web"))) {
     if (/\.(html|css|svg|ico|png)$/.test(path)) {
@@ -301,6 +332,7 @@ async function main(args) {
       await buildCommand(esbuild);
     }
     await buildBench(esbuild);
+    await buildReport(esbuild);
     await buildWeb(esbuild);
   } finally {
     await esbuild.stop();

@@ -5,9 +5,10 @@
  * Ids, for tests: `#run`, `#save`, `#status` (`data-state` is `idle`, `running`, `done` or `failed`), `#progress`, `#charts`,
  * `#results`.
  */
-import { CHART_STYLE, charts } from "../../src/bench/chart.ts";
+import { charts } from "../../src/bench/chart.ts";
 import { resultTable } from "../../src/bench/html_report.ts";
 import { download } from "../save.ts";
+import { drawCharts } from "./charts.ts";
 import type { News, Order, Request, Said } from "./messages.ts";
 
 /** Everything that needs no network beside the page. */
@@ -57,7 +58,7 @@ function show(state: "running" | "done" | "failed", text: string): void {
 }
 
 function draw(): void {
-  byId("charts").innerHTML = `<style>${CHART_STYLE}</style>${charts(results)}`;
+  drawCharts(charts(results), byId("charts"));
   byId("results").innerHTML = resultTable(results);
 }
 
