@@ -129,6 +129,8 @@ export async function openSetting(
   namespace: Namespace = new Namespace(),
 ): Promise<OpenSetting> {
   const { kernelCommand, dist } = parts;
+  // What Linux comes with; a machine whose default paces, as BBR does, would measure its pacing.
+  namespace.sysctl({ "net.ipv4.tcp_congestion_control": "cubic" });
   try {
     const servers = [...kernelCommand, `${dist}/bench/servers.mjs`, "bytes"];
     const port = Number(await startWithin(namespace, servers));
