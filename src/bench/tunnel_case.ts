@@ -31,7 +31,7 @@ import type { Setting } from "./setting.ts";
 import { quantile } from "./statistics.ts";
 
 /** Payload of one run, and of the check, bytes. */
-const RUN_BYTES = 200e6;
+const RUN_BYTES = 1e9;
 const CHECK_BYTES = 8e6;
 
 /** Round trips of one run. */
