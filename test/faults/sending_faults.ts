@@ -127,7 +127,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
     replace: "0",
     finders: [
       scenario("3_6_closing", "FIN is sent again with backoff, when it is not acknowledged"),
-      seed(19),
+      seed(160),
     ],
   },
   {
@@ -167,7 +167,7 @@ export const SENDING_FAULTS: readonly Fault[] = [
         "3_5_handshake",
         "6298-5 MUST-22 MUST-23 6298-1 6298-11 S06 SYN is repeated with backoff up to 60 s, when nobody answers",
       ),
-      seed(1),
+      seed(20),
     ],
   },
   {
