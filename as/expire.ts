@@ -315,7 +315,8 @@ export function nextDue(): f64 {
     if (!any || before(until, at)) at = until;
     any = true;
   }
-  if (control.isPacing !== 0) {
+  // Who waited for its pace may have gone since; then nothing is left to be flushed at that time.
+  if (control.isPacing !== 0 && control.owedCount !== 0) {
     if (!any || before(control.paceAtMs, at)) at = control.paceAtMs;
     any = true;
   }
