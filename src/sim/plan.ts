@@ -87,7 +87,7 @@ function drawSize(random: SeededRandom, most: number): number {
   return random.below(Math.min(2 ** bits, most) + 1);
 }
 
-function drawTuning(random: SeededRandom, isTiny: boolean, mayFail: boolean): Tuning {
+function drawTuning(random: SeededRandom, isTiny: boolean, keepsAlive: boolean): Tuning {
   return {
     memoryMiB: isTiny ? TINY_MEMORY_MIB : MEMORY_MIB,
     ...(isTiny ? { maxConnections: TINY_CONNECTIONS } : {}),
@@ -100,8 +100,8 @@ function drawTuning(random: SeededRandom, isTiny: boolean, mayFail: boolean): Tu
     congestionControl: random.chance(0.5) ? "cubic" : "newreno",
     ackEvery: random.chance(0.2) ? 2 : 0,
     pacing: random.chance(0.1),
-    // Who only waits learns of a crash by asking.
-    ...(mayFail ? { keepIdleMs: 20_000, keepIntervalMs: 5_000, keepCount: 4 } : {}),
+    // Who only waits learns by asking that the other end is gone.
+    ...(keepsAlive ? { keepIdleMs: 20_000, keepIntervalMs: 5_000, keepCount: 4 } : {}),
   };
 }
 
@@ -136,7 +136,6 @@ export function drawPlan(seed: number): Plan {
   };
   const mtu = MTUS[random.below(MTUS.length)] ?? 1500;
   const plan = { seed, mtu, faults, misfortunes, isTiny };
-  const mayFail = mayOpensFail(plan);
   const connections = Array.from({ length: 1 + random.below(CONNECTIONS_MAX) }, () => {
     const client = random.below(count);
     const manner = MANNERS[random.below(MANNERS.length)] ?? "orderly";
@@ -151,7 +150,8 @@ export function drawPlan(seed: number): Plan {
       noDelay: random.chance(0.3),
     };
   });
-  const stacks = Array.from({ length: count }, () => drawTuning(random, isTiny, mayFail));
+  const keepsAlive = mayVanish({ ...plan, connections });
+  const stacks = Array.from({ length: count }, () => drawTuning(random, isTiny, keepsAlive));
   const mtus = stacks.map(() =>
     random.chance(0.2) ? Math.min(mtu, MTUS[random.below(MTUS.length)] ?? mtu) : mtu
   );
@@ -175,4 +175,14 @@ export function mayOpensFail(
 ): boolean {
   const bad = (faults.loss ?? 0) + (faults.corrupt ?? 0);
   return isTiny || misfortunes.length > 0 || bad >= BAD_CHANCE;
+}
+
+/**
+ * Whether an end may be gone without the other hearing of it: by a misfortune, or because a reset is sent once and was lost.
+ * Who has closed its own half by then and only reads would wait for ever.
+ */
+export function mayVanish(plan: Omit<Plan, "stacks" | "mtus">): boolean {
+  const { faults, connections } = plan;
+  const mayLose = (faults.loss ?? 0) + (faults.corrupt ?? 0) > 0;
+  return mayOpensFail(plan) || (mayLose && connections.some(({ manner }) => manner === "abort"));
 }

@@ -10,7 +10,13 @@ import type { Connection } from "../tcp/connection.ts";
 import { TraceFormatter } from "../trace/tcpdump.ts";
 import { Application, type Role } from "./application.ts";
 import { SimulatedHost } from "./host.ts";
-import { mayOpensFail, type Misfortune, type Plan, type PlannedConnection } from "./plan.ts";
+import {
+  mayOpensFail,
+  mayVanish,
+  type Misfortune,
+  type Plan,
+  type PlannedConnection,
+} from "./plan.ts";
 
 /** Virtual time after which every connection must be gone, TIME-WAIT included, ms. */
 const BOUND_MS = 1_500_000;
@@ -59,6 +65,8 @@ class World {
   readonly #random: SeededRandom;
   readonly #applications: Application[] = [];
   readonly #mayFail: boolean;
+  /** Ends ask each other whether they are still there: one may be gone without the other having heard of it. */
+  readonly #keepAlive: boolean;
   /** What has not begun yet. */
   #pending = 0;
   #complaint: string | null = null;
@@ -66,6 +74,7 @@ class World {
   constructor(module: WebAssembly.Module, plan: Plan, trace: string[] | null) {
     this.#plan = plan;
     this.#mayFail = mayOpensFail(plan);
+    this.#keepAlive = mayVanish(plan);
     this.#random = seededRandom(plan.seed ^ 0x5eed);
     const { clock } = this;
     const count = plan.stacks.length;
@@ -155,7 +164,7 @@ class World {
   #connect(planned: PlannedConnection, index: number): void {
     const client = this.#host(planned.client);
     const remote = { address: parseIpv4(this.#host(planned.server).address), port: SERVER_PORT };
-    const options = { keepAlive: this.#mayFail, noDelay: planned.noDelay };
+    const options = { keepAlive: this.#keepAlive, noDelay: planned.noDelay };
     try {
       const localPort = FIRST_CLIENT_PORT + index;
       const c = client.stack.manager.connect({ remote, localPort, options });
@@ -178,7 +187,7 @@ class World {
     const role: Role = isClient
       ? { send: toServer, receive: toClient, manner, isClient }
       : { send: toClient, receive: toServer, manner, isClient };
-    if (!isClient && this.#mayFail) c.setOptions({ keepAlive: true });
+    if (!isClient && this.#keepAlive) c.setOptions({ keepAlive: true });
     const application = new Application(c, host.clock, seededRandom(this.#random.next()), role);
     this.#applications.push(application);
     host.applications.push(application);
