@@ -35,7 +35,7 @@ export interface Device {
   readonly mac?: Uint8Array;
   /**
    * OFFLOAD bits: what the virtio-net headers of records may ask for, both ways; absent = 0, plain frames with complete
-   * checksums. It may change; it is read when the device is opened and at each `up()`.
+   * checksums. It may change; it is read when the device is opened and at each `up()`. A decorator hands its device's on.
    */
   readonly offload?: number;
   /** Attaches the stack. Called once; `sink.up()` is called when the link works, at once or later. */

@@ -180,7 +180,8 @@ async function serve(stack: InProcessStack): Promise<void> {
 
 async function main(provocation: Provocation): Promise<void> {
   const { work, tuning, count } = provocation;
-  const tap = await openTap({ name: provocation.tap });
+  // Plain frames, one segment each: they are sent again, altered.
+  const tap = await openTap({ name: provocation.tap, offload: false });
   const replay = new ReplayDevice(tap);
   const clock = systemClock();
   const link = work === "simultaneous open"

@@ -122,10 +122,14 @@ describe("websocketLink()", () => {
     const first = await relayOf();
     const { port, url } = first;
     await first.close();
-    const link = linkTo(url);
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    const clock = new VirtualClock();
+    const link = linkTo(url, { clock });
+    const log = logOf();
+    link.open(log);
+    await until(() => log.news.length === 2, "the first attempt failed");
     expect(link.failed).toBeNull();
     await relayOf(port);
+    clock.runNext();
     expect((await link.opened).mac).toBe(MAC);
   });
 
@@ -134,11 +138,13 @@ describe("websocketLink()", () => {
     for (const [code, expected] of cases) {
       const relay = await relayOf();
       relay.refusal = { type: "error", code, message: "not like this" };
-      const link = linkTo(relay);
+      const clock = new VirtualClock();
+      const link = linkTo(relay, { clock });
       const log = logOf();
       link.open(log);
       expect(await codeOf(link.opened)).toBe(expected);
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      // No timer is left that could try again, once the goodbye was answered.
+      await until(() => clock.pending === 0, "the goodbye is answered");
       expect(relay.hellos.length).toBe(1);
       expect(link.failed?.message).toBe("Cannot join the relay: not like this");
       expect(log.news.at(-1)).toBe("down: Cannot join the relay: not like this");
