@@ -17,9 +17,12 @@ import {
   readText,
   replaceFile,
   ROOT,
+  run,
+  scriptCommand,
   walk,
   withLock,
 } from "./common.mjs";
+import { ENTRIES, outputOf } from "./entries.mjs";
 
 /** The modules that asc makes. `kernels` is for tests and benchmarks and is never shipped. */
 const WASM_TARGETS = [
@@ -43,15 +46,9 @@ const WASM_FEATURES = [
 const SHIPPED = "core.wasm";
 
 /** The library's entry points share their chunks, so that a class is the same one whichever way it was imported. */
-const LIBRARY_ENTRIES = {
-  "mod": "src/mod.ts",
-  "links/tap": "src/link/tap.ts",
-  "links/websocket": "src/link/websocket.ts",
-  "links/pipe": "src/link/pipe.ts",
-  "links/impair": "src/link/impair.ts",
-  "links/offload": "src/link/offload.ts",
-  "links/pcapng": "src/link/pcapng.ts",
-};
+const LIBRARY_ENTRIES = Object.fromEntries(
+  Object.entries(ENTRIES).map(([name, source]) => [outputOf(name), source]),
+);
 
 const COMMAND_ENTRIES = { "tidewire": "src/cli/main.ts" };
 
@@ -74,6 +71,10 @@ const WEB_BENCH_FILES = ["bench/cases.mjs", "core.wasm", "kernels.wasm"];
 
 /** What draws the charts, as one script within the file that the benchmark writes. */
 const REPORT_ENTRIES = { "bench/report": "web/bench/report.ts" };
+
+/** Writes declarations and nothing else; each file's own are told by it alone. */
+const TYPE_COMPILER = "node_modules/typescript/bin/tsc";
+const DECLARATIONS = { noEmit: false, declaration: true, emitDeclarationOnly: true };
 
 /** Of the library that draws the charts: what no bundle holds. Its licence goes where its code goes. */
 const CHART_LICENSE = "node_modules/uplot/LICENSE";
@@ -243,6 +244,42 @@ async function buildLibrary(esbuild) {
   removeOldChunks(writeOutputs(result));
 }
 
+/**
+ * Declarations, so that nobody's compiler checks our source by its own rules. They say the library that they need themselves,
+ * because not everybody's `lib` has what is disposed of, and name files as they are called once compiled.
+ */
+async function buildTypes() {
+  const folder = mkdtempSync(inRoot("node_modules", ".tidewire_types_"));
+  try {
+    const files = Object.values(ENTRIES).map((source) => inRoot(source));
+    const config = join(folder, "tsconfig.json");
+    const typeRoots = [inRoot("node_modules", "@types")];
+    const compilerOptions = { ...DECLARATIONS, typeRoots, rootDir: inRoot("src"), outDir: folder };
+    replaceFile(
+      config,
+      JSON.stringify({ extends: inRoot("tsconfig.json"), compilerOptions, files, include: [] }),
+    );
+    const { code } = await run(scriptCommand(TYPE_COMPILER, ["-p", config]), { stdout: "stderr" });
+    if (code !== 0) throw new Error("Cannot write declarations, see above");
+    const kept = new Set();
+    for (const path of walk(folder).filter((path) => path.endsWith(".d.ts"))) {
+      const target = inRoot("dist", "types", relative(folder, path));
+      replaceFile(target, shippedDeclaration(readText(path)));
+      kept.add(target);
+    }
+    for (const path of walk(inRoot("dist", "types"))) if (!kept.has(path)) rmSync(path);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function shippedDeclaration(text) {
+  const renamed = text.replace(/((?:from|import\()\s*"\.[^"]*)\.ts"/g, '$1.js"');
+  return /\b(?:Async)?Disposable\b|Symbol\.(?:asyncD|d)ispose\b/.test(text)
+    ? `/// <reference lib="esnext.disposable" />\n${renamed}`
+    : renamed;
+}
+
 async function buildCommand(esbuild) {
   const entryPoints = existing(COMMAND_ENTRIES);
   if (Object.keys(entryPoints).length === 0) return;
@@ -329,6 +366,7 @@ async function main(args) {
   try {
     if (!onlyWeb) {
       await buildLibrary(esbuild);
+      await buildTypes();
       await buildCommand(esbuild);
     }
     await buildBench(esbuild);

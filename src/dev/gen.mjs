@@ -1,12 +1,13 @@
 /**
- * Writes the generated files from `src/layout/generate.ts`, and the tables of `docs/rfc.md`; with `--check` only tells which
- * are stale.
+ * Writes the generated files from `src/layout/generate.ts`, the tables of `docs/rfc.md` and the `exports` of both manifests;
+ * with `--check` only tells which are stale.
  *
  * A generated file is committed, so that a reader sees it and a change of it is reviewed.
  */
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { denoPath, fail, inRoot, note, readText, replaceFile, run } from "./common.mjs";
+import { manifests } from "./entries.mjs";
 import { requirementsReport } from "./requirements.mjs";
 
 const GENERATOR = "src/layout/generate.ts";
@@ -63,7 +64,7 @@ export async function generateAll(check) {
   }
   const files = [];
   for (const file of await generate()) files.push({ path: file.path, text: await format(file) });
-  files.push(requirementsReport());
+  files.push(requirementsReport(), ...manifests());
   const stale = findStale(files, (path) => readText(inRoot(path)));
   if (!check) { for (const { path, text } of stale) replaceFile(inRoot(path), text); }
   return stale.map(({ path }) => path);

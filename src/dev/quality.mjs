@@ -12,6 +12,7 @@ import {
   scriptCommand,
   walk,
 } from "./common.mjs";
+import { ENTRIES } from "./entries.mjs";
 
 /** Folders that have source; those that exist are looked at. */
 const SOURCE_FOLDERS = ["as", "src", "web", "test", "docs"];
@@ -19,7 +20,7 @@ const SOURCE_FOLDERS = ["as", "src", "web", "test", "docs"];
 /** Where writing to the console is the purpose. */
 const CONSOLE_FOLDERS = ["src/cli", "src/dev", "test"];
 
-const CHECK_ROOTS = ["src/mod.ts", "src/cli/main.ts"];
+const CHECK_ROOTS = [...Object.values(ENTRIES), "src/cli/main.ts"];
 const CHECK_FOLDERS = ["src/bench", "web", "test"];
 
 const deno = denoPath();
