@@ -1,12 +1,12 @@
 /**
  * Builds `dist/`: the core by asc, the host, the command and the pages by esbuild.
  *
- * `--wasm` only the core, `--web` only the pages, `--all` or nothing: everything. `--prepare` is npm's life cycle: silent
+ * `--wasm` only the core and what else the source has inlined, `--web` only the pages, `--all` or nothing: everything. `--prepare` is npm's life cycle: silent
  * where there is nothing to build with. Files are replaced one by one and in one step, and two builds of one clone wait
  * for each other, so a reader of `dist/` never meets half a file.
  */
 import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
-import { basename, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import process from "node:process";
 import {
   fail,
@@ -22,7 +22,7 @@ import {
   walk,
   withLock,
 } from "./common.mjs";
-import { ENTRIES, outputOf } from "./entries.mjs";
+import { ENTRIES, outputOf, WORKER } from "./entries.mjs";
 
 /** The modules that asc makes. `kernels` is for tests and benchmarks and is never shipped. */
 const WASM_TARGETS = [
@@ -75,6 +75,10 @@ const REPORT_ENTRIES = { "bench/report": "web/bench/report.ts" };
 /** Writes declarations and nothing else; each file's own are told by it alone. */
 const TYPE_COMPILER = "node_modules/typescript/bin/tsc";
 const DECLARATIONS = { noEmit: false, declaration: true, emitDeclarationOnly: true };
+
+/** How the source names the worker's script, and the module that has it as text. */
+const WORKER_ADDRESS = 'new URL("./script.ts", import.meta.url)';
+const WORKER_TEXT = "src/worker/worker_text.gen.ts";
 
 /** Of the library that draws the charts: what no bundle holds. Its licence goes where its code goes. */
 const CHART_LICENSE = "node_modules/uplot/LICENSE";
@@ -209,6 +213,24 @@ const COMMON = {
   tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
 };
 
+/** The page has the script as a file, and its policy would forbid the text. */
+const WITHOUT_WORKER_TEXT = {
+  name: "without-worker-text",
+  setup(build) {
+    build.onLoad({ filter: /worker_text\.gen\.ts$/ }, () => ({
+      contents: 'export const WORKER_TEXT = "";',
+    }));
+  },
+};
+
+/** For every runtime: what is not ours is left to whoever runs or bundles it. */
+const LIBRARY = {
+  outExtension: { ".js": ".mjs" },
+  platform: "neutral",
+  mainFields: ["module", "main"],
+  external: ["ws", "koffi", "node:*"],
+};
+
 function writeOutputs(result) {
   // Chunks first: an entry must not name one that is not there yet.
   const isEntry = (path) => !basename(path).startsWith("chunk-");
@@ -219,29 +241,69 @@ function writeOutputs(result) {
   return new Set(files.map(({ path }) => path));
 }
 
-function removeOldChunks(kept) {
+function removeOldChunks(kept, oldMs) {
   for (const name of listFolder(inRoot("dist", "chunks"))) {
     const path = inRoot("dist", "chunks", name);
     const ageMs = Date.now() - statSync(path).mtimeMs;
-    if (!kept.has(path) && ageMs > OLD_CHUNK_MS) rmSync(path, { force: true });
+    if (!kept.has(path) && ageMs >= oldMs) rmSync(path, { force: true });
   }
 }
 
-async function buildLibrary(esbuild) {
+async function buildLibrary(esbuild, oldMs) {
   const entryPoints = existing(LIBRARY_ENTRIES);
   if (Object.keys(entryPoints).length === 0) return;
   const result = await esbuild.build({
     ...COMMON,
     entryPoints,
+    ...LIBRARY,
     splitting: true,
     entryNames: "[dir]/[name]",
     chunkNames: "chunks/[name]-[hash]",
-    outExtension: { ".js": ".mjs" },
-    platform: "neutral",
-    mainFields: ["module", "main"],
-    external: ["ws", "koffi", "node:*"],
   });
-  removeOldChunks(writeOutputs(result));
+  for (const file of result.outputFiles) nameWorker(file);
+  removeOldChunks(writeOutputs(result), oldMs);
+}
+
+/** The source starts the script as it lies beside it; what was built has it in another place, under another name. */
+function nameWorker(file) {
+  const folder = dirname(file.path);
+  const path = relative(folder, inRoot("dist", `${outputOf(WORKER.name)}.mjs`));
+  const name = path.startsWith(".") ? path : `./${path}`;
+  const text = file.text.replaceAll(WORKER_ADDRESS, `new URL("${name}", import.meta.url)`);
+  if (file.path.endsWith(".mjs") && text !== file.text) file.contents = Buffer.from(text);
+}
+
+/** The worker's script as a file. */
+async function buildWorker(esbuild) {
+  const result = await esbuild.build({
+    ...COMMON,
+    ...LIBRARY,
+    entryPoints: { [outputOf(WORKER.name)]: inRoot(WORKER.source) },
+  });
+  writeOutputs(result);
+}
+
+/** The worker's script as text, without the core: whoever starts it puts that before it. */
+async function embedWorker(esbuild) {
+  const withoutCore = {
+    name: "without-core",
+    setup(build) {
+      build.onLoad({ filter: /core_wasm\.gen\.ts$/ }, () => ({
+        contents: "export const CORE_WASM_BASE64 = INLINED_CORE_WASM;",
+      }));
+    },
+  };
+  const result = await esbuild.build({
+    ...COMMON,
+    ...LIBRARY,
+    entryPoints: { worker: inRoot(WORKER.source) },
+    plugins: [withoutCore],
+    minify: true,
+    sourcemap: false,
+  });
+  const doc = `/** \`${WORKER.source}\` as one script. Generated by the build; not committed. */\n`;
+  const text = JSON.stringify(result.outputFiles[0].text);
+  replaceFile(inRoot(WORKER_TEXT), `${doc}export const WORKER_TEXT: string = ${text};\n`);
 }
 
 /**
@@ -342,6 +404,7 @@ async function buildWeb(esbuild) {
     const result = await esbuild.build({
       ...COMMON,
       entryPoints,
+      plugins: [WITHOUT_WORKER_TEXT],
       outdir: inRoot("dist", "web"),
       platform: "browser",
     });
@@ -361,11 +424,14 @@ async function main(args) {
   const onlyWasm = args.includes("--wasm");
   const onlyWeb = args.includes("--web");
   await buildWasm();
-  if (onlyWasm) return;
   const esbuild = await import("esbuild");
   try {
+    await embedWorker(esbuild);
+    if (onlyWasm) return;
     if (!onlyWeb) {
-      await buildLibrary(esbuild);
+      // What is packed has no chunks of former builds.
+      await buildLibrary(esbuild, args.includes("--prepare") ? 0 : OLD_CHUNK_MS);
+      await buildWorker(esbuild);
       await buildTypes();
       await buildCommand(esbuild);
     }

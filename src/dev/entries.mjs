@@ -16,6 +16,9 @@ export const ENTRIES = {
   "./relay": "src/relay/mod.ts",
 };
 
+/** The worker's script; bundlers give it to whoever starts it by an address, so it is one file that needs no other. */
+export const WORKER = { name: "./worker", source: "src/worker/script.ts" };
+
 /** Files that npm's package offers as they are. JSR's package has them inlined. */
 const FILES = {
   "./wasm": "./dist/core.wasm",
@@ -33,14 +36,14 @@ export function npmExports() {
     types: `./dist/types/${source.slice("src/".length).replace(/\.ts$/, ".d.ts")}`,
     default: `./dist/${outputOf(name)}.mjs`,
   }]);
-  return { ...Object.fromEntries(entries), ...FILES };
+  const worker = { [WORKER.name]: `./dist/${outputOf(WORKER.name)}.mjs` };
+  return { ...Object.fromEntries(entries), ...worker, ...FILES };
 }
 
 /** `exports` of deno.json: the source itself. */
 export function denoExports() {
-  return Object.fromEntries(
-    Object.entries(ENTRIES).map(([name, source]) => [name, `./${source}`]),
-  );
+  const entries = [...Object.entries(ENTRIES), [WORKER.name, WORKER.source]];
+  return Object.fromEntries(entries.map(([name, source]) => [name, `./${source}`]));
 }
 
 /** The section of a manifest; both are written with two spaces, so that its end stands by itself in a line. */

@@ -68,7 +68,11 @@ async function lint() {
 }
 
 async function check() {
-  const embedded = ["src/core/core_wasm.gen.ts", "src/core/edge_wasm.gen.ts"];
+  const embedded = [
+    "src/core/core_wasm.gen.ts",
+    "src/core/edge_wasm.gen.ts",
+    "src/worker/worker_text.gen.ts",
+  ];
   if (embedded.some((path) => readText(inRoot(path)) === undefined)) {
     const { code } = await run(scriptCommand("src/dev/build.mjs", ["--wasm"]));
     if (code !== 0) return false;

@@ -31,6 +31,7 @@ import {
   type StackDescription,
   type WorkerMessage,
 } from "./protocol.ts";
+import { startWorker } from "./start.ts";
 
 /** Media type of a capture. */
 const CAPTURE_TYPE = "application/x-pcapng";
@@ -41,10 +42,10 @@ const STOP_MS = 2_000;
 /** Options of {@linkcode createWorkerStack}. */
 export interface WorkerStackOptions extends StackDescription {
   /**
-   * The worker, whose script calls `serveWorker(self)`; an address = a worker is started, and ended with the stack. Anything
-   * that posts messages will do.
+   * Absent: a worker of the package's own script is started, and ended with the stack. An address: the same with that script,
+   * which calls `serveWorker(self)` or imports `tidewire/worker`. Else anything that posts messages.
    */
-  readonly worker: Worker | MessageEnd | URL | string;
+  readonly worker?: Worker | MessageEnd | URL | string;
 }
 
 /** A stack in a worker. */
@@ -77,7 +78,6 @@ export interface WorkerStack extends NetworkStack {
  * @example
  * ```ts ignore
  * const stack = await createWorkerStack({
- *   worker: new URL("./worker.js", location.href),
  *   link: { kind: "websocket", url: `wss://${location.host}/tunnel`, token },
  *   address: "dhcp",
  * });
@@ -85,8 +85,13 @@ export interface WorkerStack extends NetworkStack {
  */
 export async function createWorkerStack(options: WorkerStackOptions): Promise<WorkerStack> {
   const { worker, link, address, tuning } = options;
-  const isOurs = typeof worker === "string" || worker instanceof URL;
-  const end: MessageEnd = isOurs ? new Worker(worker, { type: "module" }) : worker;
+  const isAddress = typeof worker === "string" || worker instanceof URL;
+  const isOurs = worker === undefined || isAddress;
+  const end: MessageEnd = worker === undefined
+    ? await startWorker()
+    : isAddress
+    ? new Worker(worker, { type: "module" })
+    : worker;
   const client = new Client(end, isOurs);
   try {
     const tuned = tuning === undefined ? {} : { tuning };

@@ -190,6 +190,14 @@ export interface MessageEnd {
   start?(): void;
 }
 
+/** The first word of our own script; no message, so that a page that does not wait for it takes no notice. */
+export const RUNNING = "The worker of the stack runs";
+
+/** Whether an event's data are that word. */
+export function isRunning(data: unknown): boolean {
+  return data === RUNNING;
+}
+
 /** What an event carries; both ends are ours, so its shape is known. */
 export function messageOf<T extends PageMessage | WorkerMessage>(event: Event): T | null {
   return "data" in event && typeof event.data === "object" ? event.data as T : null;
