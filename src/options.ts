@@ -388,6 +388,8 @@ export interface NetworkStack extends AsyncDisposable {
   connect(options: ConnectOptions): Promise<TcpConnection>;
   /** Listens; `for await` over the answer gives the connections. */
   listen(options: ListenOptions): Listening;
+  /** As `listen()`, within the call; only where the stack runs in the caller's own thread. */
+  listenNow?(options: ListenOptions): TcpListener;
   /** IPv4 addresses of a name. Rejects with `ENOTFOUND`. */
   resolve(hostname: string): Promise<string[]>;
   /** Counters by name, among them a drop counter per reason. */

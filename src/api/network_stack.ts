@@ -113,11 +113,12 @@ export class InProcessStack implements NetworkStack {
   }
 
   listen(options: ListenOptions): Listening {
-    return listening(this.#listen(options));
+    // Errors of an async function are rejections.
+    const listen = async (): Promise<TcpListener> => await this.listenNow(options);
+    return listening(listen());
   }
 
-  // deno-lint-ignore require-await -- errors of an async function are rejections
-  async #listen(options: ListenOptions): Promise<TcpListener> {
+  listenNow(options: ListenOptions): TcpListener {
     checkListen(options);
     this.#assertOpen("listen");
     const { port, hostname, backlog, reuseAddress = false } = options;
