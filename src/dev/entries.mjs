@@ -7,6 +7,7 @@ import { inRoot, readText } from "./common.mjs";
 /** The name that people import, behind the package's own, and the source that it stands for. */
 export const ENTRIES = {
   ".": "src/mod.ts",
+  "./deno": "src/api/deno/mod.ts",
   "./links/tap": "src/link/tap.ts",
   "./links/websocket": "src/link/websocket.ts",
   "./links/pipe": "src/link/pipe.ts",

@@ -1,0 +1,17 @@
+/**
+ * The network functions of Deno over a stack: a program that was written for `Deno.connect()` and its kin takes them from
+ * here, and runs in a page, in Node and in Bun too.
+ *
+ * @example
+ * ```ts ignore
+ * import { createStack } from "@tidewire/tidewire";
+ * import { denoNamespace } from "@tidewire/tidewire/deno";
+ *
+ * const Deno = denoNamespace(await createStack({ link, address: "dhcp" }));
+ * using conn = await Deno.connect({ hostname: "example.com", port: 80 });
+ * ```
+ * @module
+ */
+export { type DenoNamespace, denoNamespace } from "./namespace.ts";
+export type { DenoErrorClass, DenoErrorName, DenoErrors } from "./errors.ts";
+export type { ConnectOptions, ListenOptions, NetAddr, TcpConn, TcpListener } from "./types.ts";

@@ -1,0 +1,76 @@
+/** The object that stands where `Deno` stood. */
+import type { ListenOptions as StackListenOptions, NetworkStack } from "../../options.ts";
+import { checkTransport, readHostname, readPort } from "./checks.ts";
+import { DENO_ERRORS, type DenoErrors, noTls, toDenoError } from "./errors.ts";
+import { FaceTcpConn } from "./tcp_conn.ts";
+import { FaceTcpListener } from "./tcp_listener.ts";
+import type { ConnectOptions, ListenOptions, TcpConn, TcpListener } from "./types.ts";
+
+/** What of `Deno` is here. */
+export interface DenoNamespace {
+  /** Opens a connection. */
+  connect(options: ConnectOptions): Promise<TcpConn>;
+  /**
+   * Listens. Where the stack is in a worker this can not be known within the call: then `addr.port` says 0 for an ephemeral
+   * port until the worker has answered, and a clash of ports is told by `accept()`.
+   */
+  listen(options: ListenOptions): TcpListener;
+  /** Rejects: TLS is not there yet. */
+  connectTls(options: unknown): Promise<never>;
+  /** Rejects: TLS is not there yet. */
+  startTls(conn: TcpConn, options?: unknown): Promise<never>;
+  /** Throws: TLS is not there yet. */
+  listenTls(options: unknown): never;
+  /** Classes of errors: Deno's own where it runs us. */
+  readonly errors: DenoErrors;
+}
+
+/**
+ * Deno's network functions over a stack.
+ *
+ * @param stack In this process or in a worker.
+ * @returns An object to be used where `Deno` stood; the stack is still the caller's to close.
+ */
+export function denoNamespace(stack: NetworkStack): DenoNamespace {
+  return {
+    connect: (options) => connect(stack, options),
+    listen: (options) => listen(stack, options),
+    connectTls: () => Promise.reject(noTls("connectTls")),
+    startTls: () => Promise.reject(noTls("startTls")),
+    listenTls: () => {
+      throw noTls("listenTls");
+    },
+    errors: DENO_ERRORS,
+  };
+}
+
+async function connect(stack: NetworkStack, options: ConnectOptions): Promise<TcpConn> {
+  checkTransport("connect", options, "tcp");
+  const { signal } = options;
+  const port = readPort(options.port, 1);
+  const hostname = readHostname(options.hostname, "127.0.0.1");
+  try {
+    const wanted = { hostname, port, ...(signal === undefined ? {} : { signal }) };
+    return new FaceTcpConn(await stack.connect(wanted));
+  } catch (error) {
+    throw toDenoError(error);
+  }
+}
+
+function listen(stack: NetworkStack, options: ListenOptions): TcpListener {
+  checkTransport("listen", options, "tcp");
+  const port = readPort(options.port ?? 0, 0);
+  const hostname = readHostname(options.hostname, "0.0.0.0");
+  const { tcpBacklog: backlog } = options;
+  // Deno listens while connections of the port rest: it sets SO_REUSEADDR.
+  const wanted: StackListenOptions = {
+    ...{ port, hostname, reuseAddress: true },
+    ...(backlog === undefined ? {} : { backlog }),
+  };
+  try {
+    const listener = stack.listenNow?.(wanted) ?? stack.listen(wanted);
+    return new FaceTcpListener(listener, { transport: "tcp", hostname, port });
+  } catch (error) {
+    throw toDenoError(error);
+  }
+}

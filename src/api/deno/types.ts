@@ -1,0 +1,72 @@
+/** Shapes of Deno's network API, as `deno types` has them, so that they can be used where there is no Deno. */
+
+/** One end. */
+export interface NetAddr {
+  readonly transport: "tcp" | "udp";
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** Options of `connect()`. */
+export interface ConnectOptions {
+  /** Port, 1 to 65535. */
+  port: number;
+  /** Name or address. Default `"127.0.0.1"`. */
+  hostname?: string;
+  transport?: "tcp";
+  /** Aborts the open. */
+  signal?: AbortSignal;
+}
+
+/** Options of `listen()`. */
+export interface ListenOptions {
+  /** Port; 0 or absent = an ephemeral one. */
+  port?: number;
+  /** Address; default `"0.0.0.0"`: any. */
+  hostname?: string;
+  transport?: "tcp";
+  /** Has no effect: a port has one listener here. */
+  reusePort?: boolean;
+  /** Connections that may wait for `accept()`. */
+  tcpBacklog?: number;
+}
+
+/** `Deno.TcpConn`. */
+export interface TcpConn extends Disposable {
+  readonly localAddr: NetAddr;
+  readonly remoteAddr: NetAddr;
+  /** Bytes that arrive; BYOB. Ends with the peer's direction alone: writing goes on. */
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** What is written here is sent; closing it ends our direction alone: reading goes on. */
+  readonly writable: WritableStream<Uint8Array<ArrayBufferLike>>;
+  /** Reads up to `p.length` bytes; null at the end. */
+  read(p: Uint8Array): Promise<number | null>;
+  /** Writes; gives how many bytes were taken. */
+  write(p: Uint8Array): Promise<number>;
+  /** Closes both directions. */
+  close(): void;
+  /** Sends FIN after what was written; reading goes on. */
+  closeWrite(): Promise<void>;
+  /** Has no effect: what keeps a process alive is the stack's link. */
+  ref(): void;
+  /** Has no effect. */
+  unref(): void;
+  /** Switches Nagle's algorithm off (true, the default) or on. */
+  setNoDelay(noDelay?: boolean): void;
+  /** Switches keepalives. */
+  setKeepAlive(keepAlive?: boolean): void;
+}
+
+/** `Deno.TcpListener`. */
+export interface TcpListener extends AsyncIterable<TcpConn>, Disposable {
+  readonly addr: NetAddr;
+  /** The next connection. */
+  accept(): Promise<TcpConn>;
+  /** Stops listening. */
+  close(): void;
+  /** Has no effect. */
+  ref(): void;
+  /** Has no effect. */
+  unref(): void;
+  [Symbol.asyncIterator](): AsyncIterableIterator<TcpConn>;
+}

@@ -1,0 +1,44 @@
+/** Every error of the stack has its place among those of Deno. */
+import { describe, expect, test } from "vitest";
+import { DENO_ERRORS, type DenoErrorClass, toDenoError } from "../../src/api/deno/errors.ts";
+import { errorOf, type StackErrorCode } from "../../src/errors.ts";
+
+/** Code of the stack, name of the class, code of the error. */
+const ROWS: readonly (readonly [StackErrorCode, string, string | undefined])[] = [
+  ["ECONNREFUSED", "ConnectionRefused", "ECONNREFUSED"],
+  ["ECONNRESET", "ConnectionReset", "ECONNRESET"],
+  ["ECONNABORTED", "ConnectionAborted", "ECONNABORTED"],
+  ["ETIMEDOUT", "TimedOut", "ETIMEDOUT"],
+  ["ENETUNREACH", "NetworkUnreachable", "ENETUNREACH"],
+  ["EHOSTUNREACH", "Error", "EHOSTUNREACH"],
+  ["EADDRINUSE", "AddrInUse", "EADDRINUSE"],
+  ["EADDRNOTAVAIL", "AddrNotAvailable", "EADDRNOTAVAIL"],
+  ["EPIPE", "BrokenPipe", "EPIPE"],
+  ["EBADF", "BadResource", undefined],
+  ["EACCES", "PermissionDenied", "EACCES"],
+  ["ENETDOWN", "Error", "ENETDOWN"],
+  ["ENOBUFS", "Error", "ENOBUFS"],
+  ["ENOTFOUND", "Error", undefined],
+  ["EPROTO", "Error", "EPROTO"],
+  ["CORE_FAULT", "Error", undefined],
+];
+
+describe("errors of tidewire/deno", () => {
+  test.each(ROWS)("%s is %s", (code, name, denoCode) => {
+    const cause = errorOf(code, "Cannot do it: because");
+    const error = toDenoError(cause) as Error & { code?: string };
+    expect(error.name).toBe(name);
+    expect(error.constructor.name).toBe(name);
+    expect(error.code).toBe(denoCode);
+    expect(error.message).toBe("Cannot do it: because");
+    expect(error.cause).toBe(cause);
+    const classes: Readonly<Record<string, DenoErrorClass>> = DENO_ERRORS;
+    expect(error).toBeInstanceOf(classes[name] ?? Error);
+  });
+
+  test("what is no error of the stack stays what it is", () => {
+    for (const error of [new TypeError("a"), new DOMException("b", "AbortError"), 7, undefined]) {
+      expect(toDenoError(error)).toBe(error);
+    }
+  });
+});
