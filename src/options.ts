@@ -224,8 +224,10 @@ export interface ConnectOptions extends TcpOptions {
 export interface ListenOptions extends TcpOptions {
   /** Local port, 1 to 65535; 0 = an ephemeral one. */
   readonly port: number;
-  /** Local address; absent or `"0.0.0.0"` = any. */
+  /** Local address; absent or `"::"` = any of both families, `"0.0.0.0"` = any of IPv4. */
   readonly hostname?: string;
+  /** With any address: takes no connections over IPv4. Default false. */
+  readonly ipv6Only?: boolean;
   /** Connections that may wait for `accept`, 1 to 65535. Default 128. */
   readonly backlog?: number;
   /** Allows the port while connections of it rest in TIME-WAIT. Default false. */

@@ -5,7 +5,15 @@
 import { Core } from "./core/core.ts";
 import { BadResource, type StackError } from "./errors.ts";
 import type { Device } from "./link/device.ts";
-import { formatIpv4, formatMac, MAC_BYTES, parseCidr, parseIpv4 } from "./net/addresses.ts";
+import {
+  formatIpv4,
+  formatMac,
+  type Ip,
+  isIpv4Number,
+  MAC_BYTES,
+  parseCidr,
+  parseIpv4,
+} from "./net/addresses.ts";
 import { DhcpClient } from "./net/dhcp_client.ts";
 import type { Lease } from "./net/dhcp_lease.ts";
 import { DnsClient } from "./net/dns_client.ts";
@@ -205,7 +213,8 @@ export class Stack {
     });
   }
 
-  #path(remote: number): Path | null {
+  #path(remote: Ip): Path | null {
+    if (!isIpv4Number(remote)) return null;
     const route = this.interface.routes.lookup(remote);
     if (route === null) return null;
     return { source: route.source, hop: this.interface.neighbors.hop(route.nextHop) };

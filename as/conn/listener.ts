@@ -10,6 +10,8 @@ import {
   FLAG_FAST_OPEN,
   FLAG_HALF_OPEN,
   FLAG_QUEUED,
+  LISTEN_FLAG_IPV4_ONLY,
+  LISTEN_FLAG_IPV6_ONLY,
   Listener,
   LISTENER_SIZE,
   LISTENERS_MAX,
@@ -18,6 +20,9 @@ import {
   Tcb,
 } from "../layout.gen.ts";
 import { isIpv4 } from "../wire/ip.ts";
+
+/** Flags of a listener for any address that leave one family out. */
+const FAMILY_FLAGS: u32 = LISTEN_FLAG_IPV4_ONLY | LISTEN_FLAG_IPV6_ONLY;
 
 /** The listener of an id. */
 export function listenerAt(id: u32): Listener {
@@ -48,7 +53,7 @@ export function isDirectedBroadcast(ipv4: u32): bool {
   return false;
 }
 
-/** The listener for Param's very addresses and ports, or NONE. */
+/** The listener for Param's very addresses, families and ports, or NONE. */
 export function sameListener(): u32 {
   for (let id: u32 = 0; id < LISTENERS_MAX; id++) {
     const listener = listenerAt(id);
@@ -56,7 +61,8 @@ export function sameListener(): u32 {
       listener.used !== 0 && listener.port === param.localPort &&
       listener.addrB === param.localAddrB && listener.addrA === param.localAddrA &&
       listener.remotePort === param.remotePort && listener.remoteAddrB === param.remoteAddrB &&
-      listener.remoteAddrA === param.remoteAddrA
+      listener.remoteAddrA === param.remoteAddrA &&
+      ((listener.flags ^ param.flags) & FAMILY_FLAGS) === 0
     ) return id;
   }
   return NONE;
@@ -92,6 +98,11 @@ function fit(listener: Listener, seg: Segment): u32 {
   if ((listener.addrA | listener.addrB) !== 0) {
     if (listener.addrB !== seg.localAddrB || listener.addrA !== seg.localAddrA) return 0;
     score += 1;
+  } else if ((listener.flags & FAMILY_FLAGS) !== 0) {
+    const other: u32 = isIpv4(seg.localAddrA, seg.localAddrB)
+      ? LISTEN_FLAG_IPV6_ONLY
+      : LISTEN_FLAG_IPV4_ONLY;
+    if ((listener.flags & other) !== 0) return 0;
   }
   return score;
 }

@@ -1,5 +1,5 @@
 /** Refuses what a caller can not mean: `TypeError` for the wrong kind of value, `RangeError` for one out of range. */
-import { isIpv4, parseIpv4 } from "../net/addresses.ts";
+import { isIp, isIpv4Number, parseIp, tryParseIp } from "../net/addresses.ts";
 import type { ConnectOptions, ListenOptions, StackOptions } from "../options.ts";
 import { PORT_MAX } from "../tcp/ports.ts";
 import { coreOptions } from "../tcp/tcp_options.ts";
@@ -29,7 +29,15 @@ export function checkConnect(options: ConnectOptions): void {
   checkName(options.hostname);
   checkInteger("port", options.port, 1, PORT_MAX);
   if (options.localPort !== undefined) checkInteger("localPort", options.localPort, 0, PORT_MAX);
-  if (options.localAddress !== undefined) parseIpv4(options.localAddress);
+  if (options.localAddress !== undefined) {
+    const local = parseIp(options.localAddress);
+    const remote = tryParseIp(options.hostname);
+    if (remote !== null && isIpv4Number(local) !== isIpv4Number(remote)) {
+      throw new RangeError(
+        `Cannot connect from ${options.localAddress} to ${options.hostname}: IPv4 and IPv6 do not mix`,
+      );
+    }
+  }
   if (options.connectTimeoutMs !== undefined) {
     checkInteger("connectTimeoutMs", options.connectTimeoutMs, 1, CONNECT_TIMEOUT_MAX_MS);
   }
@@ -45,12 +53,23 @@ export function checkListen(options: ListenOptions): void {
   checkInteger("port", options.port, 0, PORT_MAX);
   if (options.backlog !== undefined) checkInteger("backlog", options.backlog, 1, PORT_MAX);
   if (options.remotePort !== undefined) checkInteger("remotePort", options.remotePort, 1, PORT_MAX);
-  if (options.remoteAddress !== undefined) parseIpv4(options.remoteAddress);
+  if (options.remoteAddress !== undefined) parseIp(options.remoteAddress);
+  checkFamily(options);
   coreOptions(options);
   if (options.hostname === undefined) return;
   checkName(options.hostname);
-  if (!isIpv4(options.hostname)) {
-    throw new RangeError(`Cannot listen on "${options.hostname}": expected an IPv4 address`);
+  if (isIp(options.hostname) === 0) {
+    throw new RangeError(`Cannot listen on "${options.hostname}": expected an address`);
+  }
+}
+
+function checkFamily({ hostname, ipv6Only }: ListenOptions): void {
+  if (ipv6Only === undefined) return;
+  if (typeof ipv6Only !== "boolean") {
+    throw new TypeError(`Cannot take ipv6Only "${String(ipv6Only)}": expected true or false`);
+  }
+  if (ipv6Only && hostname !== undefined && isIp(hostname) === 4) {
+    throw new RangeError(`Cannot listen on ${hostname} with ipv6Only: it is an IPv4 address`);
   }
 }
 

@@ -5,7 +5,7 @@ import { EVENT_CLOSED, EVENT_OPENED } from "../layout/layout.gen.ts";
 import type { Core } from "../core/core.ts";
 import { PAGE_MEMORY_MIB } from "../core/core_config.ts";
 import type { Device } from "../link/device.ts";
-import { formatIpv4, isIpv4, parseIpv4 } from "../net/addresses.ts";
+import { formatIpv4, type Ip, isIp, isIpv4Number, parseIp, tryParseIp } from "../net/addresses.ts";
 import type { NetworkInterface } from "../net/interface.ts";
 import type {
   AddressInfo,
@@ -26,7 +26,7 @@ import { systemRandom } from "../runtime/system_random.ts";
 import { VirtualClock } from "../runtime/virtual_clock.ts";
 import { openStack, parseStatic, type Stack } from "../stack.ts";
 import type { Connection } from "../tcp/connection.ts";
-import type { ConnectionManager } from "../tcp/manager.ts";
+import type { ConnectionManager, ListenRequest } from "../tcp/manager.ts";
 import { checkConnect, checkListen, checkName, checkStackOptions } from "./checks.ts";
 import { StreamConnection } from "./tcp_connection.ts";
 import { listening } from "./listening.ts";
@@ -94,9 +94,10 @@ export class InProcessStack implements NetworkStack {
       late: () => new TimedOut(`Cannot connect to ${hostname}:${port}: not within ${timeoutMs} ms`),
     };
     if (this.stack.address === null) await waitFor(this.ready, patience);
-    const addresses = isIpv4(hostname)
-      ? [parseIpv4(hostname)]
-      : await waitFor(this.stack.resolver.resolve(hostname), patience);
+    const literal = tryParseIp(hostname);
+    const addresses = literal === null
+      ? await waitFor(this.stack.resolver.resolve(hostname), patience)
+      : [literal];
     let failure: unknown = new NameNotFound(`Cannot connect to "${hostname}": it has no address`);
     for (const address of addresses) {
       const leftMs = patience.untilMs - clock.now();
@@ -121,17 +122,17 @@ export class InProcessStack implements NetworkStack {
   listenNow(options: ListenOptions): TcpListener {
     checkListen(options);
     this.#assertOpen("listen");
-    const { port, hostname, backlog, reuseAddress = false } = options;
+    const { port, backlog, reuseAddress = false } = options;
     const { remoteAddress, remotePort = 0 } = options;
     const listener = this.manager.listen({
       port,
       reuseAddress,
       options,
       remote: {
-        address: remoteAddress === undefined ? 0 : parseIpv4(remoteAddress),
+        address: remoteAddress === undefined ? 0 : parseIp(remoteAddress),
         port: remotePort,
       },
-      address: hostname === undefined ? 0 : parseIpv4(hostname),
+      ...whereToListen(options),
       ...(backlog === undefined ? {} : { backlog }),
     });
     return new StreamListener(listener);
@@ -140,7 +141,7 @@ export class InProcessStack implements NetworkStack {
   async resolve(hostname: string): Promise<string[]> {
     checkName(hostname);
     this.#assertOpen("resolve a name");
-    if (isIpv4(hostname)) return [hostname];
+    if (isIp(hostname) !== 0) return [hostname];
     if (this.stack.address === null) await this.ready;
     return (await this.stack.resolver.resolve(hostname)).map(formatIpv4);
   }
@@ -172,9 +173,9 @@ export class InProcessStack implements NetworkStack {
     return this.close();
   }
 
-  #open(options: ConnectOptions, address: number, timeoutMs: number): Promise<TcpConnection> {
+  #open(options: ConnectOptions, address: Ip, timeoutMs: number): Promise<TcpConnection> {
     const { port, localPort = 0, reuseAddress = false, localAddress, signal } = options;
-    const from = localAddress === undefined ? {} : { localAddress: parseIpv4(localAddress) };
+    const from = localAddress === undefined ? {} : { localAddress: parseIp(localAddress) };
     const remote = { address, port };
     const connection = this.manager.connect({
       ...{ remote, localPort, reuseAddress, timeoutMs, options },
@@ -191,6 +192,16 @@ export class InProcessStack implements NetworkStack {
       ? ended
       : new BadResource(`Cannot ${doing}: the stack is closed`);
   }
+}
+
+/** Any address is that of both families, unless `"0.0.0.0"` or `ipv6Only` leaves one out: as Linux does it. */
+function whereToListen(
+  { hostname, ipv6Only }: ListenOptions,
+): Pick<ListenRequest, "address" | "families"> {
+  if (hostname === undefined) return ipv6Only === true ? { families: "ipv6" } : {};
+  const address = parseIp(hostname);
+  if (isIpv4Number(address)) return { address, families: "ipv4" };
+  return { address, families: ipv6Only === true ? "ipv6" : "both" };
 }
 
 /** Waits until an active open has ended, well or not. */

@@ -1,6 +1,6 @@
 /** The table of connections as netstat prints it: protocol, queues, both ends, state; a wildcard is a star. */
-import { formatIpv4 } from "../net/addresses.ts";
-import { ipv4Endpoint, stateName } from "../core/info_view.ts";
+import { formatIp, type Ip, isUnspecified } from "../net/addresses.ts";
+import { stateName } from "../core/info_view.ts";
 import type { Stack } from "../stack.ts";
 import { toNetAddress } from "../tcp/connection_info.ts";
 
@@ -17,7 +17,7 @@ export interface ConnectedRow {
 /** Something that listens. */
 export interface ListeningRow {
   /** Our address; 0 = any. */
-  readonly address: number;
+  readonly address: Ip;
   readonly port: number;
 }
 
@@ -70,7 +70,7 @@ export function netstat(
     ]));
   }
   for (const { address, port } of listening) {
-    const local = endpoint(address === 0 ? "*" : formatIpv4(address), port);
+    const local = endpoint(isUnspecified(address) ? "*" : formatIp(address), port);
     lines.push(line(["tcp", "0", "0", local, "*.*", "LISTEN"]));
   }
   return `${lines.join("\n")}\n`;
@@ -81,8 +81,8 @@ export function netstatOf({ manager }: Stack): string {
   const resting = manager.resting().map(({ local, remote, state }) => ({
     receiveQueuedBytes: 0,
     sendQueuedBytes: 0,
-    localAddress: toNetAddress(ipv4Endpoint(local)),
-    remoteAddress: toNetAddress(ipv4Endpoint(remote)),
+    localAddress: toNetAddress(local),
+    remoteAddress: toNetAddress(remote),
     state: stateName(state),
   }));
   return netstat([...resting, ...manager.rows()], manager.listening());

@@ -3,7 +3,7 @@
  * It stands on the synchronous stack and makes no promise, so that it runs under a virtual clock too.
  */
 import { AddressInUse, type StackError } from "../errors.ts";
-import { formatIpv4 } from "../net/addresses.ts";
+import { formatIp } from "../net/addresses.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type Connection, EOF } from "../tcp/connection.ts";
 import type { Endpoint } from "../core/info_view.ts";
@@ -49,7 +49,7 @@ function messageOf(error: StackError): string {
 }
 
 function text({ address, port }: Endpoint): string {
-  const name = typeof address === "number" ? formatIpv4(address) : String(address);
+  const name = typeof address === "number" ? formatIp(address) : String(address);
   return `${name}.${port}`;
 }
 

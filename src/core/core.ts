@@ -42,7 +42,7 @@ import type { CoreExports } from "./core_exports.ts";
 import { FastOpenCalls } from "./fast_open.ts";
 import { describeFault } from "./fault.ts";
 import { generationOf, slotOf } from "./handle.ts";
-import { InfoView, type IpAddress, type IpEndpoint, writeAddress } from "./info_view.ts";
+import { type Endpoint, InfoView, type IpAddress, writeAddress } from "./info_view.ts";
 import { RingCalls } from "./ring_calls.ts";
 import { startError } from "./start_error.ts";
 import { readStats } from "./stats.ts";
@@ -50,7 +50,7 @@ import { RestView } from "./rest_view.ts";
 import { TcbView } from "./tcb_view.ts";
 
 /** Any address, any port. */
-const ANY: IpEndpoint = { address: 0, port: 0 };
+const ANY: Endpoint = { address: 0, port: 0 };
 
 /** What `flush()` answers when nothing was owed. */
 const EMPTY = new Uint8Array(0);
@@ -320,7 +320,7 @@ export class Core {
    * @param remote Whose SYNs alone are taken: address (0 = any) and port (0 = any).
    * @returns The listener's id, or -STATUS.
    */
-  listen(local: IpEndpoint, backlog: number, flags: number, remote: IpEndpoint = ANY): number {
+  listen(local: Endpoint, backlog: number, flags: number, remote: Endpoint = ANY): number {
     this.#setEndpoint(PARAM_LOCAL_ADDR_A, PARAM_LOCAL_PORT, local);
     this.#setEndpoint(PARAM_REMOTE_ADDR_A, PARAM_REMOTE_PORT, remote);
     this.#view.setUint32(this.#regions.param + PARAM_BACKLOG, backlog, true);
@@ -339,7 +339,7 @@ export class Core {
   }
 
   /** Opens actively through a next hop. @returns The handle, or -STATUS. */
-  connect(local: IpEndpoint, remote: IpEndpoint, hop: number, now: number): number {
+  connect(local: Endpoint, remote: Endpoint, hop: number, now: number): number {
     this.#setEndpoint(PARAM_LOCAL_ADDR_A, PARAM_LOCAL_PORT, local);
     this.#setEndpoint(PARAM_REMOTE_ADDR_A, PARAM_REMOTE_PORT, remote);
     return this.#call(this.#calls.connect, hop, now);
@@ -458,7 +458,7 @@ export class Core {
   }
 
   /** Writes an endpoint to Param. */
-  #setEndpoint(addressOffset: number, portOffset: number, endpoint: IpEndpoint): void {
+  #setEndpoint(addressOffset: number, portOffset: number, endpoint: Endpoint): void {
     writeAddress(this.#view, this.#regions.param + addressOffset, endpoint.address);
     this.#view.setUint16(this.#regions.param + portOffset, endpoint.port, true);
   }

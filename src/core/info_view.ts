@@ -75,14 +75,14 @@ const US_PER_MS = 1000;
 export type IpAddress = number | bigint;
 
 /** An endpoint of either family. */
-export interface IpEndpoint {
+export interface Endpoint {
   readonly address: IpAddress;
   /** 0 to 65,535. */
   readonly port: number;
 }
 
 /** An endpoint of IPv4. */
-export interface Endpoint extends IpEndpoint {
+export interface Ipv4Endpoint extends Endpoint {
   /** u32 in host order. */
   readonly address: number;
   /** 0 to 65,535. */
@@ -351,12 +351,12 @@ export class InfoView {
   }
 
   /** Our end. */
-  get local(): IpEndpoint {
+  get local(): Endpoint {
     return this.#endpoint(INFO_LOCAL_ADDR_A, INFO_LOCAL_PORT);
   }
 
   /** Their end. */
-  get remote(): IpEndpoint {
+  get remote(): Endpoint {
     return this.#endpoint(INFO_REMOTE_ADDR_A, INFO_REMOTE_PORT);
   }
 
@@ -374,7 +374,7 @@ export class InfoView {
     return this.#view.getUint32(this.#at + offset, true);
   }
 
-  #endpoint(address: number, port: number): IpEndpoint {
+  #endpoint(address: number, port: number): Endpoint {
     return {
       address: readAddress(this.#view, this.#at + address),
       port: this.#view.getUint16(this.#at + port, true),
@@ -413,7 +413,7 @@ export function writeAddress(view: DataView, at: number, address: IpAddress): vo
  *
  * @throws {TypeError} If it is of IPv6, which is a mistake of the caller.
  */
-export function ipv4Endpoint({ address, port }: IpEndpoint): Endpoint {
+export function ipv4Endpoint({ address, port }: Endpoint): Ipv4Endpoint {
   if (typeof address === "bigint") {
     throw new TypeError(`Cannot use ${address.toString(16)} as an IPv4 address`);
   }

@@ -16,7 +16,7 @@ import {
   TIME_WAIT_REMOTE_PORT,
   TIME_WAIT_SIZE,
 } from "../layout/layout.gen.ts";
-import { type IpEndpoint, readAddress } from "./info_view.ts";
+import { type Endpoint, readAddress } from "./info_view.ts";
 import type { TcbView } from "./tcb_view.ts";
 
 /** Records that are looked at: the list is as long as there are, a broken one is not walked forever. */
@@ -24,8 +24,8 @@ const RECORDS_MAX = 1 << 23;
 
 /** A connection that nobody holds. */
 export interface RestingRow {
-  readonly local: IpEndpoint;
-  readonly remote: IpEndpoint;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
   /** STATE. */
   readonly state: number;
 }

@@ -243,6 +243,8 @@ export const CODES: readonly EnumSchema[] = [
     doc: "Options of listen().",
     members: [
       ["DECIDE_HOST", "Each SYN is parked until decide()."],
+      ["IPV4_ONLY", "Of a listener for any address: connections over IPv4 alone."],
+      ["IPV6_ONLY", "Of a listener for any address: connections over IPv6 alone."],
     ],
   },
   {

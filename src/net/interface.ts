@@ -31,6 +31,7 @@ import {
   ADDRESS_ANY,
   ADDRESS_BROADCAST,
   formatIpv4,
+  type Ip,
   isHostAddress,
   isMulticast,
   isUnicast,
@@ -178,7 +179,8 @@ export class NetworkInterface implements IpLayer {
     for (const address of this.addresses) this.neighbors.announce(address);
   }
 
-  isLocal(address: number): boolean {
+  isLocal(address: Ip): boolean {
+    if (typeof address !== "number") return false;
     return address !== ADDRESS_ANY && this.#addresses.includes(address);
   }
 

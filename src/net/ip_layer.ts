@@ -1,4 +1,5 @@
 /** What the interface gives to the services that stand on it: ICMP and UDP. */
+import type { Ip } from "./addresses.ts";
 import type { FramePort } from "./frame_port.ts";
 
 /** How a packet is sent. */
@@ -29,7 +30,7 @@ export interface IpLayer {
     options?: SendOptions,
   ): boolean;
   /** Is it one of our addresses? */
-  isLocal(address: number): boolean;
+  isLocal(address: Ip): boolean;
   /** Is it a broadcast or multicast address of this link? */
   isGroup(address: number): boolean;
   /** Counts a drop or another event by name. */

@@ -5,6 +5,7 @@
 import { connect, type Socket } from "node:net";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { AskedConnection, Listener } from "../tcp/listener.ts";
+import { ipv4Endpoint } from "../core/info_view.ts";
 import { formatIpv4 } from "../net/addresses.ts";
 import { UNREACHABLE_HOST, UNREACHABLE_PROHIBITED } from "../wire/icmp.ts";
 import { decideEgress, type EgressPolicy } from "./egress.ts";
@@ -91,7 +92,7 @@ export class Dialer {
   }
 
   #asked(asked: AskedConnection): void {
-    const { local } = asked;
+    const local = ipv4Endpoint(asked.local);
     const verdict = decideEgress(this.#parts.policy(), local.address, local.port);
     const quoted = this.#parts.quote(asked);
     if (!verdict.allowed) {

@@ -134,7 +134,13 @@ class Gateway implements Member {
     const payloadMax = session.mtu - IPV4_BYTES - QUOTED_BYTES;
     const servers = options.nameServers === undefined ? {} : { servers: options.nameServers };
     this.#dns = new DnsProxy({ socket, clock, random, payloadMax, ...servers });
-    const listener = manager.listen({ port: 0, anyPort: true, decide: "host", backlog: BACKLOG });
+    const listener = manager.listen({
+      port: 0,
+      anyPort: true,
+      families: "ipv4",
+      decide: "host",
+      backlog: BACKLOG,
+    });
     this.#dialer = new Dialer(listener, {
       policy,
       clock,

@@ -1,8 +1,8 @@
 /** A connection in the shape of the public API. */
 import { REASON_NAMES } from "../layout/layout.gen.ts";
 import { CONGESTION_CONTROLS } from "./tcp_options.ts";
-import { type Endpoint, type InfoView, ipv4Endpoint, stateName } from "../core/info_view.ts";
-import { formatIpv4 } from "../net/addresses.ts";
+import { type Endpoint, type InfoView, stateName } from "../core/info_view.ts";
+import { formatIp, isIpv4Number } from "../net/addresses.ts";
 import type { ConnectionInfo, NetAddress } from "../options.ts";
 
 /** Linux's names of tcpi_ca_state, in the order of their numbers. */
@@ -16,8 +16,8 @@ const CA_STATES = ["open", "disorder", "cwr", "recovery", "loss"] as const;
 export function toConnectionInfo(view: InfoView): ConnectionInfo {
   return {
     state: stateName(view.state),
-    localAddress: toNetAddress(ipv4Endpoint(view.local)),
-    remoteAddress: toNetAddress(ipv4Endpoint(view.remote)),
+    localAddress: toNetAddress(view.local),
+    remoteAddress: toNetAddress(view.remote),
     receiveQueuedBytes: view.receiveQueued,
     sendQueuedBytes: view.sendQueued,
     inFlightBytes: view.inFlight,
@@ -61,10 +61,11 @@ export function toConnectionInfo(view: InfoView): ConnectionInfo {
 
 /** An endpoint with its address as text. */
 export function toNetAddress(endpoint: Endpoint): NetAddress {
-  return { hostname: formatIpv4(endpoint.address), port: endpoint.port };
+  return { hostname: formatIp(endpoint.address), port: endpoint.port };
 }
 
-/** An endpoint for messages: `10.0.0.2:80`. */
-export function endpointText(endpoint: Endpoint): string {
-  return `${formatIpv4(endpoint.address)}:${endpoint.port}`;
+/** An endpoint for messages: `10.0.0.2:80`, `[2001:db8::2]:80` (RFC 5952 section 6). */
+export function endpointText({ address, port }: Endpoint): string {
+  const text = formatIp(address);
+  return isIpv4Number(address) ? `${text}:${port}` : `[${text}]:${port}`;
 }

@@ -3,6 +3,7 @@
  * whose path SYNs with data vanish is spared for a while (section 4.1.3.2).
  */
 import type { FastOpenCookie } from "../core/fast_open.ts";
+import type { IpAddress } from "../core/info_view.ts";
 
 /** Servers that are remembered. Full = the one that was met longest ago is forgotten. */
 const SERVERS_MAX = 256;
@@ -27,9 +28,9 @@ interface Known {
 /** The memory of a stack. */
 export class FastOpenCache {
   readonly #core: FastOpenCore;
-  readonly #known = new Map<number, Known>();
+  readonly #known = new Map<IpAddress, Known>();
   /** Whose cookie an open that has not completed asks for, by its handle; as many as there are such opens. */
-  readonly #asking = new Map<number, number>();
+  readonly #asking = new Map<number, IpAddress>();
 
   constructor(core: FastOpenCore) {
     this.#core = core;
@@ -41,7 +42,7 @@ export class FastOpenCache {
   }
 
   /** A connection whose SYN has not been sent opens fast: with the server's cookie, or by asking for one. */
-  begin(handle: number, address: number, nowMs: number): void {
+  begin(handle: number, address: IpAddress, nowMs: number): void {
     const known = this.#known.get(address);
     if (known !== undefined && nowMs < known.sparedUntilMs) return;
     this.#asking.set(handle, address);
@@ -66,7 +67,7 @@ export class FastOpenCache {
     }
   }
 
-  #note(address: number, known: Known): void {
+  #note(address: IpAddress, known: Known): void {
     // The newest stands last.
     this.#known.delete(address);
     this.#known.set(address, known);

@@ -1,5 +1,5 @@
 /** A listening port, synchronous: the core completes handshakes, connections wait here by their handles. */
-import type { Endpoint } from "../core/info_view.ts";
+import type { Endpoint, IpAddress } from "../core/info_view.ts";
 import type { StackError } from "../errors.ts";
 import {
   DECISION_ACCEPT,
@@ -7,7 +7,11 @@ import {
   DECISION_REFUSE,
   DECISION_UNREACHABLE,
 } from "../layout/layout.gen.ts";
+import { isIpv4Number, isUnspecified } from "../net/addresses.ts";
 import type { Connection } from "./connection.ts";
+
+/** Families of addresses. */
+export type Families = "both" | "ipv4" | "ipv6";
 
 /** What a listener needs of the manager. */
 export interface ListenerHost {
@@ -69,16 +73,19 @@ export class Listener {
   onAsked: ((asked: AskedConnection) => void) | null = null;
   /** It ended without `close()`: the core is dead or the stack closed. */
   onEnd: ((error: StackError) => void) | null = null;
+  /** Whose connections it takes, if the address is any. */
+  readonly families: Families;
   readonly #host: ListenerHost;
   /** In the order of their completion. */
   readonly #waiting = new Set<number>();
   #closed = false;
 
   /** Made by the manager alone. */
-  constructor(host: ListenerHost, id: number, local: Endpoint) {
+  constructor(host: ListenerHost, id: number, local: Endpoint, families: Families) {
     this.#host = host;
     this.id = id;
     this.local = local;
+    this.families = families;
   }
 
   /** Whether it listens no more. */
@@ -127,4 +134,21 @@ export class Listener {
     this.#waiting.clear();
     this.onEnd?.(error);
   }
+}
+
+/** Whether two listeners of one port would both be asked for some connection. */
+export function overlap(a: Reach, b: Reach): boolean {
+  const meet = a.address === b.address || isUnspecified(a.address) || isUnspecified(b.address);
+  return meet && (["ipv4", "ipv6"] as const).some((one) => serves(a, one) && serves(b, one));
+}
+
+function serves({ address, families }: Reach, family: "ipv4" | "ipv6"): boolean {
+  if (isUnspecified(address)) return families === "both" || families === family;
+  return isIpv4Number(address) === (family === "ipv4");
+}
+
+/** What a listener is there for. */
+export interface Reach {
+  readonly address: IpAddress;
+  readonly families: Families;
 }

@@ -2,8 +2,7 @@
  * The connection manager: which ports are taken, which handle is whose, in which order connections are accepted, and what a
  * failure is called. Synchronous; it decides and the core acts.
  */
-import type { Core } from "../core/core.ts";
-import { type Endpoint, ipv4Endpoint } from "../core/info_view.ts";
+import type { Endpoint, IpAddress } from "../core/info_view.ts";
 import {
   AddressInUse,
   AddressNotAvailable,
@@ -20,6 +19,8 @@ import {
   EVENT_OPENED,
   FLAG_SYN_RETRANSMITTED,
   LISTEN_FLAG_DECIDE_HOST,
+  LISTEN_FLAG_IPV4_ONLY,
+  LISTEN_FLAG_IPV6_ONLY,
   OPTION_CONNECT_TIMEOUT,
   STATE_CLOSED,
   STATE_TIME_WAIT,
@@ -28,98 +29,42 @@ import {
   STATUS_NAMES,
   STATUS_TIME_WAIT,
 } from "../layout/layout.gen.ts";
-import type { ConnectionRow, TcpOptions } from "../options.ts";
-import type { Random } from "../runtime/random.ts";
-import type { RestingRow, RestView } from "../core/rest_view.ts";
+import { isUnspecified } from "../net/addresses.ts";
+import type { ConnectionRow } from "../options.ts";
+import type { RestingRow } from "../core/rest_view.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { endpointText, toConnectionInfo } from "./connection_info.ts";
-import { FastOpenCache, type FastOpenCore } from "./fast_open_cache.ts";
-import { AskedConnection, Listener, type ListenerHost } from "./listener.ts";
+import { FastOpenCache } from "./fast_open_cache.ts";
+import {
+  AskedConnection,
+  type Families,
+  Listener,
+  type ListenerHost,
+  overlap,
+} from "./listener.ts";
+import type { ListenRequest, ManagerCore, ManagerParts, OpenRequest } from "./manager_parts.ts";
 import { PORT_MAX, PortTable } from "./ports.ts";
+export type {
+  ListenRequest,
+  ManagerCore,
+  ManagerParts,
+  OpenRequest,
+  Path,
+} from "./manager_parts.ts";
 import { type CoreOption, coreOptions, listenerOptions } from "./tcp_options.ts";
 
 /** Connections that may wait for `accept()`, unless the caller says otherwise. As SOMAXCONN of BSD. */
 export const DEFAULT_BACKLOG = 128;
 
+/** Which listeners for any address leave which family out. */
+const FAMILY_FLAGS: Readonly<Record<Families, number>> = {
+  both: 0,
+  ipv4: LISTEN_FLAG_IPV4_ONLY,
+  ipv6: LISTEN_FLAG_IPV6_ONLY,
+};
+
 /** Any address, or any port. */
 const ANY = 0;
-
-/** The calls of the core that the manager and its connections make. */
-export type ManagerCore =
-  & ConnectionHost["core"]
-  & Pick<
-    Core,
-    | "config"
-    | "connect"
-    | "listen"
-    | "unlisten"
-    | "setListenerOption"
-    | "accepted"
-    | "decide"
-    | "timeWaits"
-    | "tcbs"
-  >
-  & FastOpenCore
-  & { readonly unheld: Pick<RestView, "rows"> };
-
-/** How a destination is reached. */
-export interface Path {
-  /** Our address towards it, u32. */
-  readonly source: number;
-  /** Slot of the next hop; 0 = the table of them is full. */
-  readonly hop: number;
-}
-
-/** What the manager needs beside the core. */
-export interface ManagerParts {
-  readonly core: ManagerCore;
-  readonly random: Random;
-  /** Time for calls of the core, ms; see `Loop`. */
-  now(canBeOld?: boolean): number;
-  /** Asks for a flush; see `Loop`. */
-  wake(canWait?: boolean): void;
-  /** How a destination is reached; null if it is not. */
-  path(remote: number): Path | null;
-  /** Whether an address is ours. */
-  isOurs(address: number): boolean;
-}
-
-/** An active open. */
-export interface OpenRequest {
-  readonly remote: Endpoint;
-  /** Our address; absent = the route's. */
-  readonly localAddress?: number;
-  /** Our port; 0 or absent = an ephemeral one. */
-  readonly localPort?: number;
-  /** Allows a port of connections that are closing or rest in TIME-WAIT; the same pair of endpoints is refused all the same. */
-  readonly reuseAddress?: boolean;
-  /** How long the open may take, ms; 0 or absent = R2 for SYNs. */
-  readonly timeoutMs?: number;
-  /** Options of the connection. */
-  readonly options?: TcpOptions;
-  /** Written before the SYN is sent, at most what the send queue takes; with `options.fastOpen` it may go with the SYN. */
-  readonly earlyData?: Uint8Array;
-}
-
-/** A passive open. */
-export interface ListenRequest {
-  /** Our port; 0 = an ephemeral one. */
-  readonly port: number;
-  /** Our address; 0 or absent = any. */
-  readonly address?: number;
-  /** Connections that may wait for `accept()`. */
-  readonly backlog?: number;
-  /** Allows the port while connections of it are closing or rest in TIME-WAIT. */
-  readonly reuseAddress?: boolean;
-  /** "host" parks each SYN until its verdict; see `listener.onAsked`. Default: the core accepts. */
-  readonly decide?: "core" | "host";
-  /** Listens on every port; `port` is ignored. For a gateway. */
-  readonly anyPort?: boolean;
-  /** Whose connections alone are taken; address 0 = any, port 0 = any. */
-  readonly remote?: Endpoint;
-  /** Options of its connections. */
-  readonly options?: TcpOptions;
-}
 
 /** The connection manager of one core. */
 export class ConnectionManager implements ConnectionHost, ListenerHost {
@@ -167,7 +112,7 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
     this.#assertAlive("connect");
     const { remote, localAddress, localPort = 0 } = request;
     const options = coreOptions(request.options ?? {});
-    const path = this.#parts.path(remote.address);
+    const path = this.#parts.path(remote.address, localAddress);
     if (path === null) {
       throw new NetworkUnreachable(`Cannot connect to ${endpointText(remote)}: there is no route`);
     }
@@ -212,16 +157,18 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
   listen(request: ListenRequest): Listener {
     this.#assertAlive("listen");
     const options = listenerOptions(request.options ?? {});
-    const address = request.address ?? ANY;
+    const { address = ANY, families = "both" } = request;
+    const isAny = isUnspecified(address);
     const asked = { address, port: request.anyPort === true ? ANY : request.port };
     const text = endpointText(asked);
-    if (address !== ANY && !this.#parts.isOurs(address)) {
+    if (!isAny && !this.#parts.isOurs(address)) {
       throw new AddressNotAvailable(`Cannot listen on ${text}: the address is none of ours`);
     }
     const isEphemeral = request.port === 0 && request.anyPort !== true;
     const local = isEphemeral ? this.#chooseListenPort(address) : asked;
     if (!isEphemeral && request.anyPort !== true) this.#assertListenable(request, local);
-    const flags = request.decide === "host" ? LISTEN_FLAG_DECIDE_HOST : 0;
+    const decider = request.decide === "host" ? LISTEN_FLAG_DECIDE_HOST : 0;
+    const flags = decider | (isAny ? FAMILY_FLAGS[families] : 0);
     const remote = request.remote ?? { address: ANY, port: ANY };
     const id = this.core.listen(local, request.backlog ?? DEFAULT_BACKLOG, flags, remote);
     if (id < 0) throw statusError(-id, `Cannot listen on ${text}`);
@@ -232,7 +179,7 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
         `Cannot take ${name} ${value}: more than this stack's memory or tuning allows`,
       );
     }
-    const listener = new Listener(this, id, local);
+    const listener = new Listener(this, id, local, isAny ? families : "both");
     this.#listeners.set(id, listener);
     if (local.port !== ANY) this.#ports.take(local.port);
     return listener;
@@ -269,7 +216,7 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
   }
 
   /** An address is none of ours any more: its connections fail. */
-  onAddressLost(address: number): void {
+  onAddressLost(address: IpAddress): void {
     for (const owner of [...this.#owners.values()]) {
       if (!(owner instanceof Connection) || owner.local.address !== address) continue;
       const text = endpointText(owner.local);
@@ -347,8 +294,8 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
       return null;
     }
     this.core.accepted(handle);
-    const local = ipv4Endpoint(view.local);
-    const connection = new Connection(this, handle, local, ipv4Endpoint(view.remote), 0);
+    const { local, remote } = view;
+    const connection = new Connection(this, handle, local, remote, 0);
     this.#owners.set(handle, connection);
     this.#ports.take(local.port);
     return connection;
@@ -386,8 +333,7 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
       return;
     }
     if ((bits & EVENT_ACCEPTABLE) === 0) {
-      const [local, remote] = [ipv4Endpoint(view.local), ipv4Endpoint(view.remote)];
-      listener.onAsked?.(new AskedConnection(this, handle, local, remote));
+      listener.onAsked?.(new AskedConnection(this, handle, view.local, view.remote));
       return;
     }
     this.#owners.set(handle, listener);
@@ -408,7 +354,7 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
     return { handle, local };
   }
 
-  #connectEphemeral(address: number, remote: Endpoint, hop: number): Opened {
+  #connectEphemeral(address: IpAddress, remote: Endpoint, hop: number): Opened {
     const doing = `Cannot connect to ${endpointText(remote)}`;
     let handle = -STATUS_IN_USE;
     const port = this.#ports.choose({ address, port: 0 }, remote, (port) => {
@@ -423,7 +369,7 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
     return { handle, local: { address, port } };
   }
 
-  #chooseListenPort(address: number): Endpoint {
+  #chooseListenPort(address: IpAddress): Endpoint {
     const none = { address: ANY, port: 0 };
     const port = this.#ports.choose({ address, port: 0 }, none, (port) => {
       return this.#ports.users(port) === 0 && !this.#isResting(port);
@@ -438,9 +384,10 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
       throw new RangeError(`${doing}: the port is ${local.port}, expected 1 to ${PORT_MAX}`);
     }
     for (const other of this.#listeners.values()) {
-      const isSame = other.local.port === local.port &&
-        (other.local.address === local.address || other.local.address === ANY ||
-          local.address === ANY);
+      const isSame = other.local.port === local.port && overlap(
+        { address: other.local.address, families: other.families },
+        { address: local.address, families: request.families ?? "both" },
+      );
       if (isSame) throw new AddressInUse(`${doing}: another listener has the port`);
     }
     if (request.reuseAddress === true) return;

@@ -3,7 +3,7 @@
  * port selection". Ports to one destination follow each other, so that none comes back soon; between destinations they are
  * apart by a keyed hash, so that an off-path attacker can not guess them.
  */
-import type { Endpoint } from "../core/info_view.ts";
+import type { Endpoint, IpAddress } from "../core/info_view.ts";
 import type { Random } from "../runtime/random.ts";
 
 /**
@@ -80,7 +80,8 @@ export class PortTable {
    * @returns The port that was taken, or 0 if none could be had.
    */
   choose(local: Endpoint, remote: Endpoint, take: (port: number) => boolean): number {
-    const offset = halfSipHash(this.#key, [local.address, remote.address, remote.port]);
+    const words = [...wordsOf(local.address), ...wordsOf(remote.address), remote.port];
+    const offset = halfSipHash(this.#key, words);
     for (let i = 0; i < EPHEMERAL_COUNT; i++) {
       const port = EPHEMERAL_FIRST + ((this.#next + (offset % EPHEMERAL_COUNT)) % EPHEMERAL_COUNT);
       this.#next = (this.#next + 1) % EPHEMERAL_COUNT;
@@ -88,6 +89,13 @@ export class PortTable {
     }
     return 0;
   }
+}
+
+/** An address as 32-bit words. */
+function wordsOf(address: IpAddress): number[] {
+  if (typeof address === "number") return [address];
+  const word = (shift: bigint): number => Number(BigInt.asUintN(32, address >> shift));
+  return [word(96n), word(64n), word(32n), word(0n)];
 }
 
 /**

@@ -45,6 +45,20 @@ describe("S72 listeners of one address", () => {
     `);
   });
 
+  scenario("any address of one family: a SYN of the other one is refused", (on) => {
+    const session = on.server();
+    const [own, other] = session.world.isV6 ? ["ipv6", "ipv4"] : ["ipv4", "ipv6"];
+    session.script(`
+      +0 listen ${other}
+      +0 < S 0:0(0) win 4096 <mss 1024>
+      +0 > R. 0:0(0) ack 1 win 0 <>
+      +0 listen ${own}
+      +0 < S 0:0(0) win 4096 <mss 1024>
+      +0 > S. 0:0(0) ack 1
+      +0 listener = 1
+    `);
+  });
+
   scenario("a fully specified listener alone refuses everybody else", (on) => {
     on.server().script(`
       +0 listen 192.168.0.1:8080 from 192.0.2.1:36000

@@ -98,7 +98,9 @@ export class FakeCore implements ManagerCore {
 
   listen(local: Endpoint, backlog: number, flags: number): number {
     for (const other of this.listening.values()) {
-      if (other.local.port === local.port) return -STATUS_IN_USE;
+      const isSame = other.local.port === local.port && other.flags === flags &&
+        other.local.address === local.address;
+      if (isSame) return -STATUS_IN_USE;
     }
     const id = this.#next++;
     this.listening.set(id, { local, backlog, flags });

@@ -6,6 +6,8 @@ import {
   EVENT_ASKED,
   EVENT_CLOSED,
   LISTEN_FLAG_DECIDE_HOST,
+  LISTEN_FLAG_IPV4_ONLY,
+  LISTEN_FLAG_IPV6_ONLY,
   OPTION_CONNECT_TIMEOUT,
   REASON_HOST_UNREACHABLE,
   REASON_NORMAL,
@@ -27,13 +29,17 @@ import {
   WOULD_BLOCK,
 } from "../../src/tcp/connection.ts";
 import type { AskedConnection } from "../../src/tcp/listener.ts";
-import { ConnectionManager } from "../../src/tcp/manager.ts";
+import { ConnectionManager, type ListenRequest } from "../../src/tcp/manager.ts";
 import { FakeCore } from "./fake_core.ts";
 
 const OURS = 0x0a00_0002;
+const OURS_V6 = 0xfd00_0000_0000_0000_0000_0000_0000_0002n;
 const REMOTE = { address: 0x0a00_0001, port: 80 };
 const FAR = { address: 0x0808_0808, port: 80 };
 const HOP = 7;
+
+/** Where one listens. */
+type Listened = Pick<ListenRequest, "address" | "families">;
 
 let core: FakeCore;
 let manager: ConnectionManager;
@@ -55,8 +61,11 @@ beforeEach(() => {
       wakes++;
       if (canWait === true) patient++;
     },
-    path: (remote) => remote === FAR.address ? null : { source: OURS, hop: HOP },
-    isOurs: (address) => address === OURS,
+    path: (remote) => {
+      if (remote === FAR.address) return null;
+      return { source: typeof remote === "bigint" ? OURS_V6 : OURS, hop: HOP };
+    },
+    isOurs: (address) => address === OURS || address === OURS_V6,
   });
   core.onEvent = (handle, bits, detail) => manager.onEvent(handle, bits, detail);
 });
@@ -226,6 +235,41 @@ describe("listen()", () => {
     expect(codeOf(() => manager.listen({ port: 5000 }))).toBe("none");
   });
 
+  test("lets two listeners of a port stand beside each other, when none serves what the other does", () => {
+    const taken = (first: Listened, second: Listened): boolean => {
+      const listener = manager.listen({ port: 80, ...first });
+      const code = codeOf(() => manager.listen({ port: 80, ...second }).close());
+      listener.close();
+      expect(["none", "EADDRINUSE"]).toContain(code);
+      return code !== "none";
+    };
+    const any4: Listened = { address: 0, families: "ipv4" };
+    const any6: Listened = { address: 0n, families: "ipv6" };
+    const both: Listened = { address: 0n };
+    expect(taken(any4, any6)).toBe(false);
+    expect(taken(both, any4)).toBe(true);
+    expect(taken(any6, both)).toBe(true);
+    expect(taken(any4, any4)).toBe(true);
+    expect(taken({ address: OURS }, any6)).toBe(false);
+    expect(taken({ address: OURS }, any4)).toBe(true);
+    expect(taken({ address: OURS }, { address: OURS_V6 })).toBe(false);
+    expect(taken({ address: OURS_V6 }, { address: OURS_V6 })).toBe(true);
+    expect(taken(both, { address: OURS_V6 })).toBe(true);
+  });
+
+  test("tells the core which families it may serve", () => {
+    const flags = (listened: Listened): number | undefined => {
+      const listener = manager.listen({ port: 80, ...listened });
+      const { flags } = core.listening.get(listener.id) ?? {};
+      listener.close();
+      return flags;
+    };
+    expect(flags({})).toBe(0);
+    expect(flags({ address: 0, families: "ipv4" })).toBe(LISTEN_FLAG_IPV4_ONLY);
+    expect(flags({ address: 0n, families: "ipv6" })).toBe(LISTEN_FLAG_IPV6_ONLY);
+    expect(flags({ address: OURS, families: "ipv4" })).toBe(0);
+  });
+
   test("refuses addresses that are not ours, and ports that are none", () => {
     expect(codeOf(() => manager.listen({ port: 80, address: OURS + 1 }))).toBe("EADDRNOTAVAIL");
     expect(() => manager.listen({ port: 65_536 })).toThrow(RangeError);
@@ -244,6 +288,34 @@ describe("listen()", () => {
     expect(asked[0]?.refuse()).toBe(true);
     expect(core.log).toContain(`decide ${handle} ${DECISION_REFUSE}`);
     expect(listener.waiting).toBe(0);
+  });
+});
+
+describe("IPv6", () => {
+  const remote = { address: 0x2001_0db8_0000_0000_0000_0000_0000_0001n, port: 80 };
+
+  test("connect() opens from the address of the path, and errors name the peer in brackets", () => {
+    const connection = manager.connect({ remote });
+    expect(connection.local.address).toBe(OURS_V6);
+    core.open(connection.handle);
+    const info = connection.info();
+    expect(info.localAddress.hostname).toBe("fd00::2");
+    expect(info.remoteAddress).toEqual({ hostname: "2001:db8::1", port: 80 });
+    const second = manager.connect({ remote });
+    manager.onHopFailed(HOP);
+    expect(second.error?.message).toContain("[2001:db8::1]:80");
+  });
+
+  test("a listener gives connections of both families, an address that is lost ends its own", () => {
+    const listener = manager.listen({ port: 80 });
+    for (const address of [OURS, OURS_V6]) {
+      const { handle } = core.passive({ address, port: 80 }, { ...remote, port: 5000 });
+      manager.onEvent(handle, EVENT_ACCEPTABLE, listener.id << 16);
+    }
+    const [first, second] = [listener.accept(), listener.accept()];
+    expect([first?.local.address, second?.local.address]).toEqual([OURS, OURS_V6]);
+    manager.onAddressLost(OURS_V6);
+    expect([first?.error, second?.error?.code]).toEqual([null, "EADDRNOTAVAIL"]);
   });
 });
 

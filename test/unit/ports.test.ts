@@ -34,6 +34,18 @@ describe("PortTable", () => {
     expect(first(3, 80)).not.toBe(first(4, 80));
   });
 
+  test("6056-1 choose() tells destinations of IPv6 apart by all of their bits", () => {
+    const first = (address: bigint): number =>
+      new PortTable(seededRandom(3)).choose(
+        { address: 2n, port: 0 },
+        { address, port: 80 },
+        () => true,
+      );
+    const ports = [1n, 1n << 32n, 1n << 64n, 1n << 96n, 3n].map(first);
+    expect(new Set(ports).size).toBe(ports.length);
+    expect(first(1n)).toBe(ports[0]);
+  });
+
   test("take() and drop() count users", () => {
     const ports = new PortTable(seededRandom(5));
     ports.take(80);

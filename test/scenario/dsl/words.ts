@@ -42,6 +42,8 @@ import type { InfoView } from "../../../src/core/info_view.ts";
 import {
   DECISION_NAMES,
   LISTEN_FLAG_DECIDE_HOST,
+  LISTEN_FLAG_IPV4_ONLY,
+  LISTEN_FLAG_IPV6_ONLY,
   OPTION_NAMES,
   STATUS_NAMES,
 } from "../../../src/layout/layout.gen.ts";
@@ -112,6 +114,8 @@ function listen(session: Session, args: readonly Arg[]): number {
   args.forEach((arg, i) => {
     if (arg === "backlog") backlog = numberOf(args[i + 1]);
     else if (arg === "decide") flags |= LISTEN_FLAG_DECIDE_HOST;
+    else if (arg === "ipv4") flags |= LISTEN_FLAG_IPV4_ONLY;
+    else if (arg === "ipv6") flags |= LISTEN_FLAG_IPV6_ONLY;
     else if (args[i - 1] === "backlog" || arg === "from") return;
     else if (args[i - 1] === "from") remote = endpointOf(session, String(arg));
     else if (typeof arg === "number") local = { address: 0, port: arg };
