@@ -16,6 +16,7 @@ export type StackErrorCode =
   | "EPIPE"
   | "EBADF"
   | "ENOBUFS"
+  | "EMSGSIZE"
   | "ENOTFOUND"
   | "EPROTO"
   | "EACCES"
@@ -121,6 +122,13 @@ export class NoBuffers extends StackError {
   }
 }
 
+/** A datagram is larger than may be sent. */
+export class MessageTooLong extends StackError {
+  constructor(message: string) {
+    super("EMSGSIZE", message);
+  }
+}
+
 /** The name does not exist or has no such address. */
 export class NameNotFound extends StackError {
   constructor(message: string) {
@@ -148,6 +156,7 @@ const CLASSES: { readonly [code in StackErrorCode]?: new (message: string) => St
   EPIPE: BrokenPipe,
   EBADF: BadResource,
   ENOBUFS: NoBuffers,
+  EMSGSIZE: MessageTooLong,
   ENOTFOUND: NameNotFound,
   CORE_FAULT: CoreFault,
 };

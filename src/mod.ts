@@ -30,6 +30,12 @@ export type {
   TcpOptions,
   Trouble,
   Tuning,
+  UdpBindOptions,
+  UdpDatagram,
+  UdpInfo,
+  UdpOptions,
+  UdpSocket,
+  UdpTrouble,
   WasmSource,
 } from "./options.ts";
 export {
@@ -43,6 +49,7 @@ export {
   CoreFault,
   errorOf,
   HostUnreachable,
+  MessageTooLong,
   NameNotFound,
   NetworkDown,
   NetworkUnreachable,

@@ -2,14 +2,17 @@
 import type { Clock } from "./runtime/clock.ts";
 import type { Random } from "./runtime/random.ts";
 import type { Device } from "./link/device.ts";
-
-/** One end of a connection. */
-export interface NetAddress {
-  /** IP address in text form. */
-  readonly hostname: string;
-  /** Port, 0 to 65535. */
-  readonly port: number;
-}
+import type { NetAddress } from "./net_address.ts";
+import type { UdpBindOptions, UdpSocket } from "./udp_options.ts";
+export type { NetAddress } from "./net_address.ts";
+export type {
+  UdpBindOptions,
+  UdpDatagram,
+  UdpInfo,
+  UdpOptions,
+  UdpSocket,
+  UdpTrouble,
+} from "./udp_options.ts";
 
 /** Static configuration of the interface. */
 export interface StaticAddress {
@@ -392,6 +395,10 @@ export interface NetworkStack extends AsyncDisposable {
   listen(options: ListenOptions): Listening;
   /** As `listen()`, within the call; only where the stack runs in the caller's own thread. */
   listenNow?(options: ListenOptions): TcpListener;
+  /** Opens a socket for datagrams. */
+  bindUdp(options?: UdpBindOptions): Promise<UdpSocket>;
+  /** As `bindUdp()`, within the call; only where the stack runs in the caller's own thread. */
+  bindUdpNow?(options?: UdpBindOptions): UdpSocket;
   /** IPv4 addresses of a name. Rejects with `ENOTFOUND`. */
   resolve(hostname: string): Promise<string[]>;
   /** Counters by name, among them a drop counter per reason. */

@@ -19,6 +19,7 @@ import type {
   TcpConnection,
   TcpListener,
   Tuning,
+  UdpBindOptions,
 } from "../options.ts";
 import { type Loop, REAL_TIME } from "../runtime/loop.ts";
 import { systemClock } from "../runtime/system_clock.ts";
@@ -31,6 +32,7 @@ import { checkConnect, checkListen, checkName, checkStackOptions } from "./check
 import { StreamConnection } from "./tcp_connection.ts";
 import { listening } from "./listening.ts";
 import { StreamListener } from "./tcp_listener.ts";
+import { bindUdp, type DatagramSocket } from "./udp_socket.ts";
 import { type Patience, waitFor } from "./waiting.ts";
 
 /** A stack in this process. Everything beneath is reachable for tests, tools and the relay. */
@@ -136,6 +138,20 @@ export class InProcessStack implements NetworkStack {
       ...(backlog === undefined ? {} : { backlog }),
     });
     return new StreamListener(listener);
+  }
+
+  // deno-lint-ignore require-await -- errors of an async function are rejections
+  async bindUdp(options: UdpBindOptions = {}): Promise<DatagramSocket> {
+    return this.bindUdpNow(options);
+  }
+
+  bindUdpNow(options: UdpBindOptions = {}): DatagramSocket {
+    this.#assertOpen("bind a UDP socket");
+    return bindUdp({
+      interface: this.interface,
+      resolve: (hostname) => this.resolve(hostname),
+      whenConfigured: () => this.ready,
+    }, options);
   }
 
   async resolve(hostname: string): Promise<string[]> {

@@ -38,6 +38,7 @@ import {
   formatIpv4,
   formatMac,
   inSameNetwork,
+  type Ip,
   isHostAddress,
   prefixMask,
 } from "./addresses.ts";
@@ -207,7 +208,7 @@ export class DhcpServer {
   }
 
   /** RFC 2131 section 4.3.4. The address becomes free, but is kept for this client while others are. */
-  #onRelease(message: DhcpMessage, client: string, source: number): void {
+  #onRelease(message: DhcpMessage, client: string, source: Ip): void {
     const known = this.#byClient.get(client);
     if (known === undefined || known.address !== message.ciaddr || source !== message.ciaddr) {
       return this.#drop("DHCP_STATE");
@@ -217,7 +218,7 @@ export class DhcpServer {
   }
 
   /** RFC 2131 section 4.3.5: configuration without a lease. */
-  #onInform(message: DhcpMessage, source: number): void {
+  #onInform(message: DhcpMessage, source: Ip): void {
     if (message.ciaddr === 0 || message.ciaddr !== source) return this.#drop("DHCP_STATE");
     this.#reply(message, DHCP_ACK, 0);
   }

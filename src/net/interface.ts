@@ -34,11 +34,13 @@ import {
   type Ip,
   isHostAddress,
   isMulticast,
+  isMulticastIp,
   isUnicast,
 } from "./addresses.ts";
 import type { FramePort } from "./frame_port.ts";
 import { Icmp } from "./icmp.ts";
 import type { IpLayer, SendOptions } from "./ip_layer.ts";
+import { MulticastGroups } from "./multicast_groups.ts";
 import { Neighbors } from "./neighbors.ts";
 import { Routes } from "./routes.ts";
 import { Udp } from "./udp.ts";
@@ -72,12 +74,15 @@ export class NetworkInterface implements IpLayer {
   readonly routes: Routes = new Routes();
   readonly icmp: Icmp;
   readonly udp: Udp;
+  /** Groups of both families. */
+  readonly groups: MulticastGroups = new MulticastGroups();
   /** Drops and events by name. */
   readonly counters: Record<string, number> = {};
   readonly #anyAddress: boolean;
   /** By the core's index; the first one is that of the configuration. */
   readonly #addresses: (number | null)[] = new Array<number | null>(ADDRESSES_MAX).fill(null);
   #config: InterfaceConfig | null = null;
+  #lastDrop = "";
 
   /** @param port What the loop gives. */
   constructor(port: FramePort, options: InterfaceOptions = {}) {
@@ -85,11 +90,12 @@ export class NetworkInterface implements IpLayer {
     this.#anyAddress = options.anyAddress ?? false;
     this.neighbors = new Neighbors(port, {
       isOnLink: (address) => this.routes.isOnLink(address),
-      count: (reason) => this.count(reason),
+      count: (reason) => void this.dropSent(reason),
     });
     this.udp = new Udp(this, {
-      sourceFor: (destination) => this.#sourceFor(destination),
+      sourceFor: (destination) => this.sourceFor(destination),
       unreachable: (code, packet, source) => void this.icmp.sendUnreachable(code, packet, source),
+      groups: this.groups,
     });
     const onUdpError = this.udp.receiveError.bind(this.udp);
     this.icmp = new Icmp(this, onUdpError, this.#anyAddress);
@@ -98,6 +104,11 @@ export class NetworkInterface implements IpLayer {
   /** The configuration, or null. */
   get config(): InterfaceConfig | null {
     return this.#config;
+  }
+
+  /** Whether it has an address. */
+  get isConfigured(): boolean {
+    return this.#config !== null;
   }
 
   /** Our addresses, u32, that of the configuration first. */
@@ -184,9 +195,17 @@ export class NetworkInterface implements IpLayer {
     return address !== ADDRESS_ANY && this.#addresses.includes(address);
   }
 
-  isGroup(address: number): boolean {
-    if (address === ADDRESS_BROADCAST || isMulticast(address)) return true;
-    return address !== 0 && address === this.routes.broadcast;
+  isGroup(address: Ip): boolean {
+    return isMulticastIp(address) || this.isBroadcast(address);
+  }
+
+  /** Is it a broadcast address of this link? */
+  isBroadcast(address: Ip): boolean {
+    return address === ADDRESS_BROADCAST || (address !== 0 && address === this.routes.broadcast);
+  }
+
+  get lastDrop(): string {
+    return this.#lastDrop;
   }
 
   count(reason: string): void {
@@ -228,7 +247,7 @@ export class NetworkInterface implements IpLayer {
     if (!isUnset && (!isUnicast(source) || this.isGroup(source) || this.isLocal(source))) {
       return "IP_SOURCE";
     }
-    if (isMulticast(destination)) return "IP_MULTICAST";
+    if (isMulticast(destination)) return this.groups.has(destination) ? null : "IP_MULTICAST";
     if (this.isGroup(destination)) return null;
     // RFC 1122 section 3.3.6: a packet for one host in a frame for all was made by mistake or with intent.
     if (isGroupFrame) return "IP_GROUP_FRAME";
@@ -242,28 +261,30 @@ export class NetworkInterface implements IpLayer {
     payload: Uint8Array,
     options: SendOptions = {},
   ): boolean {
-    if (IPV4_BYTES + payload.length > this.mtu) return this.#dropSent("TOO_BIG");
-    const source = options.source ?? this.#sourceFor(destination);
-    if (source === null) return this.#dropSent("NO_ROUTE");
+    if (IPV4_BYTES + payload.length > this.mtu) return this.dropSent("TOO_BIG");
+    const source = options.source ?? this.sourceFor(destination);
+    if (source === null) return this.dropSent("NO_ROUTE");
     const ttl = options.ttl === undefined ? {} : { ttl: options.ttl };
     const packet = buildIpv4Packet({ source, destination, protocol, ...ttl }, payload);
     const mac = options.mac ?? this.#groupMac(destination);
     if (mac !== null) {
       const frame = buildEthernet(mac, this.port.mac, ETHERTYPE_IPV4, packet);
-      return this.port.sendFrame(frame) || this.#dropSent("SEND_FULL");
+      return this.port.sendFrame(frame) || this.dropSent("SEND_FULL");
     }
     const route = this.isLocal(destination) ? null : this.routes.lookup(destination);
-    if (route === null) return this.#dropSent("NO_ROUTE");
+    if (route === null) return this.dropSent("NO_ROUTE");
     return this.neighbors.send(route.nextHop, packet);
   }
 
-  #dropSent(reason: string): false {
+  dropSent(reason: string): false {
+    this.#lastDrop = reason;
     this.count(reason);
     return false;
   }
 
-  #sourceFor(destination: number): number | null {
-    if (this.#config === null) return null;
+  /** Our address for a destination, or null if there is no route. */
+  sourceFor(destination: Ip): number | null {
+    if (this.#config === null || typeof destination !== "number") return null;
     if (this.isGroup(destination)) return this.#config.address;
     return this.routes.lookup(destination)?.source ?? null;
   }

@@ -10,6 +10,10 @@ export interface SendOptions {
   readonly ttl?: number;
   /** MAC of the next hop, 6 bytes, for a peer that can not answer ARP yet. Default: resolved. */
   readonly mac?: Uint8Array;
+  /** Never fragmented; what is larger than the MTU is dropped. Default false. */
+  readonly dontFragment?: boolean;
+  /** What is sent to a group or broadcast address reaches our own sockets too. Default true. */
+  readonly loopback?: boolean;
 }
 
 /** Sending, and what is ours. */
@@ -29,10 +33,14 @@ export interface IpLayer {
     payload: Uint8Array,
     options?: SendOptions,
   ): boolean;
+  /** Why the last packet that could not be sent was dropped; empty = none ever was. */
+  readonly lastDrop: string;
+  /** Counts a packet that is not sent, and keeps its reason. @returns False. */
+  dropSent(reason: string): false;
   /** Is it one of our addresses? */
   isLocal(address: Ip): boolean;
   /** Is it a broadcast or multicast address of this link? */
-  isGroup(address: number): boolean;
+  isGroup(address: Ip): boolean;
   /** Counts a drop or another event by name. */
   count(reason: string): void;
 }

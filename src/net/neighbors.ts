@@ -24,8 +24,11 @@ import type { FramePort } from "./frame_port.ts";
 export const NEIGHBORS_MAX = 512;
 /** Entries that wait for their first answer. Full: `hop()` is 0, `send()` drops. */
 export const INCOMPLETE_MAX = 64;
-/** Packets that wait in one entry. Full: the oldest is dropped. RFC 1122 section 2.3.2.2 asks for the latest one. */
-export const QUEUE_MAX = 3;
+/**
+ * Packets that wait in one entry: room for the fragments of one large datagram. Full: the oldest is dropped. RFC 1122
+ * section 2.3.2.2 asks for the latest one.
+ */
+export const QUEUE_MAX = 64;
 /** Requests sent before giving up. */
 export const REQUESTS_MAX = 3;
 /** Time between requests, ms. RFC 1122 section 2.3.2.1 allows one per second and destination. */

@@ -11,7 +11,7 @@ import { isIPv6 } from "node:net";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import type { UdpMessage, UdpSocket } from "../net/udp.ts";
-import { parseIpv4 } from "../net/addresses.ts";
+import { type Ip, parseIpv4 } from "../net/addresses.ts";
 import { read16, write16, write32 } from "../wire/bytes.ts";
 import { DNS_CLASS_IN, DNS_PORT, DNS_TYPE_A } from "../wire/dns.ts";
 
@@ -62,7 +62,7 @@ export interface Question {
 interface Pending {
   readonly id: number;
   readonly clientId: number;
-  readonly address: number;
+  readonly address: Ip;
   readonly port: number;
   readonly query: Buffer;
   readonly question: Question;

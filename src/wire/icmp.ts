@@ -14,6 +14,8 @@ export const ICMP_TIME_EXCEEDED = 11;
 export const ICMP_PARAMETER_PROBLEM = 12;
 /** Code of {@linkcode ICMP_UNREACHABLE}: no such host. */
 export const UNREACHABLE_HOST = 1;
+/** Code of {@linkcode ICMP_UNREACHABLE}: the host does not speak the protocol. */
+export const UNREACHABLE_PROTOCOL = 2;
 /** Code of {@linkcode ICMP_UNREACHABLE}: nobody listens on the port. */
 export const UNREACHABLE_PORT = 3;
 /** Code of {@linkcode ICMP_UNREACHABLE}: too large and DF set; the rest holds the MTU. RFC 1191 section 4. */

@@ -14,10 +14,13 @@ import type {
   ListenOptions,
   NetworkStack,
   TcpListener,
+  UdpBindOptions,
+  UdpSocket,
 } from "../options.ts";
 import { BufferPool } from "./buffers.ts";
 import { type ClientSurroundings, WorkerConnection } from "./client_connection.ts";
 import { WorkerListener } from "./client_listener.ts";
+import { ClientUdp } from "./client_udp.ts";
 import {
   type Call,
   type CallName,
@@ -119,6 +122,7 @@ class Client implements WorkerStack, ClientSurroundings {
   readonly #isOurs: boolean;
   readonly #waiting = new Map<number, Waiting>();
   readonly #connections = new Map<number, WorkerConnection>();
+  readonly #udp = new ClientUdp(this);
   readonly #onLink = new Set<(state: LinkState) => void>();
   readonly #onLease = new Set<(lease: AddressInfo | null) => void>();
   #makeReady: Waiting = { resolve() {}, reject() {} };
@@ -165,6 +169,10 @@ class Client implements WorkerStack, ClientSurroundings {
         this.#ask("accept", { listener }, (opened) => this.#make(opened)).answer,
       unlisten: (listener) => this.post({ kind: "unlisten", listener }),
     });
+  }
+
+  bindUdp(options: UdpBindOptions = {}): Promise<UdpSocket> {
+    return this.#udp.bind(options);
   }
 
   resolve(hostname: string): Promise<string[]> {
@@ -218,8 +226,12 @@ class Client implements WorkerStack, ClientSurroundings {
     if (this.#ended === null) this.#worker.postMessage(message, transfer);
   }
 
-  call<K extends CallName>(call: K, args: Calls[K]["args"]): Promise<Calls[K]["result"]> {
-    return this.#ask(call, args, (result) => result).answer;
+  call<K extends CallName>(
+    call: K,
+    args: Calls[K]["args"],
+    transfer: Transferable[] = [],
+  ): Promise<Calls[K]["result"]> {
+    return this.#ask(call, args, (result) => result, transfer).answer;
   }
 
   /** Nothing works any more; told once to everybody who waits. */
@@ -241,6 +253,7 @@ class Client implements WorkerStack, ClientSurroundings {
     call: K,
     args: Calls[K]["args"],
     read: (result: Calls[K]["result"]) => T,
+    transfer: Transferable[] = [],
   ): { readonly id: number; readonly answer: Promise<T> } {
     const id = this.#nextId++;
     const answer = new Promise<T>((resolve, reject) => {
@@ -249,7 +262,7 @@ class Client implements WorkerStack, ClientSurroundings {
       const settle = (value: unknown): void => resolve(read(value as Calls[K]["result"]));
       this.#waiting.set(id, { resolve: settle, reject });
       try {
-        this.post({ kind: "call", id, call, args } as Call);
+        this.post({ kind: "call", id, call, args } as Call, transfer);
       } catch (error) {
         // Options with functions in them can not be sent.
         this.#waiting.delete(id);
@@ -303,6 +316,8 @@ class Client implements WorkerStack, ClientSurroundings {
         this.lease = message.lease;
         for (const callback of [...this.#onLease]) callback(message.lease);
         return;
+      case "udpTrouble":
+        return this.#udp.receive(message);
       default:
         this.#connections.get(message.connection)?.receive(message);
         if (message.kind === "gone") this.#connections.delete(message.connection);

@@ -9,6 +9,7 @@ import type { TcpConnection, TcpListener } from "../options.ts";
 import { BufferPool } from "./buffers.ts";
 import { buildWebsocketStack, type ServedStack, type StackBuilder } from "./build_stack.ts";
 import { type ConnectionSurroundings, HostConnection } from "./host_connection.ts";
+import { HostUdp } from "./host_udp.ts";
 import {
   type Call,
   type CallName,
@@ -109,6 +110,12 @@ class Host implements ConnectionSurroundings {
     return this.#handlers[call](args, id);
   }
 
+  readonly #udp = new HostUdp({
+    stack: () => this.#stack(),
+    post: (message) => this.post(message),
+    nextHandle: () => this.#nextHandle++,
+  });
+
   readonly #handlers: Handlers = {
     start: (description) => this.#start(description),
     ready: async () => await (await this.#stack()).ready,
@@ -124,6 +131,7 @@ class Host implements ConnectionSurroundings {
     resolve: async ({ hostname }) => await (await this.#stack()).resolve(hostname),
     stats: async () => await (await this.#stack()).stats(),
     connections: async () => await (await this.#stack()).connections(),
+    ...this.#udp.handlers,
     publish: async (options) => await this.#running().publish(options),
     unpublish: (options) => nothing(this.#running().unpublish(options)),
     startCapture: () => nothing(this.#running().startCapture()),
@@ -140,6 +148,8 @@ class Host implements ConnectionSurroundings {
         this.#listeners.get(signal.listener)?.close();
         this.#listeners.delete(signal.listener);
         return;
+      case "closeUdp":
+        return this.#udp.close(signal.socket);
       case "credit":
         for (const buffer of signal.buffers) this.pool.give(buffer);
         this.#find(signal.connection)?.grant(signal.bytes);

@@ -18,6 +18,11 @@ import type {
   TcpOptions,
   Trouble,
   Tuning,
+  UdpBindOptions,
+  UdpDatagram,
+  UdpInfo,
+  UdpOptions,
+  UdpTrouble,
 } from "../options.ts";
 
 /** Path of the tunnel's WebSocket at a relay. */
@@ -103,6 +108,23 @@ export interface Calls {
   resolve: { args: { hostname: string }; result: string[] };
   stats: { args: null; result: Record<string, number> };
   connections: { args: null; result: ConnectionRow[] };
+  bindUdp: {
+    args: Omit<UdpBindOptions, "signal">;
+    result: { readonly socket: number; readonly address: NetAddress };
+  };
+  /** Waits for a datagram; others that have come are with it. */
+  receiveUdp: { args: { socket: number }; result: UdpDatagram[] };
+  sendUdp: { args: { socket: number; data: Uint8Array; to?: NetAddress }; result: null };
+  /** `to`: null = disconnect. */
+  connectUdp: {
+    args: { socket: number; to: NetAddress | null };
+    result: { readonly address: NetAddress; readonly remoteAddress: NetAddress | null };
+  };
+  joinUdp: { args: { socket: number; group: string }; result: null };
+  leaveUdp: { args: { socket: number; group: string }; result: null };
+  setOptionsUdp: { args: { socket: number; options: UdpOptions }; result: null };
+  getOptionsUdp: { args: { socket: number }; result: Required<UdpOptions> };
+  infoUdp: { args: { socket: number }; result: UdpInfo };
   publish: { args: { port: number; hostPort?: number }; result: PublishedPort };
   unpublish: { args: { port: number }; result: null };
   startCapture: { args: null; result: null };
@@ -128,6 +150,7 @@ export type Signal =
   /** Forgets a call: its `connect` is aborted. */
   | { readonly kind: "cancel"; readonly id: number }
   | { readonly kind: "unlisten"; readonly listener: number }
+  | { readonly kind: "closeUdp"; readonly socket: number }
   | {
     readonly kind: "credit";
     readonly connection: number;
@@ -177,6 +200,7 @@ export type WorkerMessage =
   /** Urgent data began or grew: unread bytes up to its end. */
   | { readonly kind: "urgent"; readonly connection: number; readonly bytes: number }
   | { readonly kind: "trouble"; readonly connection: number; readonly trouble: Trouble }
+  | { readonly kind: "udpTrouble"; readonly socket: number; readonly trouble: UdpTrouble }
   /** The worker has forgotten it. */
   | { readonly kind: "gone"; readonly connection: number }
   | { readonly kind: "link"; readonly state: LinkState }

@@ -19,6 +19,7 @@ import {
   send,
 } from "./joined.ts";
 import { optionCases, urgentCases } from "./option_conformance.ts";
+import { udpCases } from "./udp_conformance.ts";
 
 export type { PairFactory, StackPair } from "./joined.ts";
 
@@ -41,6 +42,7 @@ export function stackConformance(make: PairFactory): void {
   listenCases(make);
   listenLimitCases(make);
   stackCases(make);
+  udpCases(make);
 }
 
 function dataCases(make: PairFactory): void {

@@ -14,6 +14,8 @@ const STACK_PARTS: readonly string[] = [
   "src/core",
   "src/layout",
   "src/options.ts",
+  "src/udp_options.ts",
+  "src/net_address.ts",
   "src/errors.ts",
 ];
 
@@ -32,7 +34,18 @@ export const HOST_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   // The loop drives devices, and devices take the clock and the randomness that stand beside the loop.
   "src/runtime": ["src/link", "src/core", "src/layout", "src/errors.ts", "src/options.ts"],
   "src/link": ["src/runtime", "src/wire", "src/core", "src/layout", "src/errors.ts"],
-  "src/options.ts": ["src/tcp", "src/net", "src/link", "src/runtime", "src/core", "src/layout"],
+  "src/net_address.ts": [],
+  "src/udp_options.ts": ["src/net_address.ts"],
+  "src/options.ts": [
+    "src/tcp",
+    "src/net",
+    "src/link",
+    "src/runtime",
+    "src/core",
+    "src/layout",
+    "src/udp_options.ts",
+    "src/net_address.ts",
+  ],
   "src/net": STACK_PARTS,
   "src/tcp": STACK_PARTS,
   "src/trace": ["src/wire", "src/link", "src/runtime", "src/core", "src/layout", "src/errors.ts"],

@@ -2,7 +2,13 @@ import { describe, expect, test } from "vitest";
 import { PUNT_ARP } from "../../src/layout/layout.gen.ts";
 import { formatMac, parseIpv4 } from "../../src/net/addresses.ts";
 import { PROBE_INTERVAL_MS } from "../../src/net/address_probes.ts";
-import { INCOMPLETE_MAX, NEGATIVE_MS, NEIGHBORS_MAX, STALE_MS } from "../../src/net/neighbors.ts";
+import {
+  INCOMPLETE_MAX,
+  NEGATIVE_MS,
+  NEIGHBORS_MAX,
+  QUEUE_MAX,
+  STALE_MS,
+} from "../../src/net/neighbors.ts";
 import { ARP_REPLY, ARP_REQUEST, buildArp } from "../../src/wire/arp.ts";
 import { broadcastMac, buildEthernet, ETHERTYPE_ARP } from "../../src/wire/ethernet.ts";
 import { connect, deliver, macOf, mutate, type Station, station } from "../fake_port.ts";
@@ -280,15 +286,16 @@ describe("requests for us", () => {
 });
 
 describe("send()", () => {
-  test("keeps the last three packets for a neighbour that is asked for", () => {
+  test("keeps the last packets for a neighbour that is asked for", () => {
     const made = configured();
-    for (let index = 0; index < 5; index++) {
+    for (let index = 0; index < QUEUE_MAX + 2; index++) {
       expect(made.iface.sendIpv4(PEER, 99, Uint8Array.of(index))).toBe(true);
     }
     expect(made.iface.counters["NEIGHBOR_QUEUE"]).toBe(2);
     made.port.sent.length = 0;
     deliver(made.iface, replyFrom(9));
-    expect(made.port.sent.map((frame) => frame.at(-1))).toEqual([2, 3, 4]);
+    const kept = Array.from({ length: QUEUE_MAX }, (_, index) => index + 2);
+    expect(made.port.sent.map((frame) => frame.at(-1))).toEqual(kept);
     expect(made.port.sent.every((frame) => frame[5] === 9)).toBe(true);
   });
 

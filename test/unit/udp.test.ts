@@ -62,8 +62,8 @@ describe("UdpSocket", () => {
   test("an exact address goes before any address; broadcasts reach any address", () => {
     const { a, b, pass } = pair();
     const got: string[] = [];
-    const any = a.iface.udp.bind({ port: 7 });
-    const exact = a.iface.udp.bind({ port: 7, address: A });
+    const any = a.iface.udp.bind({ port: 7, isShared: true });
+    const exact = a.iface.udp.bind({ port: 7, address: A, isShared: true });
     any.onMessage = (): void => void got.push("any");
     exact.onMessage = (): void => void got.push("exact");
     const client = b.iface.udp.bind({ port: 0 });
@@ -122,7 +122,7 @@ describe("a gateway", () => {
       note(got)(message);
       const { address, port, localAddress, localPort } = message;
       return a.iface.udp.send(bytes("back"), { address, port, localPort }, {
-        source: localAddress,
+        source: Number(localAddress),
       });
     };
     const client = b.iface.udp.bind({ port: 0 });

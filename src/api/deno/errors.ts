@@ -53,6 +53,7 @@ const NAMES: Readonly<Record<StackErrorCode, DenoErrorName | null>> = {
   EPIPE: "BrokenPipe",
   EBADF: "BadResource",
   ENOBUFS: null,
+  EMSGSIZE: null,
   ENOTFOUND: null,
   EPROTO: null,
   EACCES: "PermissionDenied",
