@@ -1,0 +1,42 @@
+/**
+ * Modules of Node over a stack: programs written for `node:net` run over it, in a page too.
+ *
+ * Two ways: `nodeModules(stack)` gives modules of one stack, for clients that take a socket or a function that makes one;
+ * `setDefaultStack(stack)` is for clients that import `net` themselves: a bundler's alias gives them `tidewire/node/net`.
+ *
+ * Streams, buffers and events are the platform's, imported as `node:stream`, `node:buffer` and `node:events`. Node, Deno and
+ * Bun have them; for a page the bundler's aliases lead to `readable-stream`, `buffer` and `events`.
+ *
+ * @example
+ * ```ts ignore
+ * const { net } = nodeModules(stack);
+ * net.connect(7, "10.0.0.1", function () {
+ *   this.end("hello");
+ * });
+ * ```
+ * @module
+ */
+import type { NetworkStack } from "../../options.ts";
+import { type NetModule, netOf } from "./net.ts";
+
+export type { NetModule } from "./net.ts";
+export { defaultStack, setDefaultStack } from "./net_defaults.ts";
+export type { NodeError } from "./node_error.ts";
+export { Server } from "./server.ts";
+export { Socket } from "./socket.ts";
+export type { SocketOptions } from "./socket_options.ts";
+export { socketFactory, toDuplex } from "./to_duplex.ts";
+
+/** Modules of one stack. */
+export interface NodeModules {
+  readonly net: NetModule;
+}
+
+/**
+ * The modules of one stack, whatever stack is set for others.
+ *
+ * @param stack A stack in this process, or in a worker.
+ */
+export function nodeModules(stack: NetworkStack): NodeModules {
+  return { net: netOf(stack) };
+}
