@@ -8,6 +8,7 @@ import { inRoot, readText } from "./common.mjs";
 export const ENTRIES = {
   ".": "src/mod.ts",
   "./deno": "src/api/deno/mod.ts",
+  "./sockets": "src/api/sockets/mod.ts",
   "./node": "src/api/node/mod.ts",
   "./node/net": "src/api/node/net.ts",
   "./links/tap": "src/link/tap.ts",
