@@ -9,6 +9,7 @@ export const ENTRIES = {
   ".": "src/mod.ts",
   "./deno": "src/api/deno/mod.ts",
   "./sockets": "src/api/sockets/mod.ts",
+  "./direct": "src/api/direct/mod.ts",
   "./node": "src/api/node/mod.ts",
   "./node/net": "src/api/node/net.ts",
   "./links/tap": "src/link/tap.ts",

@@ -87,8 +87,18 @@ export class Channel {
   }
 }
 
+/** What ends a stream beside its reads. */
+export interface ByteControl {
+  /** Nothing will come any more, and nobody waits for it. */
+  close(): void;
+  /** The stream fails. */
+  error(error: unknown): void;
+}
+
 /** What `byteStream()` reads from. */
 export interface ByteSource {
+  /** Gives what ends the stream beside its reads. */
+  start?(control: ByteControl): void;
   /** As `Channel.readInto()`. */
   readInto(view: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | null>;
   /** The end was read, or reading failed. */
@@ -109,6 +119,12 @@ export function byteStream(source: ByteSource): ReadableStream<Uint8Array<ArrayB
   return new ReadableStream({
     type: "bytes",
     autoAllocateChunkSize: CHUNK_BYTES,
+    start: (controller) =>
+      source.start?.({
+        // A read that waits finds the end itself.
+        close: () => controller.byobRequest === null && controller.close(),
+        error: (error) => controller.error(error),
+      }),
     async pull(controller) {
       const request = controller.byobRequest;
       // A view of bytes, whatever the reader's own is of.

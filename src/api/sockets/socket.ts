@@ -2,28 +2,10 @@
 import type { NetworkStack, TcpConnection } from "../../options.ts";
 import { endText, toBytes } from "../faces/bytes.ts";
 import { Channel } from "../faces/channel.ts";
+import { handledPromise } from "../faces/settling.ts";
 import type { KnownOptions } from "./arguments.ts";
 import { SocketError, toSocketError } from "./errors.ts";
 import type { SecureTransportKind, Socket, SocketAddress, SocketInfo } from "./types.ts";
-
-/** How a promise is settled. */
-interface Settling<T> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** A promise that disturbs nobody who does not look at it. */
-function handledPromise<T>(): Settling<T> {
-  let resolve: (value: T) => void = () => {};
-  let reject: (error: unknown) => void = () => {};
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  promise.catch(() => {});
-  return { promise, resolve, reject };
-}
 
 /** What `connect()` gives. */
 export class FaceSocket implements Socket {

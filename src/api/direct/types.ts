@@ -1,0 +1,98 @@
+/** Shapes of the Direct Sockets API. */
+
+/** Which addresses of a name are wanted. */
+export type SocketDnsQueryType = "ipv4" | "ipv6";
+
+/** Sizes of buffers. */
+export interface SocketOptions {
+  /** Largest send queue, bytes, as far as the stack allows. */
+  sendBufferSize?: number;
+  /** Receive window, bytes, as far as the stack allows. */
+  receiveBufferSize?: number;
+}
+
+/** Options of a {@linkcode TCPSocket}. */
+export interface TCPSocketOptions extends SocketOptions {
+  /** Small segments go at once. Default false. */
+  noDelay?: boolean;
+  /** Asks an idle peer after so long, ms, at least 1000, whether it is still there. Default: it does not ask. */
+  keepAliveDelay?: number;
+  /** Which addresses of a name are used. Default: both. */
+  dnsQueryType?: SocketDnsQueryType;
+}
+
+/** What an open {@linkcode TCPSocket} has. */
+export interface TCPSocketOpenInfo {
+  /** Bytes that arrive; BYOB. Ends with the peer's direction. */
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** What is written here is sent; closing or aborting it ends our direction. */
+  readonly writable: WritableStream<BufferSource>;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+}
+
+/** A TCP connection. */
+export interface TCPSocket {
+  /** Settles when it is open, or could not be opened. */
+  readonly opened: Promise<TCPSocketOpenInfo>;
+  /** Settles when both streams have ended; rejects with what ended `writable`, or else with what ended `readable`. */
+  readonly closed: Promise<void>;
+  /** Ends both streams. Rejects with `InvalidStateError` before it is open and while a stream is locked. */
+  close(): Promise<void>;
+}
+
+/** Options of a {@linkcode TCPServerSocket}. */
+export interface TCPServerSocketOptions {
+  /** Port, 1 to 65535. Default: an ephemeral one. */
+  localPort?: number;
+  /** Connections that may wait. */
+  backlog?: number;
+  /** Takes connections of IPv6 alone; for the address `"::"`. */
+  ipv6Only?: boolean;
+}
+
+/** What an open {@linkcode TCPServerSocket} has. */
+export interface TCPServerSocketOpenInfo {
+  /** Connections, open ones. */
+  readonly readable: ReadableStream<TCPSocket>;
+  readonly localAddress: string;
+  readonly localPort: number;
+}
+
+/** A listening port. */
+export interface TCPServerSocket {
+  readonly opened: Promise<TCPServerSocketOpenInfo>;
+  /** Settles when `readable` has ended. */
+  readonly closed: Promise<void>;
+  /** Stops listening. Rejects with `InvalidStateError` before it is open and while `readable` is locked. */
+  close(): Promise<void>;
+}
+
+/** The classes over one stack. */
+export interface DirectSockets {
+  readonly TCPSocket: new (
+    remoteAddress: string,
+    remotePort: number,
+    options?: TCPSocketOptions,
+  ) => TCPSocket;
+  readonly TCPServerSocket: new (
+    localAddress: string,
+    options?: TCPServerSocketOptions,
+  ) => TCPServerSocket;
+}
+
+/** Where somebody wants to go, or to be reached. */
+export interface DirectTarget {
+  readonly kind: "tcp" | "tcp-server" | "udp";
+  readonly hostname: string;
+  /** 0 = an ephemeral one. */
+  readonly port: number;
+}
+
+/** Options of `directSocketsOf()`. */
+export interface DirectSocketsOptions {
+  /** The policy: false refuses with `NotAllowedError`, as a browser does. Default: everything is allowed. */
+  readonly isAllowed?: (target: DirectTarget) => boolean;
+}
