@@ -5,21 +5,24 @@
 import { immediate } from "../runtime/immediate.ts";
 import { BATCH_BYTES } from "./records.ts";
 
-/** What waits is taken for acknowledgments up to this, bytes, and waits for others up to so many turns. */
-const ANSWER_MAX_BYTES = 1024;
-const TURNS_MAX = 4;
+/**
+ * Bytes that may come while something waits: what is put then is an answer whose sender has waited for it long enough, as a
+ * task may deliver a whole window.
+ */
+const ANSWER_AFTER_BYTES: number = BATCH_BYTES;
 
 /** A batch that is being gathered. */
 export class Stage {
   readonly #buffer: Uint8Array;
   readonly #leave: (bytes: number) => void;
-  readonly #turn = (): void => this.#endTurn();
+  readonly #turn = (): void => {
+    this.#isPending = false;
+    this.flush();
+  };
   #bytes = 0;
   #isPending = false;
-  /** Messages came since the last look. */
-  #isHearing = false;
-  /** Turns that what is here has waited. */
-  #turns = 0;
+  /** Bytes that came since something left. */
+  #heardBytes = 0;
 
   /**
    * @param buffer Where it is gathered, BATCH_BYTES.
@@ -40,18 +43,19 @@ export class Stage {
     if (this.#bytes + batch.length > BATCH_BYTES) this.flush();
     this.#buffer.set(batch, this.#bytes);
     this.#bytes += batch.length;
-    this.#nextTurn();
+    if (this.#heardBytes > ANSWER_AFTER_BYTES) this.flush();
+    else this.#nextTurn();
   }
 
-  /** Messages come in: what answers them may wait for the next ones, as long as these are there already. */
-  heard(): void {
-    this.#isHearing = true;
+  /** Something came in. */
+  heard(bytes: number): void {
+    this.#heardBytes += bytes;
   }
 
   /** Sends what is here at once. */
   flush(): void {
     const bytes = this.#bytes;
-    this.#turns = 0;
+    this.#heardBytes = 0;
     this.#bytes = 0;
     if (bytes > 0) this.#leave(bytes);
   }
@@ -59,16 +63,6 @@ export class Stage {
   /** Forgets what is here. */
   drop(): void {
     this.#bytes = 0;
-  }
-
-  /** Small answers to a stream wait a few turns for each other, in which nothing sleeps; everything else leaves. */
-  #endTurn(): void {
-    this.#isPending = false;
-    const isAnswer = this.#isHearing && this.#bytes <= ANSWER_MAX_BYTES;
-    this.#isHearing = false;
-    if (!isAnswer || this.#turns >= TURNS_MAX) return this.flush();
-    this.#turns++;
-    this.#nextTurn();
   }
 
   #nextTurn(): void {

@@ -77,7 +77,10 @@ class GatheringSocket implements WebSocketLike {
     this.#stage = new Stage(this.#buffer, (bytes) => {
       if (socket.readyState === READY_OPEN) socket.send(this.#buffer.subarray(0, bytes));
     });
-    socket.addEventListener("message", () => this.#stage.heard());
+    socket.addEventListener("message", (event) => {
+      const data: unknown = Reflect.get(event, "data");
+      if (data instanceof ArrayBuffer) this.#stage.heard(data.byteLength);
+    });
   }
 
   get binaryType(): string {
@@ -216,7 +219,7 @@ class DirectSocket implements WebSocketLike {
     const ws = this.#ws;
     if (this.#below === null) return;
     const deliver = (batch: Uint8Array): void => {
-      this.#writer?.stage.heard();
+      this.#writer?.stage.heard(batch.length);
       if (ws.readyState === ws.OPEN) ws.emit("message", batch, true);
     };
     this.#reader = readFrames(this.#below, { isMasked: false, deliver });

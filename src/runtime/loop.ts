@@ -27,6 +27,12 @@ const SUSPENSION_MS = 2_000;
 /** Batches in one turn: whoever takes it at the other end does so while it is in the processor's cache, and others work too. */
 const FLUSHES_PER_TURN = 1;
 
+/**
+ * Bytes that may come while an answer waits for a task of its own. An event loop may deliver a whole window in one task; a
+ * sender that hears of it only afterwards has had nothing to send meanwhile, and we have nothing to receive next.
+ */
+const ANSWER_AFTER_BYTES: number = BATCH_BYTES;
+
 /** Rounds of events and flush in one turn: callbacks that make events without end wait for the next. */
 const ROUNDS_PER_TURN = 16;
 
@@ -98,6 +104,8 @@ export class Loop {
   #wanted = false;
   #isOwingLater = false;
   #workLeft = false;
+  /** Bytes of records that came since something was sent. */
+  #heardBytes = 0;
   #cameUp = false;
   #closing = false;
   #closed = false;
@@ -168,7 +176,9 @@ export class Loop {
         at = this.#core.ingest(batch, this.#now, at);
         this.#tellPunts();
       }
-      this.#settle(this.#canWait);
+      this.#heardBytes += batch.length;
+      const isOverdue = this.#isComingLater && this.#heardBytes > ANSWER_AFTER_BYTES;
+      this.#settle(this.#canWait && !isOverdue);
     } catch (error) {
       this.#caught(error);
     } finally {
@@ -310,7 +320,7 @@ export class Loop {
    * Tells events and flushes until both are quiet, then arms the timer.
    *
    * @param canWait Who was told of something reads it when this task goes on: the acknowledgment and the window that this
-   * opens leave together, by a task of their own, unless a callback has something to send at once.
+   * opens leave together, by a task of their own, unless a callback has something to send at once or much has come since.
    */
   #settle(canWait: boolean): void {
     for (let round = 0; round < ROUNDS_PER_TURN; round++) {
@@ -363,6 +373,7 @@ export class Loop {
       }
       const batch = this.#core.flush(room, this.#now);
       if (batch.length > 0) {
+        this.#heardBytes = 0;
         this.#device.send(batch);
         this.#hasWoken = true;
       }

@@ -18,8 +18,11 @@ const TOTAL_MIB = TOTAL_BYTES / 0x10_0000;
 /** Virtual time of a task, ms. */
 const TASK_MS = 0.01;
 
+/** The runner reports while the test runs, and Node puts a length of 4 bytes before what it says: no copy of ours is so small. */
+const REPORT_BYTES = 4;
+
 /** Of a MiB: calls that move frames, calls that move the user's bytes, any others, views, and readings of the clock. */
-const COST = { moving: 60.19, data: 78.75, others: [], views: 55.13, readings: 21.75 };
+const COST = { moving: 60.5, data: 74.56, others: [], views: 53.25, readings: 20.5 };
 
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
@@ -61,7 +64,8 @@ beforeEach(() => {
     });
   patch(Uint8Array.prototype, "set", (plain) =>
     function (...args) {
-      copied += (args[0] as Uint8Array).length;
+      const { length } = args[0] as Uint8Array;
+      if (length > REPORT_BYTES) copied += length;
       return Reflect.apply(plain, this, args);
     });
   patch(Uint8Array.prototype, "subarray", (plain) =>
@@ -182,7 +186,7 @@ describe("a MiB between two stacks", () => {
     expect(await measure(TOTAL_BYTES, read, client)).toEqual({
       ...COST,
       // Once more to learn how large the chunk is to be.
-      data: 100.25,
+      data: 94.69,
     });
     expect(copied).toBe((2 * TOTAL_BYTES) + wire);
   });

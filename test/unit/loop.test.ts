@@ -240,6 +240,24 @@ describe("Loop and its turns", () => {
     expect(device.sent).toHaveLength(1);
   });
 
+  test("and at once when more than a batch has come before that task", () => {
+    const [, right] = established();
+    // What is for another host fills the batch up.
+    const other = new Uint8Array(40_000);
+    new DataView(other.buffer).setUint32(0, other.length - 4, true);
+    other[14] = 4;
+    const sent: number[] = [];
+    for (let i = 0; i < 9; i++) {
+      const segment = right.segment(1_000);
+      const batch = new Uint8Array(segment.length + other.length);
+      batch.set(segment);
+      batch.set(other, segment.length);
+      device.sink.receive(batch);
+      sent.push(device.sent.length);
+    }
+    expect(sent).toEqual([0, 0, 0, 1, 1, 1, 1, 2, 2]);
+  });
+
   test("but at once if the callback has something to send", () => {
     const [left, right] = established();
     loop.onEvent = () => {
