@@ -18,6 +18,9 @@ export type StackErrorCode =
   | "ENOBUFS"
   | "EMSGSIZE"
   | "ENOTFOUND"
+  | "ENODATA"
+  | "ESERVFAIL"
+  | "EREFUSED"
   | "EPROTO"
   | "EACCES"
   | "CORE_FAULT";
@@ -131,8 +134,15 @@ export class MessageTooLong extends StackError {
 
 /** The name does not exist or has no such address. */
 export class NameNotFound extends StackError {
+  constructor(message: string, code: "ENOTFOUND" | "ENODATA" = "ENOTFOUND") {
+    super(code, message);
+  }
+}
+
+/** The name exists, and has no record of the type that was asked for. */
+export class NoSuchRecord extends NameNotFound {
   constructor(message: string) {
-    super("ENOTFOUND", message);
+    super(message, "ENODATA");
   }
 }
 
@@ -158,6 +168,7 @@ const CLASSES: { readonly [code in StackErrorCode]?: new (message: string) => St
   ENOBUFS: NoBuffers,
   EMSGSIZE: MessageTooLong,
   ENOTFOUND: NameNotFound,
+  ENODATA: NoSuchRecord,
   CORE_FAULT: CoreFault,
 };
 

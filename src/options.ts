@@ -2,6 +2,13 @@
 import type { Clock } from "./runtime/clock.ts";
 import type { Random } from "./runtime/random.ts";
 import type { Device } from "./link/device.ts";
+import type {
+  NameOptions,
+  NameRecords,
+  RecordType,
+  ResolveOptions,
+  ResolveRecordsOptions,
+} from "./name_options.ts";
 import type { NetAddress } from "./net_address.ts";
 import type { UdpBindOptions, UdpSocket } from "./udp_options.ts";
 export type { NetAddress } from "./net_address.ts";
@@ -13,6 +20,19 @@ export type {
   UdpSocket,
   UdpTrouble,
 } from "./udp_options.ts";
+export type {
+  CaaRecord,
+  MxRecord,
+  NameOptions,
+  NameRecords,
+  NameServerAddress,
+  NaptrRecord,
+  RecordType,
+  ResolveOptions,
+  ResolveRecordsOptions,
+  SoaRecord,
+  SrvRecord,
+} from "./name_options.ts";
 
 /** Static configuration of the interface. */
 export interface StaticAddress {
@@ -190,6 +210,8 @@ export interface StackOptions {
   readonly random?: Random;
   /** Time. Default: the platform's monotonic clock. */
   readonly clock?: Clock;
+  /** How names are resolved. Default: by the network's name servers. */
+  readonly names?: NameOptions;
   /** Where the core comes from. Default: inlined. */
   readonly wasm?: WasmSource;
   /** Numbers. */
@@ -399,8 +421,20 @@ export interface NetworkStack extends AsyncDisposable {
   bindUdp(options?: UdpBindOptions): Promise<UdpSocket>;
   /** As `bindUdp()`, within the call; only where the stack runs in the caller's own thread. */
   bindUdpNow?(options?: UdpBindOptions): UdpSocket;
-  /** IPv4 addresses of a name. Rejects with `ENOTFOUND`. */
-  resolve(hostname: string): Promise<string[]>;
+  /**
+   * Addresses of a host, of both families; those to be tried first come first. Rejects with `ENOTFOUND` if there are none,
+   * `ETIMEDOUT` if no name server answers, `ESERVFAIL` or `EREFUSED` if they answer so.
+   */
+  resolve(hostname: string, options?: ResolveOptions): Promise<string[]>;
+  /**
+   * Records of a name, at least one. The name is taken as complete: no search list, no table of hosts; an address is asked
+   * for with `"PTR"`. Rejects as `resolve()` does, and with `ENODATA` if the name has other records only.
+   */
+  resolveRecords<K extends RecordType>(
+    name: string,
+    type: K,
+    options?: ResolveRecordsOptions,
+  ): Promise<NameRecords[K][]>;
   /** Counters by name, among them a drop counter per reason. */
   stats(): Promise<Record<string, number>>;
   /** All connections, for a table like netstat's. */

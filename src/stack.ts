@@ -16,8 +16,10 @@ import {
 } from "./net/addresses.ts";
 import { DhcpClient } from "./net/dhcp_client.ts";
 import type { Lease } from "./net/dhcp_lease.ts";
-import { DnsClient } from "./net/dns_client.ts";
 import { type InterfaceConfig, NetworkInterface } from "./net/interface.ts";
+import { readNameOptions } from "./net/name_settings.ts";
+import { Resolver } from "./net/resolver.ts";
+import type { NameOptions } from "./name_options.ts";
 import type { AddressInfo, LinkState, StaticAddress, Tuning } from "./options.ts";
 import type { Clock, Timer } from "./runtime/clock.ts";
 import { type Deferral, Loop } from "./runtime/loop.ts";
@@ -47,6 +49,8 @@ export interface OpenStackOptions {
   readonly defer?: Deferral;
   /** Numbers. */
   readonly tuning?: Tuning;
+  /** How names are resolved. Default: by the network's name servers. */
+  readonly names?: NameOptions;
 }
 
 /** A stack without promises. */
@@ -60,7 +64,7 @@ export class Stack {
   /** TCP. */
   readonly manager: ConnectionManager;
   /** Names. */
-  readonly resolver: DnsClient;
+  readonly resolver: Resolver;
   /** Something was configured, or nothing is any more. */
   onAddress: (() => void) | null = null;
   /** The stack has ended: closed, or its core is dead. Called once. */
@@ -93,7 +97,11 @@ export class Stack {
       path: (remote) => this.#path(remote),
       isOurs: (address) => this.interface.isLocal(address),
     });
-    this.resolver = new DnsClient(this.interface);
+    this.resolver = new Resolver({
+      iface: this.interface,
+      settings: readNameOptions(options.names),
+      dial: (remote, timeoutMs) => this.manager.connect({ remote, timeoutMs }),
+    });
     this.interface.neighbors.onFailed((slot) => this.manager.onHopFailed(slot));
     this.loop.onEvent = (handle, bits, detail) => this.manager.onEvent(handle, bits, detail);
     this.loop.onPunt = (frame, kind) => this.#onPunt(frame, kind);

@@ -5,8 +5,9 @@ import { EVENT_CLOSED, EVENT_OPENED } from "../layout/layout.gen.ts";
 import type { Core } from "../core/core.ts";
 import { PAGE_MEMORY_MIB } from "../core/core_config.ts";
 import type { Device } from "../link/device.ts";
-import { formatIpv4, type Ip, isIp, isIpv4Number, parseIp, tryParseIp } from "../net/addresses.ts";
+import { type Ip, isIpv4Number, parseIp } from "../net/addresses.ts";
 import type { NetworkInterface } from "../net/interface.ts";
+import { readNameOptions } from "../net/name_settings.ts";
 import type {
   AddressInfo,
   ConnectionRow,
@@ -14,7 +15,11 @@ import type {
   LinkState,
   Listening,
   ListenOptions,
+  NameRecords,
   NetworkStack,
+  RecordType,
+  ResolveOptions,
+  ResolveRecordsOptions,
   StackOptions,
   TcpConnection,
   TcpListener,
@@ -28,9 +33,10 @@ import { VirtualClock } from "../runtime/virtual_clock.ts";
 import { openStack, parseStatic, type Stack } from "../stack.ts";
 import type { Connection } from "../tcp/connection.ts";
 import type { ConnectionManager, ListenRequest } from "../tcp/manager.ts";
-import { checkConnect, checkListen, checkName, checkStackOptions } from "./checks.ts";
+import { checkConnect, checkListen, checkStackOptions } from "./checks.ts";
 import { StreamConnection } from "./tcp_connection.ts";
 import { listening } from "./listening.ts";
+import { resolveHost, resolveRecords } from "./resolving.ts";
 import { StreamListener } from "./tcp_listener.ts";
 import { bindUdp, type DatagramSocket } from "./udp_socket.ts";
 import { type Patience, waitFor } from "./waiting.ts";
@@ -96,10 +102,7 @@ export class InProcessStack implements NetworkStack {
       late: () => new TimedOut(`Cannot connect to ${hostname}:${port}: not within ${timeoutMs} ms`),
     };
     if (this.stack.address === null) await waitFor(this.ready, patience);
-    const literal = tryParseIp(hostname);
-    const addresses = literal === null
-      ? await waitFor(this.stack.resolver.resolve(hostname), patience)
-      : [literal];
+    const addresses = (await waitFor(resolveHost(this, hostname), patience)).map(parseIp);
     let failure: unknown = new NameNotFound(`Cannot connect to "${hostname}": it has no address`);
     for (const address of addresses) {
       const leftMs = patience.untilMs - clock.now();
@@ -154,12 +157,18 @@ export class InProcessStack implements NetworkStack {
     }, options);
   }
 
-  async resolve(hostname: string): Promise<string[]> {
-    checkName(hostname);
+  async resolve(hostname: string, options?: ResolveOptions): Promise<string[]> {
     this.#assertOpen("resolve a name");
-    if (isIp(hostname) !== 0) return [hostname];
-    if (this.stack.address === null) await this.ready;
-    return (await this.stack.resolver.resolve(hostname)).map(formatIpv4);
+    return await resolveHost(this, hostname, options);
+  }
+
+  async resolveRecords<K extends RecordType>(
+    name: string,
+    type: K,
+    options?: ResolveRecordsOptions,
+  ): Promise<NameRecords[K][]> {
+    this.#assertOpen("resolve a name");
+    return await resolveRecords(this, name, type, options);
   }
 
   // deno-lint-ignore require-await
@@ -269,6 +278,7 @@ export async function createStack(options: StackOptions): Promise<InProcessStack
   const { link, address } = options;
   // Before the link is waited for: a mistake in it should not take that long to be found.
   if (address !== "dhcp") parseStatic(address);
+  readNameOptions(options.names);
   try {
     const module = await coreModule(options.wasm);
     await whenOpened(link);
@@ -279,6 +289,7 @@ export async function createStack(options: StackOptions): Promise<InProcessStack
       clock,
       random: options.random ?? systemRandom(),
       tuning: withMemory(options.tuning ?? {}),
+      ...(options.names === undefined ? {} : { names: options.names }),
       // A virtual clock is there to make a run repeatable; tasks are not in its hands.
       ...(clock instanceof VirtualClock ? {} : { defer: REAL_TIME }),
     });

@@ -3,6 +3,7 @@ import { createStack, type InProcessStack } from "../api/network_stack.ts";
 import type { Device } from "../link/device.ts";
 import type { WebSocketConstructor } from "../link/websocket_ws.ts";
 import { websocketLink } from "../link/websocket.ts";
+import { readNameOptions } from "../net/name_settings.ts";
 import type { AddressInfo, LinkState } from "../options.ts";
 import { systemClock } from "../runtime/system_clock.ts";
 import { parseStatic } from "../stack.ts";
@@ -84,15 +85,17 @@ export function serveStack(
   news: StackNews,
   link: PublishingLink,
 ): ServedStack {
-  const { address, tuning } = description;
+  const { address, tuning, names } = description;
   if (address !== "dhcp") parseStatic(address);
+  readNameOptions(names);
   const clock = systemClock();
   const epochMs = Date.now() - clock.now();
   const recorded = new RecordedLink(link, { clock, epochMs, onLink: (state) => news.link(state) });
   const tuned = tuning === undefined ? {} : { tuning };
+  const named = names === undefined ? {} : { names };
   let created: InProcessStack | null = null;
   let isClosed = false;
-  const stack = createStack({ link: recorded, address, ...tuned }).then((made) => {
+  const stack = createStack({ link: recorded, address, ...tuned, ...named }).then((made) => {
     created = made;
     if (isClosed) void made.close();
     else follow(made, news);

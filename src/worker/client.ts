@@ -12,7 +12,11 @@ import type {
   LinkState,
   Listening,
   ListenOptions,
+  NameRecords,
   NetworkStack,
+  RecordType,
+  ResolveOptions,
+  ResolveRecordsOptions,
   TcpListener,
   UdpBindOptions,
   UdpSocket,
@@ -87,7 +91,7 @@ export interface WorkerStack extends NetworkStack {
  * ```
  */
 export async function createWorkerStack(options: WorkerStackOptions): Promise<WorkerStack> {
-  const { worker, link, address, tuning } = options;
+  const { worker, link, address, tuning, names } = options;
   const isAddress = typeof worker === "string" || worker instanceof URL;
   const isOurs = worker === undefined || isAddress;
   const end: MessageEnd = worker === undefined
@@ -98,7 +102,8 @@ export async function createWorkerStack(options: WorkerStackOptions): Promise<Wo
   const client = new Client(end, isOurs);
   try {
     const tuned = tuning === undefined ? {} : { tuning };
-    await client.call("start", { link, address, ...tuned });
+    const named = names === undefined ? {} : { names };
+    await client.call("start", { link, address, ...tuned, ...named });
   } catch (error) {
     client.discard(error);
     throw error;
@@ -156,7 +161,7 @@ class Client implements WorkerStack, ClientSurroundings {
     const { signal, ...rest } = options;
     signal?.throwIfAborted();
     const { id, answer } = this.#ask("connect", rest, (opened) => this.#make(opened));
-    return signal === undefined ? await answer : await this.#abortable(id, answer, signal);
+    return await this.#abortable(id, answer, signal, (connection) => connection.abort());
   }
 
   listen(options: ListenOptions): Listening {
@@ -175,8 +180,24 @@ class Client implements WorkerStack, ClientSurroundings {
     return this.#udp.bind(options);
   }
 
-  resolve(hostname: string): Promise<string[]> {
-    return this.call("resolve", { hostname });
+  async resolve(hostname: string, options: ResolveOptions = {}): Promise<string[]> {
+    const { signal, ...rest } = options;
+    signal?.throwIfAborted();
+    const { id, answer } = this.#ask("resolve", { hostname, options: rest }, (found) => found);
+    return await this.#abortable(id, answer, signal);
+  }
+
+  async resolveRecords<K extends RecordType>(
+    name: string,
+    type: K,
+    options: ResolveRecordsOptions = {},
+  ): Promise<NameRecords[K][]> {
+    const { signal, ...rest } = options;
+    signal?.throwIfAborted();
+    // The worker answers with the type that was asked for.
+    const read = (found: NameRecords[RecordType][]): NameRecords[K][] => found as NameRecords[K][];
+    const { id, answer } = this.#ask("resolveRecords", { name, type, options: rest }, read);
+    return await this.#abortable(id, answer, signal);
   }
 
   stats(): Promise<Record<string, number>> {
@@ -273,22 +294,24 @@ class Client implements WorkerStack, ClientSurroundings {
     return { id, answer };
   }
 
-  #abortable(
+  /** @param late What is done with a result that came while the word that nobody wants it was on its way. */
+  #abortable<T>(
     id: number,
-    answer: Promise<WorkerConnection>,
-    signal: AbortSignal,
-  ): Promise<WorkerConnection> {
+    answer: Promise<T>,
+    signal: AbortSignal | undefined,
+    late: (result: T) => void = () => {},
+  ): Promise<T> {
+    if (signal === undefined) return answer;
     return new Promise((resolve, reject) => {
       const abort = (): void => {
         this.post({ kind: "cancel", id });
         reject(signal.reason);
       };
       signal.addEventListener("abort", abort, { once: true });
-      answer.then((connection) => {
+      answer.then((result) => {
         signal.removeEventListener("abort", abort);
-        // It opened while the word that nobody wants it was on its way.
-        if (signal.aborted) connection.abort();
-        else resolve(connection);
+        if (signal.aborted) late(result);
+        else resolve(result);
       }, (error) => {
         signal.removeEventListener("abort", abort);
         reject(error);

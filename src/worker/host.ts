@@ -60,8 +60,8 @@ class Host implements ConnectionSurroundings {
   readonly #build: StackBuilder;
   readonly #connections = new Map<number, HostConnection>();
   readonly #listeners = new Map<number, TcpListener>();
-  /** Opens that the page may still abort, by the ids of their calls. */
-  readonly #opening = new Map<number, AbortController>();
+  /** Opens and questions that the page may still abort, by the ids of their calls. */
+  readonly #abortable = new Map<number, AbortController>();
   /** What begins once a call is answered, by the call's id. */
   readonly #adopted = new Map<number, () => void>();
   #served: ServedStack | null = null;
@@ -128,7 +128,13 @@ class Host implements ConnectionSurroundings {
       nothing(this.#held(connection).tcp.setOptions(options)),
     getOptions: async ({ connection }) => await this.#held(connection).tcp.getOptions(),
     info: async ({ connection }) => await this.#held(connection).tcp.info(),
-    resolve: async ({ hostname }) => await (await this.#stack()).resolve(hostname),
+    resolve: ({ hostname, options }, id) =>
+      this.#whileWanted(id, (stack, signal) => stack.resolve(hostname, { ...options, signal })),
+    resolveRecords: ({ name, type, options }, id) =>
+      this.#whileWanted(
+        id,
+        (stack, signal) => stack.resolveRecords(name, type, { ...options, signal }),
+      ),
     stats: async () => await (await this.#stack()).stats(),
     connections: async () => await (await this.#stack()).connections(),
     ...this.#udp.handlers,
@@ -142,7 +148,7 @@ class Host implements ConnectionSurroundings {
   #signal(signal: Signal): void {
     switch (signal.kind) {
       case "cancel":
-        this.#opening.get(signal.id)?.abort();
+        this.#abortable.get(signal.id)?.abort();
         return;
       case "unlisten":
         this.#listeners.get(signal.listener)?.close();
@@ -176,13 +182,23 @@ class Host implements ConnectionSurroundings {
   }
 
   async #connect(options: Calls["connect"]["args"], id: number): Promise<OpenedConnection> {
+    return await this.#whileWanted(
+      id,
+      async (stack, signal) => this.#adopt(await stack.connect({ ...options, signal }), id),
+    );
+  }
+
+  /** Does what the page may abort. */
+  async #whileWanted<T>(
+    id: number,
+    work: (stack: Awaited<ServedStack["stack"]>, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const controller = new AbortController();
-    this.#opening.set(id, controller);
+    this.#abortable.set(id, controller);
     try {
-      const stack = await this.#stack();
-      return this.#adopt(await stack.connect({ ...options, signal: controller.signal }), id);
+      return await work(await this.#stack(), controller.signal);
     } finally {
-      this.#opening.delete(id);
+      this.#abortable.delete(id);
     }
   }
 

@@ -13,7 +13,12 @@ import type {
   ConnectOptions,
   LinkState,
   ListenOptions,
+  NameOptions,
+  NameRecords,
   NetAddress,
+  RecordType,
+  ResolveOptions,
+  ResolveRecordsOptions,
   StaticAddress,
   TcpOptions,
   Trouble,
@@ -58,6 +63,8 @@ export interface StackDescription {
   /** `"dhcp"`, or a static address. */
   readonly address: "dhcp" | StaticAddress;
   readonly tuning?: Tuning;
+  /** How names are resolved. Default: by the network's name servers. */
+  readonly names?: NameOptions;
 }
 
 /** An error on its way. */
@@ -105,7 +112,15 @@ export interface Calls {
   info: { args: { connection: number }; result: ConnectionInfo };
   setOptions: { args: { connection: number; options: TcpOptions }; result: null };
   getOptions: { args: { connection: number }; result: Required<TcpOptions> };
-  resolve: { args: { hostname: string }; result: string[] };
+  resolve: {
+    args: { hostname: string; options: Omit<ResolveOptions, "signal"> };
+    result: string[];
+  };
+  resolveRecords: {
+    args: { name: string; type: RecordType; options: Omit<ResolveRecordsOptions, "signal"> };
+    /** Of the type that was asked for. */
+    result: NameRecords[RecordType][];
+  };
   stats: { args: null; result: Record<string, number> };
   connections: { args: null; result: ConnectionRow[] };
   bindUdp: {
@@ -147,7 +162,7 @@ export type Call = {
 
 /** What the page says without wanting an answer. */
 export type Signal =
-  /** Forgets a call: its `connect` is aborted. */
+  /** Forgets a call: its `connect` or its question for a name is aborted. */
   | { readonly kind: "cancel"; readonly id: number }
   | { readonly kind: "unlisten"; readonly listener: number }
   | { readonly kind: "closeUdp"; readonly socket: number }

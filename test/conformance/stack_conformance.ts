@@ -375,6 +375,39 @@ function stackCases(make: PairFactory): void {
     expect(await left.resolve("192.0.2.1")).toEqual(["192.0.2.1"]);
   });
 
+  paired("resolve() gives this host, when it is localhost", make, async ({ left }) => {
+    expect((await left.resolve("localhost")).toSorted()).toEqual(["127.0.0.1", "::1"]);
+    expect(await left.resolve("localhost", { family: 6 })).toEqual(["::1"]);
+    expect(await left.resolveRecords("a.localhost", "A")).toEqual(["127.0.0.1"]);
+  });
+
+  paired("names are refused, when nobody can be asked", make, async ({ left }) => {
+    expect(await codeOf(left.resolve("www.example"))).toBe("ENOTFOUND");
+    expect(await codeOf(left.resolveRecords("www.example", "MX"))).toBe("ENOTFOUND");
+    expect(await codeOf(left.resolveRecords("localhost", "MX"))).toBe("ENODATA");
+    await expect(left.resolve("a b")).rejects.toBeInstanceOf(RangeError);
+    await expect(left.resolveRecords("www.example", "X" as "A")).rejects.toBeInstanceOf(TypeError);
+    await expect(left.resolve("a.b", { nameServer: { ipAddr: "ns" } }))
+      .rejects.toBeInstanceOf(RangeError);
+  });
+
+  paired("a question ends with the signal's reason, when it is aborted", make, async (pair) => {
+    const { left, rightAddress } = pair;
+    const nameServer = { ipAddr: rightAddress, port: 5_353 };
+    for (
+      const ask of [
+        (signal: AbortSignal) => left.resolve("www.example", { nameServer, signal }),
+        (signal: AbortSignal) => left.resolveRecords("www.example", "TXT", { nameServer, signal }),
+      ]
+    ) {
+      const controller = new AbortController();
+      const question = ask(controller.signal);
+      controller.abort("enough");
+      await expect(question).rejects.toBe("enough");
+      await expect(ask(controller.signal)).rejects.toBe("enough");
+    }
+  });
+
   joined("connections() and stats() show it, when there is one", make, async ({ left }) => {
     const rows = await left.connections();
     expect(rows.map(({ state, remoteAddress }) => [state, remoteAddress.port])).toEqual([

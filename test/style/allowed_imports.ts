@@ -16,6 +16,7 @@ const STACK_PARTS: readonly string[] = [
   "src/options.ts",
   "src/udp_options.ts",
   "src/net_address.ts",
+  "src/name_options.ts",
   "src/errors.ts",
 ];
 
@@ -36,6 +37,7 @@ export const HOST_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "src/link": ["src/runtime", "src/wire", "src/core", "src/layout", "src/errors.ts"],
   "src/net_address.ts": [],
   "src/udp_options.ts": ["src/net_address.ts"],
+  "src/name_options.ts": ["src/wire"],
   "src/options.ts": [
     "src/tcp",
     "src/net",
@@ -45,6 +47,7 @@ export const HOST_IMPORTS: Readonly<Record<string, readonly string[]>> = {
     "src/layout",
     "src/udp_options.ts",
     "src/net_address.ts",
+    "src/name_options.ts",
   ],
   "src/net": STACK_PARTS,
   "src/tcp": STACK_PARTS,

@@ -55,13 +55,23 @@ const NAMES: Readonly<Record<StackErrorCode, DenoErrorName | null>> = {
   ENOBUFS: null,
   EMSGSIZE: null,
   ENOTFOUND: null,
+  ENODATA: null,
+  ESERVFAIL: null,
+  EREFUSED: null,
   EPROTO: null,
   EACCES: "PermissionDenied",
   CORE_FAULT: null,
 };
 
 /** Errors that no system call gave, and so have no code. */
-const WITHOUT_CODE: readonly StackErrorCode[] = ["EBADF", "ENOTFOUND", "CORE_FAULT"];
+const WITHOUT_CODE: readonly StackErrorCode[] = [
+  "EBADF",
+  "ENOTFOUND",
+  "ENODATA",
+  "ESERVFAIL",
+  "EREFUSED",
+  "CORE_FAULT",
+];
 
 /** The classes in use. */
 export const DENO_ERRORS: DenoErrors = makeErrors();

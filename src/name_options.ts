@@ -1,0 +1,58 @@
+/** Options and shapes of names: how a stack resolves them, and what it finds. */
+import type { CaaRecord, MxRecord, NaptrRecord, SoaRecord, SrvRecord } from "./wire/dns_records.ts";
+export type { CaaRecord, MxRecord, NaptrRecord, SoaRecord, SrvRecord };
+
+/** A name server. */
+export interface NameServerAddress {
+  /** IP address in text form. */
+  readonly ipAddr: string;
+  /** Default 53. */
+  readonly port?: number;
+}
+
+/** How a stack resolves names. */
+export interface NameOptions {
+  /** Name servers instead of those that the network names. At most 8 are asked. */
+  readonly servers?: readonly (string | NameServerAddress)[];
+  /** Domains that complete a short name, instead of those that the network names. At most 8. */
+  readonly search?: readonly string[];
+  /** A name with so many dots is asked for as it is before it is completed, 0 to 15. Default 1. */
+  readonly ndots?: number;
+  /** Addresses by name, before any server is asked: `{ "db.internal": "10.0.0.5" }`. */
+  readonly hosts?: Readonly<Record<string, string | readonly string[]>>;
+}
+
+/** How one question is asked. */
+export interface ResolveRecordsOptions {
+  /** Whom to ask instead of the configured servers. */
+  readonly nameServer?: NameServerAddress;
+  /** Forgets the question. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a host is looked for. */
+export interface ResolveOptions extends ResolveRecordsOptions {
+  /** Addresses of one family alone. Default: both. */
+  readonly family?: 4 | 6;
+}
+
+/** Records by type, as `resolveRecords()` gives them. Names are in lower case and have no dot at their ends. */
+export interface NameRecords {
+  /** An IPv4 address. */
+  A: string;
+  /** An IPv6 address. */
+  AAAA: string;
+  CAA: CaaRecord;
+  CNAME: string;
+  MX: MxRecord;
+  NAPTR: NaptrRecord;
+  NS: string;
+  PTR: string;
+  SOA: SoaRecord;
+  SRV: SrvRecord;
+  /** The strings of one record. */
+  TXT: readonly string[];
+}
+
+/** Type of a record. */
+export type RecordType = keyof NameRecords;
