@@ -6,14 +6,15 @@ import type { DenoNamespace, TcpConn, TcpListener } from "../../src/api/deno/mod
 import { failure, pause, same } from "./checks.ts";
 
 /** What the cases use of a namespace. The real Deno has it too. */
-export type DenoTcp = Pick<DenoNamespace, "connect" | "listen" | "errors">;
+export type DenoNet = Pick<DenoNamespace, "connect" | "listen" | "listenDatagram" | "errors">;
 
 /** Where cases run: who connects, who listens, and where that is. */
 export interface DenoSetting {
-  readonly client: DenoTcp;
-  readonly server: DenoTcp;
+  readonly client: DenoNet;
+  readonly server: DenoNet;
   /** Address of the server. */
   readonly hostname: string;
+  readonly clientHostname: string;
 }
 
 /** A case. */

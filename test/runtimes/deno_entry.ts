@@ -4,7 +4,7 @@
  */
 import { denoNamespace } from "../../src/api/deno/mod.ts";
 import { createStack, pipe, systemClock } from "../../src/mod.ts";
-import { DENO_TCP_CASES, type DenoSetting, type DenoTcp } from "../conformance/deno_tcp.ts";
+import { DENO_CASES, type DenoNet, type DenoSetting } from "../conformance/deno_cases.ts";
 
 /** What came out of one namespace: the cases that passed, and why others did not. */
 export interface DenoReport {
@@ -26,7 +26,7 @@ const TUNING = { memoryMiB: 8, maxConnections: 64, mslMs: 20 };
 async function runAll(use: (run: (at: DenoSetting) => Promise<void>) => Promise<void>) {
   const passed: string[] = [];
   const failed: Record<string, string> = {};
-  for (const [name, run] of Object.entries(DENO_TCP_CASES)) {
+  for (const [name, run] of Object.entries(DENO_CASES)) {
     try {
       await Promise.race([use(run), late()]);
       passed.push(name);
@@ -42,8 +42,10 @@ async function late(): Promise<void> {
   throw new Error(`not done within ${CASE_MS} ms`);
 }
 
-function runReal(real: DenoTcp): Promise<DenoReport> {
-  return runAll((run) => run({ client: real, server: real, hostname: "127.0.0.1" }));
+function runReal(real: DenoNet): Promise<DenoReport> {
+  return runAll((run) =>
+    run({ client: real, server: real, hostname: "127.0.0.1", clientHostname: "127.0.0.1" })
+  );
 }
 
 function runOurs(): Promise<DenoReport> {
@@ -58,6 +60,7 @@ function runOurs(): Promise<DenoReport> {
         client: denoNamespace(left),
         server: denoNamespace(right),
         hostname: "10.0.0.2",
+        clientHostname: "10.0.0.1",
       });
     } finally {
       await left.close();
@@ -66,7 +69,7 @@ function runOurs(): Promise<DenoReport> {
   });
 }
 
-const { Deno: real } = globalThis as unknown as { Deno?: DenoTcp & { exit(code: number): void } };
+const { Deno: real } = globalThis as unknown as { Deno?: DenoNet & { exit(code: number): void } };
 const reports: DenoReports = {
   real: real === undefined ? null : await runReal(real),
   ours: await runOurs(),

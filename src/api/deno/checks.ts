@@ -46,3 +46,8 @@ export function readHostname(hostname: unknown, absent: string): string {
   if (text === "") throw new URIError("invalid empty host: ''");
   return text;
 }
+
+/** Refuses what is no buffer of bytes. */
+export function assertBytes(value: unknown): asserts value is Uint8Array {
+  if (!(value instanceof Uint8Array)) throw new TypeError("expected typed ArrayBufferView");
+}

@@ -14,4 +14,15 @@
  */
 export { type DenoNamespace, denoNamespace } from "./namespace.ts";
 export type { DenoErrorClass, DenoErrorName, DenoErrors } from "./errors.ts";
-export type { ConnectOptions, ListenOptions, NetAddr, TcpConn, TcpListener } from "./types.ts";
+export type {
+  ConnectOptions,
+  DatagramConn,
+  DatagramTarget,
+  ListenOptions,
+  MulticastV4Membership,
+  MulticastV6Membership,
+  NetAddr,
+  TcpConn,
+  TcpListener,
+  UdpListenOptions,
+} from "./types.ts";

@@ -2,9 +2,17 @@
 import type { ListenOptions as StackListenOptions, NetworkStack } from "../../options.ts";
 import { checkTransport, readHostname, readPort } from "./checks.ts";
 import { DENO_ERRORS, type DenoErrors, noTls, toDenoError } from "./errors.ts";
+import { FaceDatagramConn } from "./datagram_conn.ts";
 import { FaceTcpConn } from "./tcp_conn.ts";
 import { FaceTcpListener } from "./tcp_listener.ts";
-import type { ConnectOptions, ListenOptions, TcpConn, TcpListener } from "./types.ts";
+import type {
+  ConnectOptions,
+  DatagramConn,
+  ListenOptions,
+  TcpConn,
+  TcpListener,
+  UdpListenOptions,
+} from "./types.ts";
 
 /** What of `Deno` is here. */
 export interface DenoNamespace {
@@ -15,6 +23,8 @@ export interface DenoNamespace {
    * port until the worker has answered, and a clash of ports is told by `accept()`.
    */
   listen(options: ListenOptions): TcpListener;
+  /** Opens a socket for datagrams. Of a worker's stack the same is true as of `listen()`. */
+  listenDatagram(options: UdpListenOptions): DatagramConn;
   /** Rejects: TLS is not there yet. */
   connectTls(options: unknown): Promise<never>;
   /** Rejects: TLS is not there yet. */
@@ -35,6 +45,7 @@ export function denoNamespace(stack: NetworkStack): DenoNamespace {
   return {
     connect: (options) => connect(stack, options),
     listen: (options) => listen(stack, options),
+    listenDatagram: (options) => listenDatagram(stack, options),
     connectTls: () => Promise.reject(noTls("connectTls")),
     startTls: () => Promise.reject(noTls("startTls")),
     listenTls: () => {
@@ -70,6 +81,20 @@ function listen(stack: NetworkStack, options: ListenOptions): TcpListener {
   try {
     const listener = stack.listenNow?.(wanted) ?? stack.listen(wanted);
     return new FaceTcpListener(listener, { transport: "tcp", hostname, port });
+  } catch (error) {
+    throw toDenoError(error);
+  }
+}
+
+function listenDatagram(stack: NetworkStack, options: UdpListenOptions): DatagramConn {
+  checkTransport("listenDatagram", options, "udp");
+  const port = readPort(options.port ?? 0, 0);
+  const hostname = readHostname(options.hostname, "0.0.0.0");
+  const { reuseAddress = false, loopback = true } = options;
+  const wanted = { hostname, port, reuseAddress, multicastLoopback: loopback };
+  try {
+    const socket = stack.bindUdpNow?.(wanted) ?? stack.bindUdp(wanted);
+    return new FaceDatagramConn(socket, { transport: "udp", hostname, port });
   } catch (error) {
     throw toDenoError(error);
   }

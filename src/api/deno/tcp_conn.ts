@@ -1,6 +1,7 @@
 /** `Deno.TcpConn` over a connection of the stack. */
 import type { NetAddress, TcpConnection } from "../../options.ts";
 import { byteStream, Channel } from "../faces/channel.ts";
+import { assertBytes } from "./checks.ts";
 import { badResource, DENO_ERRORS, interrupted, toDenoError } from "./errors.ts";
 import type { NetAddr, TcpConn } from "./types.ts";
 
@@ -8,8 +9,11 @@ import type { NetAddr, TcpConn } from "./types.ts";
 const READ_MAX_BYTES = 262_144;
 
 /** An end in Deno's shape. */
-export function toNetAddr({ hostname, port }: NetAddress): NetAddr {
-  return { transport: "tcp", hostname, port };
+export function toNetAddr(
+  { hostname, port }: NetAddress,
+  transport: NetAddr["transport"] = "tcp",
+): NetAddr {
+  return { transport, hostname, port };
 }
 
 /** A connection with the methods and errors of Deno. */
@@ -126,8 +130,4 @@ export class FaceTcpConn implements TcpConn {
       ? new DENO_ERRORS.BadResource("The stream's underlying resource was closed or consumed")
       : badResource();
   }
-}
-
-function assertBytes(value: unknown): asserts value is Uint8Array {
-  if (!(value instanceof Uint8Array)) throw new TypeError("expected typed ArrayBufferView");
 }

@@ -70,3 +70,58 @@ export interface TcpListener extends AsyncIterable<TcpConn>, Disposable {
   unref(): void;
   [Symbol.asyncIterator](): AsyncIterableIterator<TcpConn>;
 }
+
+/** Options of `listenDatagram()`. */
+export interface UdpListenOptions {
+  /** Port; 0 or absent = an ephemeral one. */
+  port?: number;
+  /** Address; default `"0.0.0.0"`: any of IPv4. */
+  hostname?: string;
+  transport: "udp";
+  /** Several sockets may have the port, if all of them say so. Default false. */
+  reuseAddress?: boolean;
+  /** Datagrams to groups are heard here too. Default true. */
+  loopback?: boolean;
+}
+
+/** A group of IPv6 that was joined. */
+export interface MulticastV6Membership {
+  /** Leaves the group. */
+  leave(): Promise<void>;
+  /** Whether datagrams to groups are heard here too. */
+  setLoopback(loopback: boolean): Promise<void>;
+}
+
+/** A group of IPv4 that was joined. */
+export interface MulticastV4Membership extends MulticastV6Membership {
+  /** Time to live of datagrams to groups. */
+  setTTL(ttl: number): Promise<void>;
+}
+
+/** `Deno.DatagramConn`. */
+export interface DatagramConn extends AsyncIterable<[Uint8Array, NetAddr]> {
+  readonly addr: NetAddr;
+  /** The next datagram and who sent it; what does not fit into `p` is lost. */
+  receive(p?: Uint8Array): Promise<[Uint8Array, NetAddr]>;
+  /** Sends a datagram. @returns Its length, bytes. */
+  send(p: Uint8Array, addr: DatagramTarget): Promise<number>;
+  /** Receives what is sent to a group. */
+  joinMulticastV4(address: string, networkInterface: string): Promise<MulticastV4Membership>;
+  /** Receives what is sent to a group. */
+  joinMulticastV6(address: string, networkInterface: number): Promise<MulticastV6Membership>;
+  /** Frees the port. */
+  close(): void;
+  /** Has no effect. */
+  ref(): void;
+  /** Has no effect. */
+  unref(): void;
+  [Symbol.asyncIterator](): AsyncIterableIterator<[Uint8Array, NetAddr]>;
+}
+
+/** Where a datagram goes. */
+export interface DatagramTarget {
+  readonly transport?: "tcp" | "udp";
+  /** Default `"127.0.0.1"`. */
+  readonly hostname?: string;
+  readonly port: number;
+}
