@@ -31,6 +31,8 @@ export class StackError extends Error {
   readonly code: StackErrorCode;
 
   /**
+   * Makes one.
+   *
    * @param code Stable name of what happened.
    * @param message What we were doing, then why it failed.
    */
@@ -43,6 +45,7 @@ export class StackError extends Error {
 
 /** RST in answer to our SYN. */
 export class ConnectionRefused extends StackError {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string) {
     super("ECONNREFUSED", message);
   }
@@ -50,6 +53,7 @@ export class ConnectionRefused extends StackError {
 
 /** RST on an open connection. */
 export class ConnectionReset extends StackError {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string) {
     super("ECONNRESET", message);
   }
@@ -57,6 +61,7 @@ export class ConnectionReset extends StackError {
 
 /** We aborted it ourselves. */
 export class ConnectionAborted extends StackError {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string) {
     super("ECONNABORTED", message);
   }
@@ -64,6 +69,7 @@ export class ConnectionAborted extends StackError {
 
 /** Nobody answered in time. */
 export class TimedOut extends StackError {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string) {
     super("ETIMEDOUT", message);
   }
@@ -71,6 +77,7 @@ export class TimedOut extends StackError {
 
 /** The port or the pair of addresses and ports is taken. */
 export class AddressInUse extends StackError {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string) {
     super("EADDRINUSE", message);
   }
@@ -78,6 +85,7 @@ export class AddressInUse extends StackError {
 
 /** The address is none of ours. */
 export class AddressNotAvailable extends StackError {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string) {
     super("EADDRNOTAVAIL", message);
   }
@@ -85,6 +93,7 @@ export class AddressNotAvailable extends StackError {
 
 /** The next hop does not answer, or a router says the host can not be reached. */
 export class HostUnreachable extends StackError {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string) {
     super("EHOSTUNREACH", message);
   }
@@ -92,6 +101,7 @@ export class HostUnreachable extends StackError {
 
 /** There is no route. */
 export class NetworkUnreachable extends StackError {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string) {
     super("ENETUNREACH", message);
   }
@@ -99,6 +109,7 @@ export class NetworkUnreachable extends StackError {
 
 /** The link is down. */
 export class NetworkDown extends StackError {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string) {
     super("ENETDOWN", message);
   }
@@ -106,6 +117,7 @@ export class NetworkDown extends StackError {
 
 /** We have already closed the direction we wanted to write to. */
 export class BrokenPipe extends StackError {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string) {
     super("EPIPE", message);
   }
@@ -113,6 +125,7 @@ export class BrokenPipe extends StackError {
 
 /** The connection, listener or stack is closed. */
 export class BadResource extends StackError {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string) {
     super("EBADF", message);
   }
@@ -120,6 +133,7 @@ export class BadResource extends StackError {
 
 /** A table or pool is full. */
 export class NoBuffers extends StackError {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string) {
     super("ENOBUFS", message);
   }
@@ -141,6 +155,7 @@ export class NameNotFound extends StackError {
 
 /** The name exists, and has no record of the type that was asked for. */
 export class NoSuchRecord extends NameNotFound {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string) {
     super(message, "ENODATA");
   }
@@ -148,6 +163,7 @@ export class NoSuchRecord extends NameNotFound {
 
 /** The core asserted; the stack is dead, another may be started. */
 export class CoreFault extends StackError {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string) {
     super("CORE_FAULT", message);
   }

@@ -76,6 +76,8 @@ export { offload, type OffloadDevice, type OffloadOptions } from "./link/offload
 export { pcapng, type PcapngDevice, type PcapngOptions } from "./link/pcapng.ts";
 export { pipe, type PipeDevice, type PipeOptions } from "./link/pipe.ts";
 export { type WebsocketDevice, websocketLink, type WebsocketOptions } from "./link/websocket.ts";
+export type { InterfaceConfig } from "./net/interface.ts";
+export type { Deferral } from "./runtime/loop.ts";
 export type { Clock, Timer } from "./runtime/clock.ts";
 export type { Random } from "./runtime/random.ts";
 export { type SeededRandom, seededRandom } from "./runtime/seeded_random.ts";
@@ -84,6 +86,7 @@ export { systemRandom } from "./runtime/system_random.ts";
 export { VirtualClock, type VirtualClockOptions } from "./runtime/virtual_clock.ts";
 export { createWorkerStack, type WorkerStack, type WorkerStackOptions } from "./worker/client.ts";
 export type { WorkerConnection } from "./worker/client_connection.ts";
+export type { ServedStack, StackBuilder, StackNews } from "./worker/build_stack.ts";
 export { type ServeOptions, serveWorker } from "./worker/host.ts";
 export type {
   MessageEnd,

@@ -45,7 +45,12 @@ export interface StaticAddress {
 }
 
 /** Where the WASM core comes from; by default it is inlined in the package. */
-export type WasmSource = URL | Response | BufferSource | WebAssembly.Module;
+export type WasmSource =
+  | URL
+  | Response
+  | ArrayBuffer
+  | ArrayBufferView<ArrayBuffer>
+  | WebAssembly.Module;
 
 /** Algorithms of congestion control: RFC 5681 with RFC 6582, and RFC 9438. */
 export type CongestionControl = "newreno" | "cubic";
@@ -267,7 +272,9 @@ export interface ListenOptions extends TcpOptions {
 export interface ConnectionInfo {
   /** State's name as RFC 9293 writes it: `"ESTABLISHED"`, `"FIN-WAIT-1"` … */
   readonly state: string;
+  /** Our end. */
   readonly localAddress: NetAddress;
+  /** The peer's end. */
   readonly remoteAddress: NetAddress;
   /** Bytes received and not read (Recv-Q). */
   readonly receiveQueuedBytes: number;
@@ -275,32 +282,47 @@ export interface ConnectionInfo {
   readonly sendQueuedBytes: number;
   /** Bytes sent and not acknowledged. */
   readonly inFlightBytes: number;
+  /** SND.WND: what the peer takes. */
   readonly sndWndBytes: number;
+  /** RCV.WND: what we take. */
   readonly rcvWndBytes: number;
+  /** Congestion window. RFC 5681 section 2. */
   readonly cwndBytes: number;
+  /** Slow start threshold. RFC 5681 section 2. */
   readonly ssthreshBytes: number;
+  /** Largest segment that is sent, options not counted. */
   readonly mssBytes: number;
   /** Smoothed round-trip time, ms; 0 before the first sample. */
   readonly srttMs: number;
+  /** RTTVAR, ms. RFC 6298 section 2. */
   readonly rttvarMs: number;
+  /** Retransmission timeout, ms. */
   readonly rtoMs: number;
+  /** Timeouts in a row. */
   readonly retries: number;
   /** Why the state of loss recovery is what it is: Linux's tcpi_ca_state. */
   readonly congestionState: "open" | "disorder" | "cwr" | "recovery" | "loss";
+  /** Its algorithm. */
   readonly congestionControl: CongestionControl;
   /** Smallest round-trip time of late, ms; 0 before the first sample. */
   readonly minRttMs: number;
   /** Bytes of ours that were acknowledged, and of theirs that came in order, since the beginning. */
   readonly ackedBytes: number;
+  /** Bytes received in order. */
   readonly receivedBytes: number;
   /** Segments since the beginning, modulo 2^32. */
   readonly segmentsIn: number;
+  /** Segments sent. */
   readonly segmentsOut: number;
+  /** Segments sent again. */
   readonly retransmits: number;
   /** Segments sent and not acknowledged; of these held by the peer, deemed lost, and on their way again. */
   readonly unackedSegments: number;
+  /** Segments in flight that the peer has, by SACK. */
   readonly sackedSegments: number;
+  /** Segments in flight that are taken for lost. */
   readonly lostSegments: number;
+  /** Segments in flight that were sent again. */
   readonly resentSegments: number;
   /** Zero-window probes and keepalives without answer. */
   readonly probes: number;
@@ -308,21 +330,27 @@ export interface ConnectionInfo {
   readonly notSentBytes: number;
   /** MSS that we announced, and largest text that came in one segment (0 = not known). */
   readonly advertisedMssBytes: number;
+  /** MSS that the peer seems to use. */
   readonly receivedMssBytes: number;
+  /** MTU of the path. */
   readonly pathMtuBytes: number;
   /** Bytes per second; 0 = no pacing. */
   readonly pacingRate: number;
   /** Since data was last sent, and since the peer was last heard, ms. */
   readonly lastDataSentMs: number;
+  /** Since the last segment of the peer's, ms. */
   readonly lastHeardMs: number;
   /** Unread bytes up to the end of urgent data; 0 = none. */
   readonly urgentBytes: number;
   /** The last ICMP error that did not end the connection, as `"HOST_UNREACHABLE"`; null = none. */
   readonly softError: string | null;
+  /** Whether both use timestamps. RFC 7323. */
   readonly timestamps: boolean;
+  /** Whether both use SACK. RFC 2018. */
   readonly sack: boolean;
   /** Both ends do Explicit Congestion Notification. RFC 3168. */
   readonly ecn: boolean;
+  /** Shifts of both windows; null without the option. RFC 7323. */
   readonly windowScale: { readonly snd: number; readonly rcv: number } | null;
 }
 
@@ -339,7 +367,9 @@ export interface Trouble {
 
 /** A TCP connection. */
 export interface TcpConnection extends AsyncDisposable {
+  /** Our end. */
   readonly localAddress: NetAddress;
+  /** The peer's end. */
   readonly remoteAddress: NetAddress;
   /** Byte stream of what arrives; BYOB; unread bytes stay in the ring and keep the window honest. */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
@@ -373,6 +403,7 @@ export interface TcpConnection extends AsyncDisposable {
 
 /** A listening port, an async iterable of connections. */
 export interface TcpListener extends AsyncIterable<TcpConnection>, AsyncDisposable {
+  /** Where it listens. */
   readonly address: NetAddress;
   /** The next connection; rejects with `EBADF` once closed. */
   accept(): Promise<TcpConnection>;
@@ -385,11 +416,17 @@ export interface Listening extends Promise<TcpListener>, AsyncIterable<TcpConnec
 
 /** The interface's lease or static configuration. */
 export interface AddressInfo {
+  /** Our IP address. */
   readonly address: string;
+  /** Bits of it that name the network. */
   readonly prefixLength: number;
+  /** Router for everything that is not on the link; null = none. */
   readonly gateway: string | null;
+  /** Name servers. */
   readonly dns: readonly string[];
+  /** Our MAC address. */
   readonly mac: string;
+  /** Largest IP packet, bytes. */
   readonly mtu: number;
   /** Seconds the lease lasts; null when static. */
   readonly leaseSeconds: number | null;
@@ -397,6 +434,7 @@ export interface AddressInfo {
 
 /** Link state as people see it. */
 export interface LinkState {
+  /** Whether it works. */
   readonly up: boolean;
   /** Why it is down, or an empty string. */
   readonly reason: string;
@@ -412,6 +450,7 @@ export interface ConnectionRow extends ConnectionInfo {
 export interface NetworkStack extends AsyncDisposable {
   /** Fulfilled once an address is configured (and, by DHCP, the gateway's MAC is known). */
   readonly ready: Promise<AddressInfo>;
+  /** Opens a connection. Rejects with a `StackError` that says why there is none. */
   connect(options: ConnectOptions): Promise<TcpConnection>;
   /** Listens; `for await` over the answer gives the connections. */
   listen(options: ListenOptions): Listening;

@@ -55,15 +55,39 @@ export interface OpenStackOptions {
 
 /** A stack without promises. */
 export class Stack {
+  /** Time. */
   readonly clock: Clock;
+  /** Chance. */
   readonly random: Random;
+  /**
+   * TCP's core.
+   *
+   * @internal
+   */
   readonly core: Core;
+  /**
+   * What drives it.
+   *
+   * @internal
+   */
   readonly loop: Loop;
-  /** ARP, ICMP, UDP, routes. */
+  /**
+   * ARP, ICMP, UDP, routes.
+   *
+   * @internal
+   */
   readonly interface: NetworkInterface;
-  /** TCP. */
+  /**
+   * TCP.
+   *
+   * @internal
+   */
   readonly manager: ConnectionManager;
-  /** Names. */
+  /**
+   * Names.
+   *
+   * @internal
+   */
   readonly resolver: Resolver;
   /** Something was configured, or nothing is any more. */
   onAddress: (() => void) | null = null;

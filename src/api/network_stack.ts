@@ -43,12 +43,13 @@ import { type Patience, waitFor } from "./waiting.ts";
 
 /** A stack in this process. Everything beneath is reachable for tests, tools and the relay. */
 export class InProcessStack implements NetworkStack {
+  /** See {@linkcode NetworkStack}. */
   readonly ready: Promise<AddressInfo>;
   /** The synchronous stack. */
   readonly stack: Stack;
   #closing: Promise<void> | null = null;
 
-  /** @param stack An open stack; its `onAddress` and `onEnd` belong to this object from here on. */
+  /** Shows it with promises. @param stack An open stack; its `onAddress` and `onEnd` belong to this object from here on. */
   constructor(stack: Stack) {
     this.stack = stack;
     this.ready = new Promise((resolve, reject) => {
@@ -68,26 +69,43 @@ export class InProcessStack implements NetworkStack {
     this.ready.catch(() => {});
   }
 
-  /** TCP without promises. */
+  /**
+   * TCP without promises.
+   *
+   * @internal
+   */
   get manager(): ConnectionManager {
     return this.stack.manager;
   }
 
-  /** The core. */
+  /**
+   * The core.
+   *
+   * @internal
+   */
   get core(): Core {
     return this.stack.core;
   }
 
-  /** ARP, ICMP, UDP, routes. */
+  /**
+   * ARP, ICMP, UDP, routes.
+   *
+   * @internal
+   */
   get interface(): NetworkInterface {
     return this.stack.interface;
   }
 
-  /** The loop. */
+  /**
+   * The loop.
+   *
+   * @internal
+   */
   get loop(): Loop {
     return this.stack.loop;
   }
 
+  /** See {@linkcode NetworkStack}. */
   async connect(options: ConnectOptions): Promise<TcpConnection> {
     checkConnect(options);
     const { hostname, port, signal } = options;
@@ -118,12 +136,14 @@ export class InProcessStack implements NetworkStack {
     throw failure;
   }
 
+  /** See {@linkcode NetworkStack}. */
   listen(options: ListenOptions): Listening {
     // Errors of an async function are rejections.
     const listen = async (): Promise<TcpListener> => await this.listenNow(options);
     return listening(listen());
   }
 
+  /** Listens within the call. @throws As `listen()` rejects. */
   listenNow(options: ListenOptions): TcpListener {
     checkListen(options);
     this.#assertOpen("listen");
@@ -157,6 +177,7 @@ export class InProcessStack implements NetworkStack {
     }, options);
   }
 
+  /** See {@linkcode NetworkStack}. */
   async resolve(hostname: string, options?: ResolveOptions): Promise<string[]> {
     this.#assertOpen("resolve a name");
     return await resolveHost(this, hostname, options);
@@ -171,22 +192,26 @@ export class InProcessStack implements NetworkStack {
     return await resolveRecords(this, name, type, options);
   }
 
+  /** See {@linkcode NetworkStack}. */
   // deno-lint-ignore require-await
   async stats(): Promise<Record<string, number>> {
     this.#assertOpen("count");
     return this.stack.stats();
   }
 
+  /** See {@linkcode NetworkStack}. */
   // deno-lint-ignore require-await
   async connections(): Promise<ConnectionRow[]> {
     this.#assertOpen("list connections");
     return this.manager.rows();
   }
 
+  /** See {@linkcode NetworkStack}. */
   onLink(callback: (state: LinkState) => void): () => void {
     return this.stack.onLink(callback);
   }
 
+  /** See {@linkcode NetworkStack}. */
   close(): Promise<void> {
     return this.#closing ??= new Promise((resolve) => {
       this.stack.close();
@@ -194,6 +219,7 @@ export class InProcessStack implements NetworkStack {
     });
   }
 
+  /** As `close()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -3,7 +3,7 @@
  * who use it, in the call that first needs it; so a device can be made without waiting for anything.
  */
 import { EDGE_WASM_BASE64 } from "./edge_wasm.gen.ts";
-import { assertSimd } from "./wasm_source.ts";
+import { assertSimd, compileError } from "./wasm_source.ts";
 
 /** The edge's exports as they cross the border. */
 export interface EdgeExports {
@@ -40,6 +40,9 @@ export const EDGE_COUNTS = [
   "joined",
 ] as const;
 
+/** What it is called in an error. */
+const WHAT = "the module that segments and merges";
+
 let compiled: WebAssembly.Module | undefined;
 
 /**
@@ -47,22 +50,30 @@ let compiled: WebAssembly.Module | undefined;
  * once in a page's main thread up to version 114: there it is to be waited for before a device is made.
  *
  * @returns When it is there.
- * @throws {TypeError} If this runtime has no WebAssembly SIMD.
+ * @throws {TypeError} If this runtime has no WebAssembly SIMD, or a page's policy forbids WebAssembly.
  */
 export async function prepareEdge(): Promise<void> {
   assertSimd();
-  compiled ??= await WebAssembly.compile(bytesOfModule());
+  try {
+    compiled ??= await WebAssembly.compile(bytesOfModule());
+  } catch (error) {
+    throw compileError(WHAT, error);
+  }
 }
 
 /**
  * Makes an instance with a memory of its own, 384 KiB.
  *
- * @throws {TypeError} If this runtime has no WebAssembly SIMD.
+ * @throws {TypeError} If this runtime has no WebAssembly SIMD, or a page's policy forbids WebAssembly.
  */
 export function startEdge(): EdgeExports {
   if (compiled === undefined) {
     assertSimd();
-    compiled = new WebAssembly.Module(bytesOfModule());
+    try {
+      compiled = new WebAssembly.Module(bytesOfModule());
+    } catch (error) {
+      throw compileError(WHAT, error);
+    }
   }
   const { exports } = new WebAssembly.Instance(compiled, {});
   // The shape of the exports is the one thing that the compiler can not know.

@@ -4,7 +4,12 @@
  */
 
 /** What a module can be made from. */
-export type CoreSource = URL | Response | BufferSource | WebAssembly.Module;
+export type CoreSource =
+  | URL
+  | Response
+  | ArrayBuffer
+  | ArrayBufferView<ArrayBuffer>
+  | WebAssembly.Module;
 
 /** `(module (func (result v128) i32.const 0 i8x16.splat) )` in binary: valid only where SIMD is. */
 // deno-fmt-ignore
@@ -53,6 +58,21 @@ export function assertSimd(): void {
   }
 }
 
+/**
+ * The error of a module that does not compile.
+ *
+ * @param what Which module.
+ * @param error What the runtime says. A page's policy refuses here too, in words of each browser's own.
+ */
+export function compileError(what: string, error: unknown): TypeError {
+  const reason = messageOf(error);
+  const isPolicy = /content.security.policy|\bCSP\b|unsafe-eval/i.test(reason);
+  const said = isPolicy
+    ? "this page's Content-Security-Policy forbids it, add 'wasm-unsafe-eval' to its script-src"
+    : reason;
+  return new TypeError(`Cannot compile ${what}: ${said}`, { cause: error });
+}
+
 async function compileInlined(): Promise<WebAssembly.Module> {
   const { CORE_WASM_BASE64 } = await import("./core_wasm.gen.ts");
   return await compile(fromBase64(CORE_WASM_BASE64));
@@ -62,8 +82,7 @@ async function compile(bytes: BufferSource): Promise<WebAssembly.Module> {
   try {
     return await WebAssembly.compile(bytes);
   } catch (error) {
-    // A page's content security policy refuses here too; its message says so.
-    throw new TypeError(`Cannot compile the core: ${messageOf(error)}`, { cause: error });
+    throw compileError("the core", error);
   }
 }
 

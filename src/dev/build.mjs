@@ -6,7 +6,7 @@
  * for each other, so a reader of `dist/` never meets half a file.
  */
 import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import process from "node:process";
 import {
   fail,
@@ -75,6 +75,11 @@ const REPORT_ENTRIES = { "bench/report": "web/bench/report.ts" };
 /** Writes declarations and nothing else; each file's own are told by it alone. */
 const TYPE_COMPILER = "node_modules/typescript/bin/tsc";
 const DECLARATIONS = { noEmit: false, declaration: true, emitDeclarationOnly: true };
+
+/** Who has no library of a browser has no names for WebAssembly; with one, these are merged into its own. */
+const WASM_NAMES = "wasm_names.d.ts";
+const WASM_NAMES_TEXT = "declare namespace WebAssembly {\n" +
+  "    interface Module {}\n    interface Memory {}\n}\n";
 
 /** How the source names the worker's script, and the module that has it as text. */
 const WORKER_ADDRESS = 'new URL("./script.ts", import.meta.url)';
@@ -279,6 +284,8 @@ async function buildWorker(esbuild) {
     ...COMMON,
     ...LIBRARY,
     entryPoints: { [outputOf(WORKER.name)]: inRoot(WORKER.source) },
+    // Nothing in it is imported or exported, and tools take it for CommonJS then.
+    footer: { js: "export {};" },
   });
   writeOutputs(result);
 }
@@ -326,20 +333,26 @@ async function buildTypes() {
     const kept = new Set();
     for (const path of walk(folder).filter((path) => path.endsWith(".d.ts"))) {
       const target = inRoot("dist", "types", relative(folder, path));
-      replaceFile(target, shippedDeclaration(readText(path)));
+      const up = "../".repeat(relative(folder, path).split(sep).length - 1);
+      replaceFile(target, shippedDeclaration(readText(path), up === "" ? "./" : up));
       kept.add(target);
     }
+    kept.add(inRoot("dist", "types", WASM_NAMES));
+    replaceFile(inRoot("dist", "types", WASM_NAMES), WASM_NAMES_TEXT);
     for (const path of walk(inRoot("dist", "types"))) if (!kept.has(path)) rmSync(path);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function shippedDeclaration(text) {
+function shippedDeclaration(text, up) {
   const renamed = text.replace(/((?:from|import\()\s*"\.[^"]*)\.ts"/g, '$1.js"');
-  return /\b(?:Async)?Disposable\b|Symbol\.(?:asyncD|d)ispose\b/.test(text)
-    ? `/// <reference lib="esnext.disposable" />\n${renamed}`
-    : renamed;
+  const needs = [];
+  if (/\b(?:Async)?Disposable\b|Symbol\.(?:asyncD|d)ispose\b/.test(text)) {
+    needs.push('/// <reference lib="esnext.disposable" />\n');
+  }
+  if (text.includes("WebAssembly.")) needs.push(`/// <reference path="${up}${WASM_NAMES}" />\n`);
+  return needs.join("") + renamed;
 }
 
 async function buildCommand(esbuild) {

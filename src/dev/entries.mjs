@@ -4,7 +4,11 @@
  */
 import { inRoot, readText } from "./common.mjs";
 
-/** The name that people import, behind the package's own, and the source that it stands for. */
+/**
+ * The name that people import, behind the package's own, and the source that it stands for.
+ *
+ * @type {Readonly<Record<string, string>>}
+ */
 export const ENTRIES = {
   ".": "src/mod.ts",
   "./deno": "src/api/deno/mod.ts",

@@ -84,7 +84,7 @@ export interface EdgeOptions {
 export class Splitter {
   readonly #edge = new Edge();
 
-  /** @param options What both sides understand. */
+  /** Begins with nothing in it. @param options What both sides understand. */
   constructor(options: EdgeOptions) {
     this.agree(options);
   }
@@ -172,6 +172,8 @@ export class Merger {
   readonly #edge = new Edge();
 
   /**
+   * Begins with nothing in it.
+   *
    * @param options What both sides understand.
    * @throws RangeError if `from` has bits that `to` has not: that needs a {@linkcode Splitter}.
    */

@@ -50,6 +50,7 @@ export const MTU_MIN_BYTES = 68;
 
 /** What makes an interface usable. Addresses are u32. */
 export interface InterfaceConfig {
+  /** Ours. */
   readonly address: number;
   /** 0 to 32. */
   readonly prefixLength: number;

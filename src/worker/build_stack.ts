@@ -19,6 +19,7 @@ const RECONNECT = { minMs: 100, maxMs: 500 } as const;
 
 /** What happens to a served stack by itself. */
 export interface StackNews {
+  /** The link went up or down. */
   link(state: LinkState): void;
   /** A lease was given, renewed or changed, or lost: null. */
   lease(lease: AddressInfo | null): void;
@@ -28,8 +29,11 @@ export interface StackNews {
 export interface ServedStack {
   /** Rejected if the link can not be opened, or a number is out of range. */
   readonly stack: Promise<InProcessStack>;
+  /** Makes a port reachable at the relay's host. */
   publish(options: { port: number; hostPort?: number }): Promise<PublishedPort>;
+  /** Takes it back. */
   unpublish(options: { port: number }): Promise<void>;
+  /** Records the frames of the link. */
   startCapture(): void;
   /** The recording as a pcapng file. */
   stopCapture(): Uint8Array<ArrayBuffer>;

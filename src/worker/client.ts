@@ -52,11 +52,12 @@ export interface WorkerStackOptions extends StackDescription {
    * Absent: a worker of the package's own script is started, and ended with the stack. An address: the same with that script,
    * which calls `serveWorker(self)` or imports `tidewire/worker`. Else anything that posts messages.
    */
-  readonly worker?: Worker | MessageEnd | URL | string;
+  readonly worker?: MessageEnd | URL | string;
 }
 
 /** A stack in a worker. */
 export interface WorkerStack extends NetworkStack {
+  /** See {@linkcode NetworkStack}. */
   connect(options: ConnectOptions): Promise<WorkerConnection>;
   /** The link's state as of the last news. */
   readonly link: LinkState;
@@ -243,7 +244,7 @@ class Client implements WorkerStack, ClientSurroundings {
     return this.close();
   }
 
-  post(message: PageMessage | Signal, transfer: Transferable[] = []): void {
+  post(message: PageMessage | Signal, transfer: ArrayBuffer[] = []): void {
     if (this.#ended === null) this.#worker.postMessage(message, transfer);
   }
 

@@ -19,7 +19,7 @@ const INFO_AGE_MS = 250;
 /** What a connection needs of the client. */
 export interface ClientSurroundings {
   readonly pool: BufferPool;
-  post(signal: Signal, transfer: Transferable[]): void;
+  post(signal: Signal, transfer: ArrayBuffer[]): void;
   call<K extends CallName>(call: K, args: Calls[K]["args"]): Promise<Calls[K]["result"]>;
 }
 
@@ -28,10 +28,15 @@ export type ConnectionMessage = Extract<WorkerMessage, { readonly connection: nu
 
 /** The connection that `connect()` and `accept()` of a worker's stack give. */
 export class WorkerConnection implements TcpConnection {
+  /** See {@linkcode TcpConnection}. */
   readonly localAddress: NetAddress;
+  /** See {@linkcode TcpConnection}. */
   readonly remoteAddress: NetAddress;
+  /** See {@linkcode TcpConnection}. */
   readonly closed: Promise<void>;
+  /** See {@linkcode TcpConnection}. */
   onUrgent: ((bytes: number) => void) | null = null;
+  /** See {@linkcode TcpConnection}. */
   onTrouble: ((trouble: Trouble) => void) | null = null;
   readonly #id: number;
   readonly #client: ClientSurroundings;
@@ -47,6 +52,9 @@ export class WorkerConnection implements TcpConnection {
   #refreshing: Promise<ConnectionInfo> | null = null;
 
   /**
+   * Made by its stack alone.
+   *
+   * @internal
    * @param opened What the worker said of it.
    * @param client The way to the worker.
    */
@@ -60,7 +68,7 @@ export class WorkerConnection implements TcpConnection {
     const link = {
       id: this.#id,
       pool: client.pool,
-      post: (signal: Signal, transfer: Transferable[]) => {
+      post: (signal: Signal, transfer: ArrayBuffer[]) => {
         if (!this.#isGone) client.post(signal, transfer);
       },
     };
@@ -76,27 +84,33 @@ export class WorkerConnection implements TcpConnection {
     this.closed.catch(() => {});
   }
 
+  /** See {@linkcode TcpConnection}. */
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#read.stream;
   }
 
+  /** See {@linkcode TcpConnection}. */
   get writable(): WritableStream<Uint8Array> {
     return this.#write.stream;
   }
 
+  /** See {@linkcode TcpConnection}. */
   writeUrgent(bytes: Uint8Array): Promise<void> {
     return this.#write.writeUrgent(bytes);
   }
 
+  /** See {@linkcode TcpConnection}. */
   async closeWrite(): Promise<void> {
     if (!this.#isGone) await this.#client.call("closeWrite", { connection: this.#id });
     if (this.#isGone) await this.#afterwards();
   }
 
+  /** See {@linkcode TcpConnection}. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }
 
+  /** See {@linkcode TcpConnection}. */
   abort(reason?: unknown): void {
     if (!this.#isGone) this.#client.post({ kind: "abort", connection: this.#id }, []);
     const { hostname, port } = this.remoteAddress;
@@ -126,6 +140,7 @@ export class WorkerConnection implements TcpConnection {
     return this.#refreshing ??= this.#refresh();
   }
 
+  /** See {@linkcode TcpConnection}. */
   async setOptions(options: TcpOptions): Promise<void> {
     await this.#client.call("setOptions", {
       connection: this.#id,
@@ -133,6 +148,7 @@ export class WorkerConnection implements TcpConnection {
     });
   }
 
+  /** See {@linkcode TcpConnection}. */
   getOptions(): Promise<Required<TcpOptions>> {
     return this.#client.call("getOptions", { connection: this.#id });
   }
@@ -147,7 +163,11 @@ export class WorkerConnection implements TcpConnection {
     }
   }
 
-  /** A message about this connection; called by the client alone. */
+  /**
+   * A message about this connection; called by the client alone.
+   *
+   * @internal
+   */
   receive(message: ConnectionMessage): void {
     switch (message.kind) {
       case "data":

@@ -12,7 +12,7 @@ export interface StreamLink {
   /** Number of the connection in messages. */
   readonly id: number;
   readonly pool: BufferPool;
-  post(signal: Signal, transfer: Transferable[]): void;
+  post(signal: Signal, transfer: ArrayBuffer[]): void;
 }
 
 /** Bytes that came and were not read. */

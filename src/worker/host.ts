@@ -78,7 +78,7 @@ class Host implements ConnectionSurroundings {
     else this.#signal(message);
   }
 
-  post(message: WorkerMessage, transfer: Transferable[] = []): void {
+  post(message: WorkerMessage, transfer: ArrayBuffer[] = []): void {
     this.#scope.postMessage(message, transfer);
   }
 

@@ -19,7 +19,7 @@ import {
 /** What a connection needs of the host. */
 export interface ConnectionSurroundings {
   readonly pool: BufferPool;
-  post(message: WorkerMessage, transfer: Transferable[]): void;
+  post(message: WorkerMessage, transfer: ArrayBuffer[]): void;
   /** The handle is let go and the page knows how it ended. */
   forget(id: number): void;
 }

@@ -50,6 +50,7 @@ export const SMALL_BYTES = 4_096;
 
 /** A tunnel, described by what can be sent in a message. */
 export interface WebsocketDescription {
+  /** The only kind there is. */
   readonly kind: "websocket";
   /** `ws:` or `wss:` address of the relay, without the token. */
   readonly url: string;
@@ -59,9 +60,11 @@ export interface WebsocketDescription {
 
 /** A stack, described by what can be sent in a message. */
 export interface StackDescription {
+  /** The link. */
   readonly link: WebsocketDescription;
   /** `"dhcp"`, or a static address. */
   readonly address: "dhcp" | StaticAddress;
+  /** Numbers. */
   readonly tuning?: Tuning;
   /** How names are resolved. Default: by the network's name servers. */
   readonly names?: NameOptions;
@@ -223,7 +226,9 @@ export type WorkerMessage =
 
 /** One end of a channel: a Worker, the scope inside of it, or a MessagePort. */
 export interface MessageEnd {
-  postMessage(message: unknown, transfer: Transferable[]): void;
+  /** Sends a message, and hands buffers over. */
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  /** Listens to `message`, `messageerror` and `error`. */
   addEventListener(type: string, listener: (event: Event) => void): void;
   /** Ports deliver nothing before it. */
   start?(): void;

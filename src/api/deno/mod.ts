@@ -13,7 +13,12 @@
  * @module
  */
 export { type DenoNamespace, denoNamespace } from "./namespace.ts";
-export type { DenoErrorClass, DenoErrorName, DenoErrors } from "./errors.ts";
+export {
+  DENO_ERROR_NAMES,
+  type DenoErrorClass,
+  type DenoErrorName,
+  type DenoErrors,
+} from "./errors.ts";
 export type {
   ConnectOptions,
   DatagramConn,

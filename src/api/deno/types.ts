@@ -2,8 +2,11 @@
 
 /** One end. */
 export interface NetAddr {
+  /** The transport protocol. */
   readonly transport: "tcp" | "udp";
+  /** The IP address. */
   readonly hostname: string;
+  /** The port. */
   readonly port: number;
 }
 
@@ -13,6 +16,7 @@ export interface ConnectOptions {
   port: number;
   /** Name or address. Default `"127.0.0.1"`. */
   hostname?: string;
+  /** The only one there is. */
   transport?: "tcp";
   /** Aborts the open. */
   signal?: AbortSignal;
@@ -24,6 +28,7 @@ export interface ListenOptions {
   port?: number;
   /** Address; default `"0.0.0.0"`: any. */
   hostname?: string;
+  /** The only one there is. */
   transport?: "tcp";
   /** Has no effect: a port has one listener here. */
   reusePort?: boolean;
@@ -33,7 +38,9 @@ export interface ListenOptions {
 
 /** `Deno.TcpConn`. */
 export interface TcpConn extends Disposable {
+  /** Our end. */
   readonly localAddr: NetAddr;
+  /** The peer's end. */
   readonly remoteAddr: NetAddr;
   /** Bytes that arrive; BYOB. Ends with the peer's direction alone: writing goes on. */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
@@ -59,6 +66,7 @@ export interface TcpConn extends Disposable {
 
 /** `Deno.TcpListener`. */
 export interface TcpListener extends AsyncIterable<TcpConn>, Disposable {
+  /** Where it listens. */
   readonly addr: NetAddr;
   /** The next connection. */
   accept(): Promise<TcpConn>;
@@ -68,6 +76,7 @@ export interface TcpListener extends AsyncIterable<TcpConn>, Disposable {
   ref(): void;
   /** Has no effect. */
   unref(): void;
+  /** The connections, until it is closed. */
   [Symbol.asyncIterator](): AsyncIterableIterator<TcpConn>;
 }
 
