@@ -141,6 +141,7 @@ export class NoBuffers extends StackError {
 
 /** A datagram is larger than may be sent. */
 export class MessageTooLong extends StackError {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string) {
     super("EMSGSIZE", message);
   }
@@ -148,6 +149,7 @@ export class MessageTooLong extends StackError {
 
 /** The name does not exist or has no such address. */
 export class NameNotFound extends StackError {
+  /** Makes one. @param message What was not possible, and why. */
   constructor(message: string, code: "ENOTFOUND" | "ENODATA" = "ENOTFOUND") {
     super(code, message);
   }

@@ -11,6 +11,7 @@
  * @module
  */
 export { createStack, InProcessStack } from "./api/network_stack.ts";
+export type { DatagramSocket } from "./api/udp_socket.ts";
 export { openStack, type OpenStackOptions, Stack } from "./stack.ts";
 export type {
   AddressInfo,

@@ -42,13 +42,21 @@ export interface NameRecords {
   A: string;
   /** An IPv6 address. */
   AAAA: string;
+  /** Records of type CAA. */
   CAA: CaaRecord;
+  /** Records of type CNAME. */
   CNAME: string;
+  /** Records of type MX. */
   MX: MxRecord;
+  /** Records of type NAPTR. */
   NAPTR: NaptrRecord;
+  /** Records of type NS. */
   NS: string;
+  /** Records of type PTR. */
   PTR: string;
+  /** Records of type SOA. */
   SOA: SoaRecord;
+  /** Records of type SRV. */
   SRV: SrvRecord;
   /** The strings of one record. */
   TXT: readonly string[];

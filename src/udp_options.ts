@@ -59,7 +59,9 @@ export interface UdpTrouble {
 
 /** Counters of one socket, since it was bound. */
 export interface UdpInfo {
+  /** Datagrams received. */
   readonly datagramsIn: number;
+  /** Datagrams sent. */
   readonly datagramsOut: number;
   /** Datagrams that found no room in the queue. */
   readonly dropped: number;

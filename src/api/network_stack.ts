@@ -163,11 +163,13 @@ export class InProcessStack implements NetworkStack {
     return new StreamListener(listener);
   }
 
+  /** See {@linkcode NetworkStack}. */
   // deno-lint-ignore require-await -- errors of an async function are rejections
   async bindUdp(options: UdpBindOptions = {}): Promise<DatagramSocket> {
     return this.bindUdpNow(options);
   }
 
+  /** Binds within the call. */
   bindUdpNow(options: UdpBindOptions = {}): DatagramSocket {
     this.#assertOpen("bind a UDP socket");
     return bindUdp({
@@ -183,6 +185,7 @@ export class InProcessStack implements NetworkStack {
     return await resolveHost(this, hostname, options);
   }
 
+  /** See {@linkcode NetworkStack}. */
   async resolveRecords<K extends RecordType>(
     name: string,
     type: K,

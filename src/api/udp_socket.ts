@@ -57,6 +57,7 @@ interface Waiter {
 
 /** The socket that `stack.bindUdp()` gives. */
 export class DatagramSocket implements UdpSocket {
+  /** See {@linkcode UdpSocket}. */
   onTrouble: ((trouble: UdpTrouble) => void) | null = null;
   readonly #port: Port;
   readonly #stack: UdpSurroundings;
@@ -77,6 +78,8 @@ export class DatagramSocket implements UdpSocket {
   #lastAddress: Ip = 0;
 
   /**
+   * Made by {@linkcode bindUdp}.
+   *
    * @param port A bound port; its callbacks belong to this object from here on.
    * @param stack The surroundings.
    * @param options As they were checked.
@@ -98,15 +101,18 @@ export class DatagramSocket implements UdpSocket {
     port.onClose = () => this.#end();
   }
 
+  /** See {@linkcode UdpSocket}. */
   get address(): NetAddress {
     return this.#address ??= { hostname: this.#localName(), port: this.#port.port };
   }
 
+  /** See {@linkcode UdpSocket}. */
   get remoteAddress(): NetAddress | null {
     const { peer } = this.#port;
     return peer === null ? null : { hostname: formatIp(peer.address), port: peer.port };
   }
 
+  /** See {@linkcode UdpSocket}. */
   receive(into: Uint8Array<ArrayBuffer> | null = null): Promise<UdpDatagram> {
     const error = this.#isClosed ? closedError() : this.#port.takeError();
     if (error !== null) return Promise.reject(error);
@@ -125,6 +131,7 @@ export class DatagramSocket implements UdpSocket {
     return datagram;
   }
 
+  /** See {@linkcode UdpSocket}. */
   async send(data: Uint8Array, to?: NetAddress): Promise<void> {
     checkData(data);
     if (to !== undefined) checkDestination(to);
@@ -143,6 +150,7 @@ export class DatagramSocket implements UdpSocket {
     await this.#sendLater(data, to);
   }
 
+  /** See {@linkcode UdpSocket}. */
   async connect(to: NetAddress): Promise<void> {
     checkDestination(to);
     this.#assertOpen();
@@ -156,6 +164,7 @@ export class DatagramSocket implements UdpSocket {
     this.#address = null;
   }
 
+  /** See {@linkcode UdpSocket}. */
   // deno-lint-ignore require-await -- errors of an async function are rejections
   async disconnect(): Promise<void> {
     this.#assertOpen();
@@ -163,6 +172,7 @@ export class DatagramSocket implements UdpSocket {
     this.#address = null;
   }
 
+  /** See {@linkcode UdpSocket}. */
   // deno-lint-ignore require-await
   async joinMulticast(group: string): Promise<void> {
     this.#assertOpen();
@@ -170,6 +180,7 @@ export class DatagramSocket implements UdpSocket {
     throw new AddressInUse(`Cannot join ${group}: this socket has joined it`);
   }
 
+  /** See {@linkcode UdpSocket}. */
   // deno-lint-ignore require-await
   async leaveMulticast(group: string): Promise<void> {
     this.#assertOpen();
@@ -177,6 +188,7 @@ export class DatagramSocket implements UdpSocket {
     throw new AddressNotAvailable(`Cannot leave ${group}: this socket has not joined it`);
   }
 
+  /** See {@linkcode UdpSocket}. */
   // deno-lint-ignore require-await
   async setOptions(options: UdpOptions): Promise<void> {
     checkUdpOptions(options);
@@ -184,16 +196,19 @@ export class DatagramSocket implements UdpSocket {
     this.#apply(options);
   }
 
+  /** See {@linkcode UdpSocket}. */
   // deno-lint-ignore require-await
   async getOptions(): Promise<Required<UdpOptions>> {
     this.#assertOpen();
     return this.#options;
   }
 
+  /** See {@linkcode UdpSocket}. */
   info(): Promise<UdpInfo> {
     return Promise.resolve({ ...this.#counts, queued: this.#queue.length });
   }
 
+  /** See {@linkcode UdpSocket}. */
   close(): void {
     this.#port.close();
   }
@@ -210,6 +225,7 @@ export class DatagramSocket implements UdpSocket {
     }
   }
 
+  /** See {@linkcode UdpSocket}. */
   [Symbol.asyncDispose](): Promise<void> {
     this.close();
     return Promise.resolve();

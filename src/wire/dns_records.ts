@@ -26,6 +26,7 @@ export interface CaaRecord {
   readonly critical: boolean;
   /** `"issue"`, `"issuewild"`, `"iodef"` … */
   readonly tag: string;
+  /** The text. */
   readonly value: string;
 }
 
@@ -39,11 +40,17 @@ export interface MxRecord {
 
 /** How a name is rewritten. RFC 3403 section 4.1. */
 export interface NaptrRecord {
+  /** Lower ones go first. */
   readonly order: number;
+  /** Lower ones go first, within an order. */
   readonly preference: number;
+  /** How to go on. */
   readonly flags: string;
+  /** What is found there. */
   readonly services: string;
+  /** How to rewrite the name. */
   readonly regexp: string;
+  /** The next name. */
   readonly replacement: string;
 }
 
@@ -53,9 +60,13 @@ export interface SoaRecord {
   readonly mname: string;
   /** Mailbox of who is responsible; its first dot stands for an @. */
   readonly rname: string;
+  /** Version of the zone. */
   readonly serial: number;
+  /** How often a secondary looks, s. */
   readonly refresh: number;
+  /** How soon it tries again, s. */
   readonly retry: number;
+  /** When it gives up, s. */
   readonly expire: number;
   /** How long a negative answer holds, at most. RFC 2308 section 4. */
   readonly minimum: number;
@@ -67,6 +78,7 @@ export interface SrvRecord {
   readonly priority: number;
   /** Share among those of one priority. */
   readonly weight: number;
+  /** Port of the service. */
   readonly port: number;
   /** Host name; empty = the service is not there. */
   readonly target: string;

@@ -251,7 +251,7 @@ class Client implements WorkerStack, ClientSurroundings {
   call<K extends CallName>(
     call: K,
     args: Calls[K]["args"],
-    transfer: Transferable[] = [],
+    transfer: ArrayBuffer[] = [],
   ): Promise<Calls[K]["result"]> {
     return this.#ask(call, args, (result) => result, transfer).answer;
   }
@@ -275,7 +275,7 @@ class Client implements WorkerStack, ClientSurroundings {
     call: K,
     args: Calls[K]["args"],
     read: (result: Calls[K]["result"]) => T,
-    transfer: Transferable[] = [],
+    transfer: ArrayBuffer[] = [],
   ): { readonly id: number; readonly answer: Promise<T> } {
     const id = this.#nextId++;
     const answer = new Promise<T>((resolve, reject) => {

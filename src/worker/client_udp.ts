@@ -17,7 +17,7 @@ export interface UdpClient {
   call<K extends CallName>(
     call: K,
     args: Calls[K]["args"],
-    transfer?: Transferable[],
+    transfer?: ArrayBuffer[],
   ): Promise<Calls[K]["result"]>;
   post(message: PageMessage): void;
 }
