@@ -34,6 +34,8 @@ export class FakePort implements FramePort {
   /** MAC by slot, as text; null = told that it is not known. */
   readonly hops: Map<number, Uint8Array | null> = new Map();
   readonly addresses: Map<number, { address: number; broadcast: number }> = new Map();
+  /** Frames given to the core. */
+  readonly injected: Uint8Array[] = [];
   readonly icmpErrors: IcmpErrorCall[] = [];
   /** False = the reply region is full. */
   accepts = true;
@@ -52,6 +54,10 @@ export class FakePort implements FramePort {
     this.sent.push(frame.slice());
     this.onFrame?.(frame.slice());
     return true;
+  }
+
+  inject(frame: Uint8Array): void {
+    this.injected.push(frame.slice());
   }
 
   setNextHop(slot: number, mac: Uint8Array | null): void {

@@ -17,6 +17,12 @@ export interface FramePort {
    */
   sendFrame(frame: Uint8Array): boolean;
   /**
+   * Gives the core a frame as if it had come by the link, after what is being received: a packet that came in fragments.
+   *
+   * @param frame From the destination MAC on, checksums complete; kept until then.
+   */
+  inject(frame: Uint8Array): void;
+  /**
    * Tells the core the MAC of a next hop, or that it is not known (null): segments wait then.
    *
    * @param slot 1 to HOPS_MAX - 1.

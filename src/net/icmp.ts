@@ -11,6 +11,7 @@ import {
   type IcmpMessage,
   isIcmpError,
   parseIcmp,
+  TIME_EXCEEDED_REASSEMBLY,
   UNREACHABLE_TOO_BIG,
 } from "../wire/icmp.ts";
 import {
@@ -105,6 +106,11 @@ export class Icmp {
     }
   }
 
+  /** Tells a sender that not all fragments of its packet have come in time. RFC 792; RFC 1122 section 3.3.2. */
+  sendTimeExceeded(packet: Uint8Array): boolean {
+    return this.#sendError(ICMP_TIME_EXCEEDED, TIME_EXCEEDED_REASSEMBLY, packet);
+  }
+
   /**
    * Tells a sender that its packet can not be delivered, if that is allowed and the limit leaves room.
    *
@@ -114,6 +120,10 @@ export class Icmp {
    * @returns False if nothing was sent.
    */
   sendUnreachable(code: number, packet: Uint8Array, source?: number): boolean {
+    return this.#sendError(ICMP_UNREACHABLE, code, packet, source);
+  }
+
+  #sendError(type: number, code: number, packet: Uint8Array, source?: number): boolean {
     const offending = parseQuotedIpv4(packet);
     if (typeof offending === "string" || !this.#mayReport(offending)) {
       this.#ip.count("ICMP_WITHHELD");
@@ -124,7 +134,7 @@ export class Icmp {
       return false;
     }
     const body = packet.subarray(0, offending.headerBytes + QUOTED_BYTES);
-    const bytes = buildIcmp({ type: ICMP_UNREACHABLE, code, rest: 0, body });
+    const bytes = buildIcmp({ type, code, rest: 0, body });
     const options = source === undefined ? {} : { source };
     return this.#ip.sendIpv4(offending.source, PROTOCOL_ICMP, bytes, options);
   }

@@ -14,6 +14,7 @@ import {
 import {
   broadcastMac,
   buildEthernet,
+  type EthernetFrame,
   ETHERTYPE_IPV4,
   isGroupMac,
   multicastMac,
@@ -25,6 +26,7 @@ import {
   type Ipv4Packet,
   parseIpv4Packet,
   PROTOCOL_ICMP,
+  PROTOCOL_TCP,
   PROTOCOL_UDP,
 } from "../wire/ipv4.ts";
 import {
@@ -40,13 +42,21 @@ import {
 import type { FramePort } from "./frame_port.ts";
 import { Icmp } from "./icmp.ts";
 import type { IpLayer, SendOptions } from "./ip_layer.ts";
+import { joinIpv4, splitIpv4 } from "../wire/fragments.ts";
 import { MulticastGroups } from "./multicast_groups.ts";
 import { Neighbors } from "./neighbors.ts";
+import { PathMtus } from "./path_mtus.ts";
+import { Reassembly } from "./reassembly.ts";
 import { Routes } from "./routes.ts";
 import { Udp } from "./udp.ts";
 
 /** Smallest MTU of IPv4, bytes. RFC 791 section 3.2. */
 export const MTU_MIN_BYTES = 68;
+
+/** Longest packet, bytes. RFC 791 section 3.1. */
+const PACKET_MAX_BYTES = 65_535;
+/** Identifications of packets that are cut differ by 1 to 8. */
+const IDENTIFICATION_STEP_MASK = 7;
 
 /** What makes an interface usable. Addresses are u32. */
 export interface InterfaceConfig {
@@ -83,6 +93,11 @@ export class NetworkInterface implements IpLayer {
   /** By the core's index; the first one is that of the configuration. */
   readonly #addresses: (number | null)[] = new Array<number | null>(ADDRESSES_MAX).fill(null);
   #config: InterfaceConfig | null = null;
+  /** MTUs of paths, for datagrams. */
+  readonly #pathMtus = new PathMtus();
+  readonly #reassembly: Reassembly;
+  /** Identification of the last packet that was cut. */
+  #identification: number;
   #lastDrop = "";
 
   /** @param port What the loop gives. */
@@ -93,9 +108,16 @@ export class NetworkInterface implements IpLayer {
       isOnLink: (address) => this.routes.isOnLink(address),
       count: (reason) => void this.dropSent(reason),
     });
+    this.#identification = port.random.next();
+    this.#reassembly = new Reassembly({
+      clock: port.clock,
+      count: (reason) => this.count(reason),
+      expired: (packet) => void this.icmp.sendTimeExceeded(packet),
+    });
     this.udp = new Udp(this, {
       sourceFor: (destination) => this.sourceFor(destination),
       unreachable: (code, packet, source) => void this.icmp.sendUnreachable(code, packet, source),
+      tooBig: (destination, mtu) => this.#pathMtus.lower(destination, mtu, port.clock.now()),
       groups: this.groups,
     });
     const onUdpError = this.udp.receiveError.bind(this.udp);
@@ -152,6 +174,8 @@ export class NetworkInterface implements IpLayer {
     this.#config = null;
     this.routes.clear();
     this.neighbors.clear();
+    this.#pathMtus.clear();
+    this.#reassembly.clear();
   }
 
   /**
@@ -221,9 +245,10 @@ export class NetworkInterface implements IpLayer {
    */
   receive(frame: Uint8Array, kind: number): void {
     if (kind === PUNT_ARP) return this.neighbors.receive(frame);
-    if (kind === PUNT_ICMP || kind === PUNT_UDP) return this.#receiveIpv4(frame);
-    // Reassembly and IPv6 come later.
-    if (kind === PUNT_FRAGMENT) return this.count("FRAGMENT");
+    if (kind === PUNT_ICMP || kind === PUNT_UDP || kind === PUNT_FRAGMENT) {
+      return this.#receiveIpv4(frame);
+    }
+    // IPv6 comes later.
     this.count(kind === PUNT_IPV6 ? "IPV6" : "PUNT_KIND");
   }
 
@@ -233,9 +258,24 @@ export class NetworkInterface implements IpLayer {
     if (ethernet.etherType !== ETHERTYPE_IPV4) return this.count("ETHERTYPE");
     const packet = parseIpv4Packet(ethernet.payload);
     if (typeof packet === "string") return this.count(packet);
-    if (packet.isFragment) return this.count("FRAGMENT");
     const drop = this.#addressDrop(packet, isGroupMac(ethernet.destination));
     if (drop !== null) return this.count(drop);
+    if (packet.isFragment) this.#receiveFragment(packet, ethernet);
+    else this.#deliver(packet);
+  }
+
+  /** Takes a fragment; a segment that is whole then goes back to the core, all else to the services. */
+  #receiveFragment(fragment: Ipv4Packet, { destination, source }: EthernetFrame): void {
+    const whole = this.#reassembly.take(fragment);
+    if (whole === null) return;
+    const bytes = joinIpv4(whole.first, whole.payload, whole.ecn);
+    const packet = bytes === null ? "FRAGMENT_LENGTH" : parseIpv4Packet(bytes);
+    if (typeof packet === "string") return this.count(packet);
+    if (packet.protocol !== PROTOCOL_TCP) return this.#deliver(packet);
+    this.port.inject(buildEthernet(destination, source, ETHERTYPE_IPV4, packet.packet));
+  }
+
+  #deliver(packet: Ipv4Packet): void {
     if (packet.protocol === PROTOCOL_ICMP) return this.icmp.receive(packet);
     if (packet.protocol === PROTOCOL_UDP) return this.udp.receive(packet);
     this.count("IP_PROTOCOL");
@@ -262,11 +302,31 @@ export class NetworkInterface implements IpLayer {
     payload: Uint8Array,
     options: SendOptions = {},
   ): boolean {
-    if (IPV4_BYTES + payload.length > this.mtu) return this.dropSent("TOO_BIG");
+    const totalBytes = IPV4_BYTES + payload.length;
+    const mtu = Math.min(
+      this.mtu,
+      this.#pathMtus.of(destination, this.port.clock.now()) ?? this.mtu,
+    );
+    const isCut = totalBytes > mtu;
+    if (totalBytes > PACKET_MAX_BYTES || (isCut && options.dontFragment === true)) {
+      return this.dropSent("TOO_BIG");
+    }
     const source = options.source ?? this.sourceFor(destination);
     if (source === null) return this.dropSent("NO_ROUTE");
     const ttl = options.ttl === undefined ? {} : { ttl: options.ttl };
     const packet = buildIpv4Packet({ source, destination, protocol, ...ttl }, payload);
+    if (!isCut) return this.#sendPacket(destination, packet, options);
+    const fragments = splitIpv4(packet, mtu, this.#nextIdentification());
+    return fragments.every((fragment) => this.#sendPacket(destination, fragment, options));
+  }
+
+  /** RFC 6864 section 4.3: none is used twice while its packet lives; the steps are of chance, so as not to be guessed. */
+  #nextIdentification(): number {
+    this.#identification += 1 + (this.port.random.next() & IDENTIFICATION_STEP_MASK);
+    return this.#identification & 0xffff;
+  }
+
+  #sendPacket(destination: number, packet: Uint8Array, options: SendOptions): boolean {
     const mac = options.mac ?? this.#groupMac(destination);
     if (mac !== null) {
       const frame = buildEthernet(mac, this.port.mac, ETHERTYPE_IPV4, packet);

@@ -3,9 +3,10 @@ import { AddressInUse, AddressNotAvailable, NoBuffers } from "../errors.ts";
 import { read16 } from "../wire/bytes.ts";
 import { UNREACHABLE_PORT } from "../wire/icmp.ts";
 import { type Ipv4Packet, PROTOCOL_UDP } from "../wire/ipv4.ts";
-import { buildUdp, parseUdp } from "../wire/udp.ts";
+import { buildUdp, parseUdp, UDP_PAYLOAD_MAX_BYTES } from "../wire/udp.ts";
 import { ADDRESS_ANY, formatIp, type Ip, isMulticastIp, isUnicast } from "./addresses.ts";
 import type { IcmpError } from "./icmp.ts";
+import { icmpReason } from "./icmp_reasons.ts";
 import type { IpLayer, SendOptions } from "./ip_layer.ts";
 import type { MulticastGroups } from "./multicast_groups.ts";
 import {
@@ -46,6 +47,8 @@ export interface UdpOptions {
   readonly sourceFor: (destination: number) => number | null;
   /** Answers a datagram for which there is no socket. */
   readonly unreachable: (code: number, packet: Uint8Array, source: number) => void;
+  /** A datagram was too large for its path. @param mtu What the router told, bytes; 0 = nothing. */
+  readonly tooBig: (destination: Ip, mtu: number) => void;
   /** Groups of the interface. */
   readonly groups: MulticastGroups;
 }
@@ -165,7 +168,7 @@ export class Udp implements UdpTable {
     const source = options.source ?? this.#options.sourceFor(address);
     if (source === null) return this.#ip.dropSent("NO_ROUTE");
     // Checked before it is built: a datagram that can not be sent costs nothing.
-    if (data.length > this.#ip.mtu) return this.#ip.dropSent("TOO_BIG");
+    if (data.length > UDP_PAYLOAD_MAX_BYTES) return this.#ip.dropSent("TOO_BIG");
     const datagram = {
       sourcePort: endpoints.localPort,
       destinationPort: endpoints.port,
@@ -214,6 +217,9 @@ export class Udp implements UdpTable {
     const socket = this.#find(quoted.source, read16(quoted.payload, 0), to);
     if (socket === null || !isUnicast(quoted.destination)) {
       return this.#ip.count("ICMP_QUOTED");
+    }
+    if (icmpReason(familyOf(to.address), error.type, error.code) === "TOO_BIG") {
+      this.#options.tooBig(to.address, error.mtu);
     }
     socket.fail({ ...error, ...to });
   }

@@ -17,6 +17,7 @@ import type { Core } from "../core/core.ts";
 import type { CoreFault } from "../errors.ts";
 import { BATCH_BYTES, RECORD_HEADER_BYTES } from "../layout/layout.gen.ts";
 import type { Device } from "../link/device.ts";
+import { writeRecord } from "../link/records.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { immediate } from "./immediate.ts";
 import type { Random } from "./random.ts";
@@ -38,6 +39,9 @@ const ROUNDS_PER_TURN = 16;
 
 /** `advance()` calls in one turn; each does bounded work. */
 const ADVANCES_PER_TURN = 64;
+
+/** Frames of the host's own that wait. Full: further ones are lost, as on a link. */
+const INJECTED_MAX = 256;
 
 /** Below this room not even the smallest Ethernet frame fits, bytes. */
 const SMALLEST_RECORD_BYTES: number = RECORD_HEADER_BYTES + 60;
@@ -97,6 +101,7 @@ export class Loop {
   /** Time of the running or last turn, ms: the core never sees time run backwards. */
   #now: number;
   #busy = false;
+  readonly #injected: Uint8Array[] = [];
   #isComingSoon = false;
   #isComingLater = false;
   /** A turn was asked for since something came: the next one that is asked for can wait for what follows it. */
@@ -176,6 +181,7 @@ export class Loop {
         at = this.#core.ingest(batch, this.#now, at);
         this.#tellPunts();
       }
+      this.#ingestInjected();
       this.#heardBytes += batch.length;
       const isOverdue = this.#isComingLater && this.#heardBytes > ANSWER_AFTER_BYTES;
       this.#settle(this.#canWait && !isOverdue);
@@ -234,6 +240,13 @@ export class Loop {
     const isQueued = this.#core.sendFrame(frame);
     this.wake();
     return isQueued;
+  }
+
+  /** Gives the core a frame as if it had come by the link, in this turn or the next. */
+  inject(frame: Uint8Array): void {
+    if (this.#closed || this.#injected.length >= INJECTED_MAX) return;
+    this.#injected.push(frame);
+    this.wake();
   }
 
   /** Names the MAC of a next hop, or (with null) says that it is not known. */
@@ -298,6 +311,7 @@ export class Loop {
         const lateMs = this.#now - this.#timerAt;
         this.#advance(lateMs > SUSPENSION_MS ? lateMs : 0);
       }
+      this.#ingestInjected();
       this.#settle(false);
     } catch (error) {
       this.#caught(error);
@@ -335,6 +349,17 @@ export class Loop {
       if (isLeft || this.#workLeft) break;
     }
     if (!this.#closed) this.#arm();
+  }
+
+  /** Frames of the host's own; what they make the host inject waits for the next turn. */
+  #ingestInjected(): void {
+    if (this.#injected.length === 0) return;
+    for (const frame of this.#injected.splice(0)) {
+      const record = new Uint8Array(RECORD_HEADER_BYTES + frame.length);
+      writeRecord(record, 0, frame);
+      this.#core.ingest(record, this.#now);
+      this.#tellPunts();
+    }
   }
 
   #tellPunts(): void {

@@ -23,6 +23,9 @@ export const UNREACHABLE_TOO_BIG = 4;
 /** Code of {@linkcode ICMP_UNREACHABLE}: communication administratively prohibited. RFC 1812 section 5.2.7.1. */
 export const UNREACHABLE_PROHIBITED = 13;
 
+/** Code of {@linkcode ICMP_TIME_EXCEEDED}: fragments are missing. RFC 792. */
+export const TIME_EXCEEDED_REASSEMBLY = 1;
+
 /** A parsed message; the body is a view into it. */
 export interface IcmpMessage {
   readonly type: number;

@@ -36,6 +36,10 @@ export interface Ipv4Packet {
   readonly isFragment: boolean;
   /** Place of a fragment, in units of 8 bytes. */
   readonly fragmentOffset: number;
+  /** More fragments follow. */
+  readonly moreFragments: boolean;
+  /** Identification of a fragment. */
+  readonly identification: number;
   /** What follows the header, without link padding. */
   readonly payload: Uint8Array;
   /** Header and payload. */
@@ -77,6 +81,8 @@ export function parseQuotedIpv4(view: Uint8Array): Ipv4Packet | Ipv4Drop {
     totalBytes,
     isFragment: (fragment & (FLAG_MORE_FRAGMENTS | OFFSET_MASK)) !== 0,
     fragmentOffset: fragment & OFFSET_MASK,
+    moreFragments: (fragment & FLAG_MORE_FRAGMENTS) !== 0,
+    identification: read16(view, 4),
     payload: packet.subarray(headerBytes),
     packet,
   };

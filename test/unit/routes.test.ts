@@ -102,7 +102,7 @@ describe("NetworkInterface", () => {
     expect(iface.sendIpv4(ip("192.0.2.1"), 17, payload)).toBe(false);
     expect(iface.sendIpv4(ip("10.0.0.2"), 17, payload)).toBe(false);
     expect(iface.counters["NO_ROUTE"]).toBe(3);
-    expect(iface.sendIpv4(ip("255.255.255.255"), 17, new Uint8Array(1_481))).toBe(false);
+    expect(iface.sendIpv4(ip("255.255.255.255"), 17, new Uint8Array(65_516))).toBe(false);
     expect(iface.counters["TOO_BIG"]).toBe(1);
     expect(iface.sendIpv4(ip("255.255.255.255"), 17, payload)).toBe(true);
     port.accepts = false;
