@@ -35,6 +35,10 @@ const SYSTEM = [
   { programs: ["ethtool"], pkg: "ethtool", loss: "interop tests of offloads" },
   { programs: ["sysctl"], pkg: "procps", loss: "interop tests" },
   { programs: ["ping"], pkg: "iputils-ping", loss: "interop tests with ping" },
+  // The server itself is not on the PATH; what starts it is.
+  { programs: ["pg_ctlcluster"], pkg: "postgresql", loss: "the recipe of pg" },
+  { programs: ["redis-server"], pkg: "redis-server", loss: "the recipe of ioredis" },
+  { programs: ["sshd"], pkg: "openssh-server", loss: "the recipe of ssh2" },
 ];
 
 function wantedStamp() {

@@ -21,19 +21,21 @@ export function toDuplex(connection: TcpConnection, options: SocketOptions = {})
 }
 
 /**
- * Sockets of one stack that are not connected yet, for clients that connect them themselves.
+ * Makes sockets of one stack that are not connected yet, for clients that connect them themselves.
  *
  * @param stack What they connect through; absent = that of `setDefaultStack()`.
+ * @param options As for `new net.Socket()`.
+ * @returns A function that makes one, whatever it is called with: clients call it with options of their own.
  * @example
  * ```ts ignore
  * const client = new pg.Client({ host: "10.0.0.1", stream: socketFactory(stack) });
  * ```
  */
-export function socketFactory(stack?: NetworkStack): (options?: SocketOptions) => Socket {
+export function socketFactory(stack?: NetworkStack, options: SocketOptions = {}): () => Socket {
   class StackSocket extends Socket {
     protected override stackOf(): NetworkStack {
       return stack ?? defaultStack();
     }
   }
-  return (options) => new StackSocket(options);
+  return () => new StackSocket(options);
 }
