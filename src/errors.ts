@@ -201,3 +201,25 @@ export function errorOf(code: StackErrorCode, message: string): StackError {
   const Class = CLASSES[code];
   return Class === undefined ? new StackError(code, message) : new Class(message);
 }
+
+/** What says more about us than about the peer: another address's failure is the one to be told. */
+const OWN_FAILURES: readonly StackErrorCode[] = ["ENETUNREACH", "EADDRNOTAVAIL"];
+
+/**
+ * Makes one error of those of several addresses. One alone stays what it is; else it has the code and the class of the first
+ * that a peer or a router gave, and an `AggregateError` with all of them as its `cause`.
+ *
+ * @param errors At least one.
+ * @param doing What we were doing.
+ */
+export function combinedError(errors: readonly StackError[], doing: string): StackError {
+  const [first] = errors;
+  const telling = errors.find(({ code }) => !OWN_FAILURES.includes(code)) ?? first;
+  if (telling === undefined) throw new TypeError("Cannot combine errors: there is none");
+  if (errors.length === 1) return telling;
+  const reasons = errors.map(({ message }) => message);
+  const message = `${doing} by any of ${errors.length} addresses: ${reasons.join("; ")}`;
+  const error = errorOf(telling.code, message);
+  error.cause = new AggregateError(errors, message);
+  return error;
+}

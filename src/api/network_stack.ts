@@ -1,11 +1,10 @@
 /** The stack with promises, in the process that calls it. */
 import { coreModule } from "../core/wasm_source.ts";
-import { BadResource, ConnectionAborted, NameNotFound, StackError, TimedOut } from "../errors.ts";
-import { EVENT_CLOSED, EVENT_OPENED } from "../layout/layout.gen.ts";
+import { BadResource } from "../errors.ts";
 import type { Core } from "../core/core.ts";
 import { PAGE_MEMORY_MIB } from "../core/core_config.ts";
 import type { Device } from "../link/device.ts";
-import { type Ip, isIpv4Number, parseIp } from "../net/addresses.ts";
+import { isIpv4Number, parseIp } from "../net/addresses.ts";
 import type { NetworkInterface } from "../net/interface.ts";
 import { readNameOptions } from "../net/name_settings.ts";
 import type {
@@ -31,15 +30,13 @@ import { systemClock } from "../runtime/system_clock.ts";
 import { systemRandom } from "../runtime/system_random.ts";
 import { VirtualClock } from "../runtime/virtual_clock.ts";
 import { openStack, parseStatic, type Stack } from "../stack.ts";
-import type { Connection } from "../tcp/connection.ts";
 import type { ConnectionManager, ListenRequest } from "../tcp/manager.ts";
 import { checkConnect, checkListen, checkStackOptions } from "./checks.ts";
-import { StreamConnection } from "./tcp_connection.ts";
+import { connectTo } from "./connecting.ts";
 import { listening } from "./listening.ts";
 import { resolveHost, resolveRecords } from "./resolving.ts";
 import { StreamListener } from "./tcp_listener.ts";
 import { bindUdp, type DatagramSocket } from "./udp_socket.ts";
-import { type Patience, waitFor } from "./waiting.ts";
 
 /** A stack in this process. Everything beneath is reachable for tests, tools and the relay. */
 export class InProcessStack implements NetworkStack {
@@ -108,32 +105,9 @@ export class InProcessStack implements NetworkStack {
   /** See {@linkcode NetworkStack}. */
   async connect(options: ConnectOptions): Promise<TcpConnection> {
     checkConnect(options);
-    const { hostname, port, signal } = options;
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     this.#assertOpen("connect");
-    const { clock, core } = this.stack;
-    const timeoutMs = options.connectTimeoutMs ?? core.config.synR2Ms;
-    const patience: Patience = {
-      clock,
-      untilMs: clock.now() + timeoutMs,
-      signal,
-      late: () => new TimedOut(`Cannot connect to ${hostname}:${port}: not within ${timeoutMs} ms`),
-    };
-    if (this.stack.address === null) await waitFor(this.ready, patience);
-    const addresses = (await waitFor(resolveHost(this, hostname), patience)).map(parseIp);
-    let failure: unknown = new NameNotFound(`Cannot connect to "${hostname}": it has no address`);
-    for (const address of addresses) {
-      const leftMs = patience.untilMs - clock.now();
-      if (leftMs <= 0) throw patience.late();
-      try {
-        return await this.#open(options, address, Math.ceil(leftMs));
-      } catch (error) {
-        // The next address may do better; the caller's mistakes and reasons will not.
-        if (!(error instanceof StackError) || signal?.aborted === true) throw error;
-        failure = error;
-      }
-    }
-    throw failure;
+    return await connectTo(this, options);
   }
 
   /** See {@linkcode NetworkStack}. */
@@ -227,18 +201,6 @@ export class InProcessStack implements NetworkStack {
     return this.close();
   }
 
-  #open(options: ConnectOptions, address: Ip, timeoutMs: number): Promise<TcpConnection> {
-    const { port, localPort = 0, reuseAddress = false, localAddress, signal } = options;
-    const from = localAddress === undefined ? {} : { localAddress: parseIp(localAddress) };
-    const remote = { address, port };
-    const connection = this.manager.connect({
-      ...{ remote, localPort, reuseAddress, timeoutMs, options },
-      ...(options.earlyData === undefined ? {} : { earlyData: options.earlyData }),
-      ...from,
-    });
-    return opened(connection, signal);
-  }
-
   #assertOpen(doing: string): void {
     const { ended } = this.manager;
     if (ended === null) return;
@@ -256,35 +218,6 @@ function whereToListen(
   const address = parseIp(hostname);
   if (isIpv4Number(address)) return { address, families: "ipv4" };
   return { address, families: ipv6Only === true ? "ipv6" : "both" };
-}
-
-/** Waits until an active open has ended, well or not. */
-function opened(connection: Connection, signal: AbortSignal | undefined): Promise<TcpConnection> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      stop();
-      connection.abort();
-      connection.release();
-      reject(signal?.reason);
-    };
-    const stop = (): void => {
-      connection.onEvent = null;
-      signal?.removeEventListener("abort", abort);
-    };
-    connection.onEvent = (bits) => {
-      // A connection may open and end in one batch: then its streams tell.
-      if ((bits & EVENT_OPENED) !== 0) {
-        stop();
-        resolve(new StreamConnection(connection));
-      } else if ((bits & EVENT_CLOSED) !== 0) {
-        stop();
-        connection.release();
-        reject(connection.error ?? new ConnectionAborted("Cannot connect: it was closed"));
-      }
-    };
-    if (signal?.aborted === true) abort();
-    else signal?.addEventListener("abort", abort);
-  });
 }
 
 /**

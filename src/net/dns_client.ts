@@ -74,7 +74,7 @@ interface Query {
   ttlSeconds: number;
   /** Attempts begun; the servers take turns. */
   attempts: number;
-  /** False once a server did not understand it. RFC 6891 section 7. */
+  /** False once a server did not understand it. RFC 6891 section 6.2.2. */
   edns: boolean;
   exchange: DnsExchange | null;
   /** What the last server that did answer said; null = none has. */
@@ -253,7 +253,7 @@ export class DnsClient {
       return this.#conclude(query, scope, response);
     }
     if (query.edns && isAboutEdns(rcode)) {
-      // RFC 6891 section 7: the same question in the old manner. It happens once.
+      // RFC 6891 section 6.2.2: the same question in the old manner. It happens once.
       query.edns = false;
       return this.#exchange(query, server, scope);
     }

@@ -138,7 +138,7 @@ export function parseDnsResponse(view: Uint8Array): DnsResponse | DnsDrop {
   const rcode = flags & RCODE_MASK;
   const truncated = (flags & FLAG_TRUNCATED) !== 0;
   const questions = read16(view, 4);
-  // Servers that can not read a question may leave it out: RFC 6891 section 7 has such in mind.
+  // Servers that can not read a question may leave it out: RFC 6891 section 6.2.2 has such in mind.
   if (questions === 0 && (rcode === RCODE_FORMAT || rcode === RCODE_NOT_IMPLEMENTED)) {
     return { id, rcode, truncated: false, question: null, answers: [], denial: null };
   }

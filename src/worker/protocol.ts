@@ -77,6 +77,8 @@ export interface WireError {
   /** StackError's code, or an empty string. */
   readonly code: string;
   readonly message: string;
+  /** Errors of its `cause`, if that is an AggregateError: one for each address that was tried. */
+  readonly errors?: readonly WireError[];
 }
 
 /** A connection that was opened or accepted. */
@@ -250,7 +252,9 @@ export function messageOf<T extends PageMessage | WorkerMessage>(event: Event): 
 /** Makes an error ready to be sent. */
 export function toWireError(error: unknown): WireError {
   if (error instanceof StackError) {
-    return { class: error.name, code: error.code, message: error.message };
+    const { name, code, message, cause } = error;
+    const errors = cause instanceof AggregateError ? { errors: cause.errors.map(toWireError) } : {};
+    return { class: name, code, message, ...errors };
   }
   if (error instanceof DOMException || error instanceof Error) {
     return { class: error.name, code: "", message: error.message };
@@ -261,7 +265,12 @@ export function toWireError(error: unknown): WireError {
 /** Makes the error that was sent: of its own class, with its code. */
 export function fromWireError(error: WireError): Error {
   // The code was a StackError's on the other side of a channel that only we write to.
-  if (error.code !== "") return errorOf(error.code as StackErrorCode, error.message);
+  if (error.code !== "") {
+    const made = errorOf(error.code as StackErrorCode, error.message);
+    const errors = error.errors?.map(fromWireError) ?? [];
+    if (errors.length > 0) made.cause = new AggregateError(errors, error.message);
+    return made;
+  }
   switch (error.class) {
     case "TypeError":
       return new TypeError(error.message);

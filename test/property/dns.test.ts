@@ -149,7 +149,7 @@ describe("messages", () => {
     });
   });
 
-  test("a chain of pointers is followed only backwards and only so far", () => {
+  test("1035-1 a chain of pointers is followed only backwards and only so far", () => {
     // Pointers at 30, 32, 34 … each to the one before; the first to the question's name.
     const records = Uint8Array.from(
       Array.from({ length: 600 }, (_, index) =>

@@ -39,7 +39,7 @@ describe("ask()", () => {
     expect(() => ask(made, "a..b")).toThrow(RangeError);
   });
 
-  test("every query has another identifier and another port (N13)", () => {
+  test("5452-2 every query has another identifier and another port (N13)", () => {
     const made = net();
     for (let index = 0; index < 300; index++) {
       made.zone[`n${index}.example`] = { answers: [a(`n${index}.example`, "192.0.2.1")] };
@@ -127,7 +127,7 @@ describe("servers that do not help", () => {
 });
 
 describe("answers that are not ours", () => {
-  test("are dropped; ten of them move the query to another port", () => {
+  test("5452-1 are dropped; ten of them move the query to another port", () => {
     const made = net();
     made.script = (query, server): void => {
       if (made.queries.length > 1) {
@@ -146,7 +146,7 @@ describe("answers that are not ours", () => {
     expect(made.client.iface.counters["DNS_MISMATCH"]).toBe(MISMATCHES_MAX);
   });
 
-  test("from another address or port are dropped, though all else is right", () => {
+  test("5452-1 from another address or port are dropped, though all else is right", () => {
     const made = net();
     made.script = (query, server): void => {
       if (server.address !== SERVER) return;
@@ -201,7 +201,7 @@ describe("the cache", () => {
     expect(made.queries.length).toBe(2);
   });
 
-  test("does not keep a negative answer without SOA", () => {
+  test("2308-2 does not keep a negative answer without SOA", () => {
     const made = net();
     made.zone["no.example"] = { rcode: 0 };
     expect(String(ask(made, "no.example"))).toContain("no A record");

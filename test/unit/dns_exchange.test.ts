@@ -93,7 +93,7 @@ describe("EDNS", () => {
     expect(made.queries.map(({ data }) => questionOf(data).payloadBytes)).toEqual([1_232, 552]);
   });
 
-  test("is left out at once, when the server does not understand it", () => {
+  test("6891-1 is left out at once, when the server does not understand it", () => {
     for (
       const refusal of [
         { rcode: 1 },
@@ -123,7 +123,7 @@ describe("EDNS", () => {
 });
 
 describe("TCP", () => {
-  test("is used when the answer was cut, in pieces as they come (RFC 7766)", () => {
+  test("7766-1 2181-1 is used when the answer was cut, in pieces as they come", () => {
     const made = cutting();
     let outcome: unknown = null;
     made.dns.ask("www.example", "A", (result) => (outcome = result));
@@ -261,7 +261,7 @@ describe("aliases without an end", () => {
 });
 
 describe("what is not there (RFC 2308)", () => {
-  test("a name that does not exist has no records of other types either", () => {
+  test("2308-1 a name that does not exist has no records of other types either", () => {
     const made = net();
     made.zone["no.example"] = { rcode: 3, authority: [soa("example", 60)] };
     expect(askFor(made, "no.example", "A")).toMatchObject({ code: "ENOTFOUND" });
@@ -269,7 +269,7 @@ describe("what is not there (RFC 2308)", () => {
     expect(made.queries.length).toBe(1);
   });
 
-  test("a type that a name has not is kept for that type alone", () => {
+  test("2308-1 a type that a name has not is kept for that type alone", () => {
     const made = net();
     made.zone["www.example A"] = { authority: [soa("example", 60)] };
     made.zone["www.example AAAA"] = {

@@ -96,7 +96,7 @@ describe("find()", () => {
 });
 
 describe("names that no server is asked for", () => {
-  test("localhost is this host (RFC 6761)", () => {
+  test("6761-1 localhost is this host", () => {
     const made = make();
     for (const name of ["localhost", "LocalHost.", "a.localhost"]) {
       expect(resolve(made, name)).toEqual(["127.0.0.1", "::1"]);
