@@ -37,7 +37,7 @@ export type { Clock, Device, DeviceSink, Published, Random, Timer };
 export type { StackError, StackErrorCode, WebSocketConstructor, WebSocketLike, Welcome };
 
 /** Bytes that may wait in the WebSocket. Full = `room()` is 0 and TCP waits. */
-const CAPACITY_BYTES = 1 << 20;
+const CAPACITY_BYTES = 4 << 20;
 
 /** From the attempt to the welcome, ms. */
 const WELCOME_TIMEOUT_MS = 10_000;
@@ -68,7 +68,7 @@ export interface WebsocketOptions {
   readonly clock?: Clock;
   /** Jitter of the back-off. Default: the platform's. */
   readonly random?: Random;
-  /** Bytes that may wait in the WebSocket. Default 1 MiB. */
+  /** Bytes that may wait in the WebSocket. Default 4 MiB. */
   readonly capacityBytes?: number;
   /** Pause before the next attempt, ms: doubles from min to max, half of it random. Default 200 to 5000. */
   readonly reconnect?: { readonly minMs: number; readonly maxMs: number };
