@@ -35,6 +35,7 @@ const SYSTEM = [
   { programs: ["ethtool"], pkg: "ethtool", loss: "interop tests of offloads" },
   { programs: ["sysctl"], pkg: "procps", loss: "interop tests" },
   { programs: ["ping"], pkg: "iputils-ping", loss: "interop tests with ping" },
+  { programs: ["dnsmasq"], pkg: "dnsmasq-base", loss: "interop tests of names" },
   // The server itself is not on the PATH; what starts it is.
   { programs: ["pg_ctlcluster"], pkg: "postgresql", loss: "the recipe of pg" },
   { programs: ["redis-server"], pkg: "redis-server", loss: "the recipe of ioredis" },
