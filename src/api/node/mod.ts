@@ -17,19 +17,27 @@
  * @module
  */
 import type { NetworkStack } from "../../options.ts";
+import { type DnsModule, dnsOf } from "./dns.ts";
 import { type NetModule, netOf } from "./net.ts";
+import tls, { type TlsModule } from "./tls.ts";
 
+export type { DnsModule } from "./dns.ts";
 export type { NetModule } from "./net.ts";
 export { defaultStack, setDefaultStack } from "./net_defaults.ts";
 export type { NodeError } from "./node_error.ts";
 export { Server } from "./server.ts";
 export { Socket } from "./socket.ts";
 export type { SocketOptions } from "./socket_options.ts";
+export type { TlsModule } from "./tls.ts";
 export { socketFactory, toDuplex } from "./to_duplex.ts";
 
 /** Modules of one stack. */
 export interface NodeModules {
   readonly net: NetModule;
+  /** With `dns/promises` as its `promises`. */
+  readonly dns: DnsModule;
+  /** Not there yet: each member says so when it is used. */
+  readonly tls: TlsModule;
 }
 
 /**
@@ -38,5 +46,5 @@ export interface NodeModules {
  * @param stack A stack in this process, or in a worker.
  */
 export function nodeModules(stack: NetworkStack): NodeModules {
-  return { net: netOf(stack) };
+  return { net: netOf(stack), dns: dnsOf(stack), tls };
 }

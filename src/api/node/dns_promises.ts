@@ -1,0 +1,293 @@
+/**
+ * `node:dns/promises` over a stack; its members use the stack of `setDefaultStack()`.
+ *
+ * @module
+ */
+import type { NetworkStack } from "../../options.ts";
+import { checkRecordName, NameResolver, type RecordName } from "./dns_resolver.ts";
+import { familyOfText, type LookupAddress, lookupAll, type LookupOptions } from "./lookup.ts";
+import { defaultStack } from "./net_defaults.ts";
+import { argumentType, argumentValue, checkPort, nameError } from "./node_error.ts";
+
+/** In which order addresses of both families come. */
+export type ResultOrder = "ipv4first" | "ipv6first" | "verbatim";
+
+const ORDERS: readonly string[] = ["verbatim", "ipv4first", "ipv6first"];
+
+/** Flags of getaddrinfo on Linux. */
+export const ADDRCONFIG = 0x20;
+/** Addresses of both families, with V4MAPPED. */
+export const ALL = 0x10;
+/** IPv4 addresses within IPv6. */
+export const V4MAPPED = 0x08;
+
+/** Codes of errors, by the names that `node:dns` has for them. */
+export const ERROR_CODES: Readonly<Record<string, string>> = {
+  NODATA: "ENODATA",
+  FORMERR: "EFORMERR",
+  SERVFAIL: "ESERVFAIL",
+  NOTFOUND: "ENOTFOUND",
+  NOTIMP: "ENOTIMP",
+  REFUSED: "EREFUSED",
+  BADQUERY: "EBADQUERY",
+  BADNAME: "EBADNAME",
+  BADFAMILY: "EBADFAMILY",
+  BADRESP: "EBADRESP",
+  CONNREFUSED: "ECONNREFUSED",
+  TIMEOUT: "ETIMEOUT",
+  EOF: "EOF",
+  FILE: "EFILE",
+  NOMEM: "ENOMEM",
+  DESTRUCTION: "EDESTRUCTION",
+  BADSTR: "EBADSTR",
+  BADFLAGS: "EBADFLAGS",
+  NONAME: "ENONAME",
+  BADHINTS: "EBADHINTS",
+  NOTINITIALIZED: "ENOTINITIALIZED",
+  LOADIPHLPAPI: "ELOADIPHLPAPI",
+  ADDRGETNETWORKPARAMS: "EADDRGETNETWORKPARAMS",
+  CANCELLED: "ECANCELLED",
+};
+
+/** Services by port that `lookupService()` knows: others are numbers. */
+const SERVICES: Readonly<Record<number, string>> = {
+  21: "ftp",
+  22: "ssh",
+  23: "telnet",
+  25: "smtp",
+  53: "domain",
+  80: "http",
+  110: "pop3",
+  143: "imap2",
+  443: "https",
+  5432: "postgresql",
+};
+
+let defaultOrder: ResultOrder = "verbatim";
+
+/** In which order addresses come by default. */
+export function getDefaultResultOrder(): ResultOrder {
+  return defaultOrder;
+}
+
+/** Changes it. */
+export function setDefaultResultOrder(order: ResultOrder): void {
+  checkOrder("dnsOrder", order);
+  defaultOrder = order;
+}
+
+/** Refuses options of `lookup()` that can not be meant. @returns Them, as an object. */
+export function lookupOptions(hostname: unknown, options: unknown): LookupOptions {
+  if (typeof hostname !== "string" && hostname) throw argumentType("hostname", "string", hostname);
+  const given: LookupOptions = typeof options === "number"
+    ? { family: options }
+    : options !== null && typeof options === "object"
+    ? options
+    : {};
+  const { family = 0, hints = 0, order } = given;
+  if (![0, 4, 6, "IPv4", "IPv6"].includes(family)) {
+    throw argumentValue("options.family", family, "must be one of: 0, 4, 6");
+  }
+  if ((hints & ~(ADDRCONFIG | ALL | V4MAPPED)) !== 0) throw argumentValue("hints", hints);
+  if (order !== undefined) checkOrder("options.order", order);
+  return { order: defaultOrder, ...given };
+}
+
+function checkOrder(name: string, order: unknown): void {
+  if (typeof order === "string" && ORDERS.includes(order)) return;
+  const allowed = ORDERS.map((one) => `'${one}'`).join(", ");
+  throw argumentValue(name, order, `must be one of: ${allowed}`);
+}
+
+/** What `lookup()` of a name that is no name, or of an address, gives; null = the stack has to be asked. */
+export function lookupNow(hostname: string, { all }: LookupOptions): unknown {
+  const family = hostname ? familyOfText(hostname) : 4;
+  if (family === 0) return null;
+  const found = hostname ? [{ address: hostname, family }] : [];
+  return all === true ? found : found[0] ?? { address: null, family };
+}
+
+/** What a stack's `dns/promises` has. */
+export interface DnsPromisesModule {
+  readonly Resolver: new () => Resolver;
+  lookup(hostname: string, options?: LookupOptions | number): Promise<
+    LookupAddress | LookupAddress[]
+  >;
+  lookupService(address: string, port: number): Promise<{ hostname: string; service: string }>;
+  getServers(): string[];
+  setServers(servers: readonly string[]): void;
+  getDefaultResultOrder(): ResultOrder;
+  setDefaultResultOrder(order: ResultOrder): void;
+  // deno-lint-ignore no-explicit-any -- records have a shape per type
+  resolve(name: string, rrtype?: string): Promise<any>;
+  // deno-lint-ignore no-explicit-any -- codes and calls by name
+  readonly [member: string]: any;
+}
+
+/** Methods by the kind of record that they ask for. */
+const METHODS: readonly (readonly [string, RecordName])[] = [
+  ["resolve4", "A"],
+  ["resolve6", "AAAA"],
+  ["resolveAny", "ANY"],
+  ["resolveCaa", "CAA"],
+  ["resolveCname", "CNAME"],
+  ["resolveMx", "MX"],
+  ["resolveNaptr", "NAPTR"],
+  ["resolveNs", "NS"],
+  ["resolvePtr", "PTR"],
+  ["resolveSoa", "SOA"],
+  ["resolveSrv", "SRV"],
+  ["resolveTxt", "TXT"],
+];
+
+/** Names of the methods that ask for one kind of record. */
+export const RESOLVE_METHODS: readonly string[] = METHODS.map(([name]) => name);
+
+/** Asks with promises. */
+export class Resolver {
+  readonly #names: NameResolver;
+  // deno-lint-ignore no-explicit-any -- `resolveMx` and its like
+  readonly [method: string]: any;
+
+  constructor() {
+    this.#names = new NameResolver(() => this.stackOf());
+    for (const [method, type] of METHODS) {
+      Object.defineProperty(this, method, {
+        value: (name: unknown, options?: unknown) => this.#query(name, type, options),
+        enumerable: false,
+      });
+    }
+  }
+
+  protected stackOf(): NetworkStack {
+    return defaultStack();
+  }
+
+  /** Forgets all questions: they fail with `ECANCELLED`. */
+  cancel(): void {
+    this.#names.cancel();
+  }
+
+  /** The servers that were set; empty = those of the network. */
+  getServers(): string[] {
+    return this.#names.getServers();
+  }
+
+  /** Asks these servers. */
+  setServers(servers: readonly string[]): void {
+    this.#names.setServers(servers);
+  }
+
+  /** Does nothing: the stack chooses its address. */
+  setLocalAddress(): void {}
+
+  /** Records of a name, by default its IPv4 addresses. */
+  // deno-lint-ignore no-explicit-any -- records have a shape per type
+  resolve(name: string, rrtype: string = "A"): Promise<any> {
+    return this.#query(name, checkRecordName(rrtype));
+  }
+
+  /** Names of an address. */
+  reverse(ip: string): Promise<string[]> {
+    if (typeof ip !== "string") throw argumentType("ip", "string", ip);
+    return this.#names.reverse(ip);
+  }
+
+  #query(name: unknown, type: RecordName, options?: unknown): Promise<unknown> {
+    if (typeof name !== "string") throw argumentType("name", "string", name);
+    const hasTtl = typeof options === "object" && options !== null && "ttl" in options &&
+      Boolean(options.ttl);
+    const asked = this.#names.query(name, type);
+    if (!hasTtl || (type !== "A" && type !== "AAAA")) return asked;
+    // The stack's resolver keeps times to live to itself.
+    return asked.then((found) => (found as string[]).map((address) => ({ address, ttl: 0 })));
+  }
+}
+
+/** The module of one stack. */
+export function dnsPromisesOf(stack: NetworkStack): DnsPromisesModule {
+  return makeModule(() => stack);
+}
+
+function makeModule(stack: () => NetworkStack): DnsPromisesModule {
+  class StackResolver extends Resolver {
+    protected override stackOf(): NetworkStack {
+      return stack();
+    }
+  }
+  const shared = new StackResolver();
+  const methods = ["resolve", "reverse", "getServers", "setServers", ...RESOLVE_METHODS];
+  const bound = methods.map((name) => [name, shared[name].bind(shared)]);
+  return {
+    ...ERROR_CODES,
+    ...Object.fromEntries(bound),
+    Resolver: StackResolver,
+    lookup: (hostname, options) => lookupBy(stack, hostname, options),
+    lookupService: (address, port) => lookupServiceBy(shared, address, port),
+    getDefaultResultOrder,
+    setDefaultResultOrder,
+  };
+}
+
+async function lookupBy(
+  stack: () => NetworkStack,
+  hostname: string,
+  given: LookupOptions | number | undefined,
+): Promise<LookupAddress | LookupAddress[]> {
+  const options = lookupOptions(hostname, given);
+  const now = lookupNow(hostname, options);
+  if (now !== null) return now as LookupAddress | LookupAddress[];
+  const found = await lookupAll(stack(), hostname, options);
+  const [first] = found;
+  if (first === undefined) throw nameError("getaddrinfo", "ENOTFOUND", hostname);
+  return options.all === true ? found : first;
+}
+
+function lookupServiceBy(
+  resolver: Resolver,
+  address: string,
+  port: number,
+): Promise<{ hostname: string; service: string }> {
+  if (familyOfText(address) === 0) throw argumentValue("address", address);
+  const checked = checkPort("Port", port);
+  const service = SERVICES[checked] ?? String(checked);
+  return resolver.reverse(address).then(
+    ([hostname = address]) => ({ hostname, service }),
+    // getnameinfo gives the address itself if nobody knows a name.
+    () => ({ hostname: address, service }),
+  );
+}
+
+const dnsPromises: DnsPromisesModule = makeModule(defaultStack);
+
+/** An address of a host. */
+export const lookup: DnsPromisesModule["lookup"] = dnsPromises.lookup;
+/** The names of an address and a port. */
+export const lookupService: DnsPromisesModule["lookupService"] = dnsPromises.lookupService;
+/** Records of a name. */
+export const resolve: DnsPromisesModule["resolve"] = dnsPromises.resolve;
+/** IPv4 addresses. */
+export const resolve4: (name: string, options?: object) => Promise<string[]> = dnsPromises[
+  "resolve4"
+];
+/** IPv6 addresses. */
+export const resolve6: (name: string, options?: object) => Promise<string[]> = dnsPromises[
+  "resolve6"
+];
+/** Where a service is. */
+export const resolveSrv: (name: string) => Promise<
+  { name: string; port: number; priority: number; weight: number }[]
+> = dnsPromises["resolveSrv"];
+/** Texts. */
+export const resolveTxt: (name: string) => Promise<string[][]> = dnsPromises["resolveTxt"];
+/** Who takes mail. */
+export const resolveMx: (name: string) => Promise<{ exchange: string; priority: number }[]> =
+  dnsPromises["resolveMx"];
+/** Names of an address. */
+export const reverse: (ip: string) => Promise<string[]> = dnsPromises["reverse"];
+/** The servers that were set. */
+export const getServers: () => string[] = dnsPromises.getServers;
+/** Asks these servers. */
+export const setServers: (servers: readonly string[]) => void = dnsPromises.setServers;
+
+export default dnsPromises;
