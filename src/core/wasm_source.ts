@@ -108,7 +108,8 @@ async function responseBytes(response: Response): Promise<BufferSource> {
   return await response.arrayBuffer();
 }
 
-function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+/** Bytes of a module that is inlined as text. */
+export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);

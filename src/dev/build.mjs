@@ -92,6 +92,9 @@ const CHART_FILES = {
   "bench/uplot_license.txt": CHART_LICENSE,
 };
 
+/** Of the parser that `tidewire/deno` holds as text. */
+const PARSER_LICENSE = "src/api/deno/llhttp_license.txt";
+
 const SHEBANG = "#!/usr/bin/env node\n";
 
 /** What is shipped as text in a module: it survives every bundler and needs no permission and no fetch. */
@@ -267,6 +270,7 @@ async function buildLibrary(esbuild, oldMs) {
   });
   for (const file of result.outputFiles) nameWorker(file);
   removeOldChunks(writeOutputs(result), oldMs);
+  replaceFile(inRoot("dist", basename(PARSER_LICENSE)), readFileSync(inRoot(PARSER_LICENSE)));
 }
 
 /** The source starts the script as it lies beside it; what was built has it in another place, under another name. */

@@ -8,6 +8,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { denoPath, fail, inRoot, note, readText, replaceFile, run } from "./common.mjs";
 import { manifests } from "./entries.mjs";
+import { parserModule } from "./parser_module.mjs";
 import { requirementsReport } from "./requirements.mjs";
 
 const GENERATOR = "src/layout/generate.ts";
@@ -64,7 +65,7 @@ export async function generateAll(check) {
   }
   const files = [];
   for (const file of await generate()) files.push({ path: file.path, text: await format(file) });
-  files.push(requirementsReport(), ...manifests());
+  files.push(requirementsReport(), ...manifests(), ...parserModule());
   const stale = findStale(files, (path) => readText(inRoot(path)));
   if (!check) { for (const { path, text } of stale) replaceFile(inRoot(path), text); }
   return stale.map(({ path }) => path);

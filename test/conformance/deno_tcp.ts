@@ -6,7 +6,10 @@ import type { DenoNamespace, TcpConn, TcpListener } from "../../src/api/deno/mod
 import { failure, pause, same } from "./checks.ts";
 
 /** What the cases use of a namespace. The real Deno has it too. */
-export type DenoNet = Pick<DenoNamespace, "connect" | "listen" | "listenDatagram" | "errors">;
+export type DenoNet = Pick<
+  DenoNamespace,
+  "connect" | "listen" | "listenDatagram" | "resolveDns" | "serve" | "errors"
+>;
 
 /** Where cases run: who connects, who listens, and where that is. */
 export interface DenoSetting {

@@ -118,6 +118,6 @@ export function interrupted(): Error {
 /** What is asked of TLS. @param call The function of Deno. */
 export function noTls(call: string): Error {
   return new DENO_ERRORS.NotSupported(
-    `Cannot ${call}: TLS is not there yet; see docs/adr for the place that is kept for it`,
+    `Cannot ${call}: TLS is not there yet; docs/adr/0023 says where it will be`,
   );
 }

@@ -19,6 +19,14 @@ export {
   type DenoErrorName,
   type DenoErrors,
 } from "./errors.ts";
+export type { DnsRecords, ResolveDnsOptions } from "./resolve_dns.ts";
+export type {
+  HttpServer,
+  ServeHandler,
+  ServeHandlerInfo,
+  ServeListenAddr,
+  ServeOptions,
+} from "./serve_types.ts";
 export type {
   ConnectOptions,
   DatagramConn,

@@ -1,10 +1,13 @@
 /** The object that stands where `Deno` stood. */
-import type { ListenOptions as StackListenOptions, NetworkStack } from "../../options.ts";
+import type { NetworkStack } from "../../options.ts";
 import { checkTransport, readHostname, readPort } from "./checks.ts";
 import { DENO_ERRORS, type DenoErrors, noTls, toDenoError } from "./errors.ts";
 import { FaceDatagramConn } from "./datagram_conn.ts";
 import { FaceTcpConn } from "./tcp_conn.ts";
-import { FaceTcpListener } from "./tcp_listener.ts";
+import { FaceTcpListener, openListener } from "./tcp_listener.ts";
+import { type DnsRecords, resolveDns, type ResolveDnsOptions } from "./resolve_dns.ts";
+import { serve } from "./serve.ts";
+import type { HttpServer, ServeHandler, ServeOptions } from "./serve_types.ts";
 import type {
   ConnectOptions,
   DatagramConn,
@@ -25,6 +28,16 @@ export interface DenoNamespace {
   listen(options: ListenOptions): TcpListener;
   /** Opens a socket for datagrams. Of a worker's stack the same is true as of `listen()`. */
   listenDatagram(options: UdpListenOptions): DatagramConn;
+  /** Asks for records of a name. */
+  resolveDns<K extends keyof DnsRecords>(
+    query: string,
+    recordType: K,
+    options?: ResolveDnsOptions,
+  ): Promise<DnsRecords[K][]>;
+  /** Serves HTTP/1.1. Of a worker's stack the same is true as of `listen()`. Prints nothing by itself but errors. */
+  serve(handler: ServeHandler): HttpServer;
+  serve(options: ServeOptions & { handler: ServeHandler }): HttpServer;
+  serve(options: ServeOptions, handler: ServeHandler): HttpServer;
   /** Rejects: TLS is not there yet. */
   connectTls(options: unknown): Promise<never>;
   /** Rejects: TLS is not there yet. */
@@ -46,6 +59,8 @@ export function denoNamespace(stack: NetworkStack): DenoNamespace {
     connect: (options) => connect(stack, options),
     listen: (options) => listen(stack, options),
     listenDatagram: (options) => listenDatagram(stack, options),
+    resolveDns: (query, type, options) => resolveDns(stack, query, type, options),
+    serve: (first: unknown, second?: unknown) => serve(stack, first, second),
     connectTls: () => Promise.reject(noTls("connectTls")),
     startTls: () => Promise.reject(noTls("startTls")),
     listenTls: () => {
@@ -70,20 +85,8 @@ async function connect(stack: NetworkStack, options: ConnectOptions): Promise<Tc
 
 function listen(stack: NetworkStack, options: ListenOptions): TcpListener {
   checkTransport("listen", options, "tcp");
-  const port = readPort(options.port ?? 0, 0);
-  const hostname = readHostname(options.hostname, "0.0.0.0");
-  const { tcpBacklog: backlog } = options;
-  // Deno listens while connections of the port rest: it sets SO_REUSEADDR.
-  const wanted: StackListenOptions = {
-    ...{ port, hostname, reuseAddress: true },
-    ...(backlog === undefined ? {} : { backlog }),
-  };
-  try {
-    const listener = stack.listenNow?.(wanted) ?? stack.listen(wanted);
-    return new FaceTcpListener(listener, { transport: "tcp", hostname, port });
-  } catch (error) {
-    throw toDenoError(error);
-  }
+  const { listener, addr } = openListener(stack, options);
+  return new FaceTcpListener(listener, addr);
 }
 
 function listenDatagram(stack: NetworkStack, options: UdpListenOptions): DatagramConn {

@@ -1,9 +1,38 @@
 /** `Deno.TcpListener` over a listener of the stack. */
-import type { TcpListener as StackListener } from "../../options.ts";
+import type {
+  ListenOptions as StackListenOptions,
+  NetworkStack,
+  TcpListener as StackListener,
+} from "../../options.ts";
 import { BadResource } from "../../errors.ts";
+import { readHostname, readPort } from "./checks.ts";
 import { badResource, DENO_ERRORS, toDenoError } from "./errors.ts";
 import { FaceTcpConn, toNetAddr } from "./tcp_conn.ts";
-import type { NetAddr, TcpConn, TcpListener } from "./types.ts";
+import type { ListenOptions, NetAddr, TcpConn, TcpListener } from "./types.ts";
+
+/** A listener, or one that a worker has been asked for, and where it will be. */
+export interface OpenedListener {
+  readonly listener: StackListener | Promise<StackListener>;
+  readonly addr: NetAddr;
+}
+
+/** Listens as `Deno.listen()` and `Deno.serve()` do. */
+export function openListener(stack: NetworkStack, options: ListenOptions): OpenedListener {
+  const port = readPort(options.port ?? 0, 0);
+  const hostname = readHostname(options.hostname, "0.0.0.0");
+  const { tcpBacklog: backlog } = options;
+  // Deno listens while connections of the port rest: it sets SO_REUSEADDR.
+  const wanted: StackListenOptions = {
+    ...{ port, hostname, reuseAddress: true },
+    ...(backlog === undefined ? {} : { backlog }),
+  };
+  try {
+    const listener = stack.listenNow?.(wanted) ?? stack.listen(wanted);
+    return { listener, addr: { transport: "tcp", hostname, port } };
+  } catch (error) {
+    throw toDenoError(error);
+  }
+}
 
 /** A listener with the methods and errors of Deno. */
 export class FaceTcpListener implements TcpListener {
