@@ -50,6 +50,14 @@ export type {
   UdpTrouble,
   WasmSource,
 } from "./options.ts";
+export type {
+  Hop,
+  PingOptions,
+  PingReply,
+  PingResult,
+  TracerouteOptions,
+  TracerouteResult,
+} from "./probe_options.ts";
 export {
   AddressInUse,
   AddressNotAvailable,

@@ -10,6 +10,12 @@ import type {
   ResolveRecordsOptions,
 } from "./name_options.ts";
 import type { NetAddress } from "./net_address.ts";
+import type {
+  PingOptions,
+  PingResult,
+  TracerouteOptions,
+  TracerouteResult,
+} from "./probe_options.ts";
 import type { UdpBindOptions, UdpSocket } from "./udp_options.ts";
 export type { NetAddress } from "./net_address.ts";
 export type {
@@ -474,6 +480,10 @@ export interface NetworkStack extends AsyncDisposable {
     type: K,
     options?: ResolveRecordsOptions,
   ): Promise<NameRecords[K][]>;
+  /** Asks a host whether it is there. Rejects if a request can not be sent; no reply is no error. */
+  ping(hostname: string, options?: PingOptions): Promise<PingResult>;
+  /** Finds the routers on the way to a host. */
+  traceroute(hostname: string, options?: TracerouteOptions): Promise<TracerouteResult>;
   /** Counters by name, among them a drop counter per reason. */
   stats(): Promise<Record<string, number>>;
   /** All connections, for a table like netstat's. */

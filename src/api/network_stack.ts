@@ -4,7 +4,7 @@ import { BadResource } from "../errors.ts";
 import type { Core } from "../core/core.ts";
 import { PAGE_MEMORY_MIB } from "../core/core_config.ts";
 import type { Device } from "../link/device.ts";
-import { isIpv4Number, parseIp } from "../net/addresses.ts";
+import { type Ip, isIpv4Number, parseIp } from "../net/addresses.ts";
 import type { NetworkInterface } from "../net/interface.ts";
 import { readNameOptions } from "../net/name_settings.ts";
 import type {
@@ -25,6 +25,12 @@ import type {
   Tuning,
   UdpBindOptions,
 } from "../options.ts";
+import type {
+  PingOptions,
+  PingResult,
+  TracerouteOptions,
+  TracerouteResult,
+} from "../probe_options.ts";
 import { type Loop, REAL_TIME } from "../runtime/loop.ts";
 import { systemClock } from "../runtime/system_clock.ts";
 import { systemRandom } from "../runtime/system_random.ts";
@@ -33,6 +39,7 @@ import { openStack, parseStatic, type Stack } from "../stack.ts";
 import type { ConnectionManager, ListenRequest } from "../tcp/manager.ts";
 import { checkConnect, checkListen, checkStackOptions } from "./checks.ts";
 import { connectTo } from "./connecting.ts";
+import { checkPing, checkTraceroute, ping, reachable, traceroute } from "./probing.ts";
 import { listening } from "./listening.ts";
 import { resolveHost, resolveRecords } from "./resolving.ts";
 import { StreamListener } from "./tcp_listener.ts";
@@ -151,6 +158,29 @@ export class InProcessStack implements NetworkStack {
       resolve: (hostname) => this.resolve(hostname),
       whenConfigured: () => this.ready,
     }, options);
+  }
+
+  /** See {@linkcode NetworkStack.ping}. */
+  async ping(hostname: string, options: PingOptions = {}): Promise<PingResult> {
+    checkPing(options);
+    const address = await this.#probed(hostname, options.signal);
+    return await ping(this.interface, address, options);
+  }
+
+  /** See {@linkcode NetworkStack.traceroute}. */
+  async traceroute(hostname: string, options: TracerouteOptions = {}): Promise<TracerouteResult> {
+    checkTraceroute(options);
+    const address = await this.#probed(hostname, options.signal);
+    return await traceroute(this.interface, address, options);
+  }
+
+  /** Whom to ask. */
+  async #probed(hostname: string, signal: AbortSignal | undefined): Promise<Ip> {
+    this.#assertOpen("ask a host");
+    signal?.throwIfAborted();
+    const addresses = await resolveHost(this, hostname, signal === undefined ? {} : { signal });
+    if (this.stack.address === null) await this.ready;
+    return reachable(this.interface, addresses);
   }
 
   /** See {@linkcode NetworkStack}. */

@@ -21,7 +21,10 @@ import {
   PROTOCOL_TCP,
   PROTOCOL_UDP,
 } from "../wire/ipv4.ts";
+import { read32 } from "../wire/bytes.ts";
 import { isUnicast } from "./addresses.ts";
+import type { EchoProbes } from "./echo_probes.ts";
+import { icmpReason } from "./icmp_reasons.ts";
 import { type IpLayer, RateLimit } from "./ip_layer.ts";
 
 /** Echo replies per second; more are dropped and counted. */
@@ -47,6 +50,7 @@ export type QuotedUdpHandler = (error: IcmpError, quoted: Ipv4Packet) => void;
 export class Icmp {
   readonly #ip: IpLayer;
   readonly #onUdpError: QuotedUdpHandler;
+  readonly #probes: EchoProbes;
   readonly #anyAddress: boolean;
   readonly #echoes: RateLimit = new RateLimit(ECHO_REPLIES_PER_SECOND);
   readonly #errors: RateLimit = new RateLimit(ICMP_ERRORS_PER_SECOND);
@@ -54,11 +58,18 @@ export class Icmp {
   /**
    * @param ip Sends.
    * @param onUdpError Takes errors about datagrams.
+   * @param probes Takes what comes back for our echo requests.
    * @param anyAddress True if packets of ours may have foreign source addresses: a gateway.
    */
-  constructor(ip: IpLayer, onUdpError: QuotedUdpHandler, anyAddress: boolean) {
+  constructor(
+    ip: IpLayer,
+    onUdpError: QuotedUdpHandler,
+    probes: EchoProbes,
+    anyAddress: boolean,
+  ) {
     this.#ip = ip;
     this.#onUdpError = onUdpError;
+    this.#probes = probes;
     this.#anyAddress = anyAddress;
   }
 
@@ -69,10 +80,14 @@ export class Icmp {
     // RFC 1122 sections 3.2.2 and 3.2.2.6: nothing that was sent to a group is answered or believed.
     if (this.#ip.isGroup(packet.destination)) return this.#ip.count("ICMP_GROUP");
     if (message.type === ICMP_ECHO_REQUEST) return this.#answerEcho(packet, message);
+    if (message.type === ICMP_ECHO_REPLY) {
+      const { source: from, ttl } = packet;
+      return this.#probes.receiveReply({ from, ttl, rest: message.rest }, message.body);
+    }
     const isHeeded = message.type === ICMP_UNREACHABLE || message.type === ICMP_TIME_EXCEEDED ||
       message.type === ICMP_PARAMETER_PROBLEM;
-    if (isHeeded) return this.#passError(message);
-    // Redirects would let any neighbour take over our routes; replies answer no question of ours.
+    if (isHeeded) return this.#passError(packet, message);
+    // Redirects would let any neighbour take over our routes.
     this.#ip.count(message.type === ICMP_REDIRECT ? "ICMP_REDIRECT" : "ICMP_TYPE");
   }
 
@@ -86,7 +101,7 @@ export class Icmp {
     this.#ip.sendIpv4(packet.source, PROTOCOL_ICMP, reply, { source: packet.destination });
   }
 
-  #passError(message: IcmpMessage): void {
+  #passError(packet: Ipv4Packet, message: IcmpMessage): void {
     const quoted = parseQuotedIpv4(message.body);
     if (typeof quoted === "string" || quoted.payload.length < QUOTED_BYTES) {
       return this.#ip.count("ICMP_QUOTED");
@@ -101,6 +116,10 @@ export class Icmp {
       this.#ip.port.icmpError(message.type, message.code, mtu, message.body);
     } else if (quoted.protocol === PROTOCOL_UDP && quoted.fragmentOffset === 0) {
       this.#onUdpError({ type: message.type, code: message.code, mtu }, quoted);
+    } else if (quoted.protocol === PROTOCOL_ICMP && isEchoRequest(quoted)) {
+      const answer = { from: packet.source, ttl: packet.ttl, rest: read32(quoted.payload, 4) };
+      const reason = icmpReason(4, message.type, message.code);
+      this.#probes.receiveError(answer, reason, quoted.destination);
     } else {
       this.#ip.count("ICMP_QUOTED");
     }
@@ -147,4 +166,9 @@ export class Icmp {
       isUnicast(offending.destination) && !this.#ip.isGroup(offending.source) &&
       !this.#ip.isGroup(offending.destination);
   }
+}
+
+/** Is it an echo request, as far as it is quoted? */
+function isEchoRequest(quoted: Ipv4Packet): boolean {
+  return quoted.fragmentOffset === 0 && quoted.payload[0] === ICMP_ECHO_REQUEST;
 }

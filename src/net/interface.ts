@@ -40,9 +40,11 @@ import {
   isUnicast,
 } from "./addresses.ts";
 import type { FramePort } from "./frame_port.ts";
+import { EchoProbes } from "./echo_probes.ts";
 import { Icmp } from "./icmp.ts";
 import type { IpLayer, SendOptions } from "./ip_layer.ts";
 import { joinIpv4, splitIpv4 } from "../wire/fragments.ts";
+import { buildIcmp, ICMP_ECHO_REQUEST } from "../wire/icmp.ts";
 import { MulticastGroups } from "./multicast_groups.ts";
 import { Neighbors } from "./neighbors.ts";
 import { PathMtus } from "./path_mtus.ts";
@@ -85,6 +87,8 @@ export class NetworkInterface implements IpLayer {
   readonly routes: Routes = new Routes();
   readonly icmp: Icmp;
   readonly udp: Udp;
+  /** Our own echo requests. */
+  readonly probes: EchoProbes;
   /** Groups of both families. */
   readonly groups: MulticastGroups = new MulticastGroups();
   /** Drops and events by name. */
@@ -121,7 +125,12 @@ export class NetworkInterface implements IpLayer {
       groups: this.groups,
     });
     const onUdpError = this.udp.receiveError.bind(this.udp);
-    this.icmp = new Icmp(this, onUdpError, this.#anyAddress);
+    this.probes = new EchoProbes({
+      port,
+      send: (address, rest, body, how) => this.#sendEcho(address, rest, body, how),
+      count: (reason) => this.count(reason),
+    });
+    this.icmp = new Icmp(this, onUdpError, this.probes, this.#anyAddress);
   }
 
   /** The configuration, or null. */
@@ -320,6 +329,12 @@ export class NetworkInterface implements IpLayer {
     return fragments.every((fragment) => this.#sendPacket(destination, fragment, options));
   }
 
+  #sendEcho(address: Ip, rest: number, body: Uint8Array, options: SendOptions): boolean {
+    if (typeof address !== "number") return this.dropSent("NO_ROUTE");
+    const request = buildIcmp({ type: ICMP_ECHO_REQUEST, code: 0, rest, body });
+    return this.sendIpv4(address, PROTOCOL_ICMP, request, options);
+  }
+
   /** RFC 6864 section 4.3: none is used twice while its packet lives; the steps are of chance, so as not to be guessed. */
   #nextIdentification(): number {
     this.#identification += 1 + (this.port.random.next() & IDENTIFICATION_STEP_MASK);
@@ -359,6 +374,7 @@ export class NetworkInterface implements IpLayer {
   close(): void {
     this.unconfigure();
     this.udp.close();
+    this.probes.close();
     this.neighbors.close();
   }
 }

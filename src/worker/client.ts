@@ -21,6 +21,12 @@ import type {
   UdpBindOptions,
   UdpSocket,
 } from "../options.ts";
+import type {
+  PingOptions,
+  PingResult,
+  TracerouteOptions,
+  TracerouteResult,
+} from "../probe_options.ts";
 import { BufferPool } from "./buffers.ts";
 import { type ClientSurroundings, WorkerConnection } from "./client_connection.ts";
 import { WorkerListener } from "./client_listener.ts";
@@ -198,6 +204,20 @@ class Client implements WorkerStack, ClientSurroundings {
     // The worker answers with the type that was asked for.
     const read = (found: NameRecords[RecordType][]): NameRecords[K][] => found as NameRecords[K][];
     const { id, answer } = this.#ask("resolveRecords", { name, type, options: rest }, read);
+    return await this.#abortable(id, answer, signal);
+  }
+
+  async ping(hostname: string, options: PingOptions = {}): Promise<PingResult> {
+    const { signal, ...rest } = options;
+    signal?.throwIfAborted();
+    const { id, answer } = this.#ask("ping", { hostname, options: rest }, (found) => found);
+    return await this.#abortable(id, answer, signal);
+  }
+
+  async traceroute(hostname: string, options: TracerouteOptions = {}): Promise<TracerouteResult> {
+    const { signal, ...rest } = options;
+    signal?.throwIfAborted();
+    const { id, answer } = this.#ask("traceroute", { hostname, options: rest }, (found) => found);
     return await this.#abortable(id, answer, signal);
   }
 

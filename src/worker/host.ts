@@ -135,6 +135,10 @@ class Host implements ConnectionSurroundings {
         id,
         (stack, signal) => stack.resolveRecords(name, type, { ...options, signal }),
       ),
+    ping: ({ hostname, options }, id) =>
+      this.#whileWanted(id, (stack, signal) => stack.ping(hostname, { ...options, signal })),
+    traceroute: ({ hostname, options }, id) =>
+      this.#whileWanted(id, (stack, signal) => stack.traceroute(hostname, { ...options, signal })),
     stats: async () => await (await this.#stack()).stats(),
     connections: async () => await (await this.#stack()).connections(),
     ...this.#udp.handlers,

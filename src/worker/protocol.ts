@@ -29,6 +29,12 @@ import type {
   UdpOptions,
   UdpTrouble,
 } from "../options.ts";
+import type {
+  PingOptions,
+  PingResult,
+  TracerouteOptions,
+  TracerouteResult,
+} from "../probe_options.ts";
 
 /** Path of the tunnel's WebSocket at a relay. */
 export const TUNNEL_PATH = "/tunnel";
@@ -128,6 +134,11 @@ export interface Calls {
   };
   stats: { args: null; result: Record<string, number> };
   connections: { args: null; result: ConnectionRow[] };
+  ping: { args: { hostname: string; options: Omit<PingOptions, "signal"> }; result: PingResult };
+  traceroute: {
+    args: { hostname: string; options: Omit<TracerouteOptions, "signal"> };
+    result: TracerouteResult;
+  };
   bindUdp: {
     args: Omit<UdpBindOptions, "signal">;
     result: { readonly socket: number; readonly address: NetAddress };

@@ -19,6 +19,7 @@ import {
   send,
 } from "./joined.ts";
 import { optionCases, urgentCases } from "./option_conformance.ts";
+import { probeCases } from "./probe_conformance.ts";
 import { udpCases } from "./udp_conformance.ts";
 
 export type { PairFactory, StackPair } from "./joined.ts";
@@ -43,6 +44,7 @@ export function stackConformance(make: PairFactory): void {
   listenLimitCases(make);
   stackCases(make);
   udpCases(make);
+  probeCases(make);
 }
 
 function dataCases(make: PairFactory): void {

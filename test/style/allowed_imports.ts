@@ -17,6 +17,7 @@ const STACK_PARTS: readonly string[] = [
   "src/udp_options.ts",
   "src/net_address.ts",
   "src/name_options.ts",
+  "src/probe_options.ts",
   "src/errors.ts",
 ];
 
@@ -37,6 +38,7 @@ export const HOST_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "src/link": ["src/runtime", "src/wire", "src/core", "src/layout", "src/errors.ts"],
   "src/net_address.ts": [],
   "src/udp_options.ts": ["src/net_address.ts"],
+  "src/probe_options.ts": [],
   "src/name_options.ts": ["src/wire"],
   "src/options.ts": [
     "src/tcp",
@@ -48,6 +50,7 @@ export const HOST_IMPORTS: Readonly<Record<string, readonly string[]>> = {
     "src/udp_options.ts",
     "src/net_address.ts",
     "src/name_options.ts",
+    "src/probe_options.ts",
   ],
   "src/net": STACK_PARTS,
   "src/tcp": STACK_PARTS,
