@@ -50,7 +50,7 @@ import { initRings, ringTableBytes } from "./ring_pool.ts";
 /** WebAssembly's page, bytes. */
 const PAGE_BYTES: u32 = 65536;
 /** Regions start at multiples of this, bytes: one cache line. */
-const REGION_ALIGN: usize = 64;
+const REGION_ALIGN: i32 = 64;
 /** Smallest sensible ring pool, pages. */
 const RING_PAGES_MIN: u32 = 256;
 /** Smallest MTU of a link that we accept, bytes: that of SLIP lines. RFC 791 section 3.2 would allow 68. */
@@ -65,23 +65,23 @@ const BOOT: usize = memory.data(BOOT_SIZE, 16);
 
 /** The Boot block: configuration in, addresses out. */
 export const boot: Boot = changetype<Boot>(BOOT);
-export let control: Control = changetype<Control>(0);
-export let segment: Segment = changetype<Segment>(0);
-export let param: Param = changetype<Param>(0);
-export let info: Info = changetype<Info>(0);
-export let spans: Spans = changetype<Spans>(0);
-export let rxBase: usize = 0;
-export let txBase: usize = 0;
-export let replyBase: usize = 0;
-export let eventsBase: usize = 0;
-export let puntsBase: usize = 0;
-export let statsBase: usize = 0;
-export let listenersBase: usize = 0;
-export let addressesBase: usize = 0;
-export let hopsBase: usize = 0;
-export let wheelBase: usize = 0;
+export const control: Control = changetype<Control>(memory.data(CONTROL_SIZE, REGION_ALIGN));
+export const segment: Segment = changetype<Segment>(memory.data(SEGMENT_SIZE, REGION_ALIGN));
+export const param: Param = changetype<Param>(memory.data(PARAM_SIZE + SCRATCH_BYTES, REGION_ALIGN));
+export const info: Info = changetype<Info>(memory.data(INFO_SIZE, REGION_ALIGN));
+export const spans: Spans = changetype<Spans>(memory.data(SPANS_SIZE, REGION_ALIGN));
+export const rxBase: usize = memory.data(BATCH_BYTES, REGION_ALIGN);
+export const txBase: usize = memory.data(BATCH_BYTES, REGION_ALIGN);
+export const replyBase: usize = memory.data(REPLY_BYTES, REGION_ALIGN);
+export const eventsBase: usize = memory.data(EVENTS_MAX * EVENT_SIZE, REGION_ALIGN);
+export const puntsBase: usize = memory.data(PUNTS_MAX * PUNT_SIZE, REGION_ALIGN);
+export const statsBase: usize = memory.data(STAT_COUNT * 8, REGION_ALIGN);
+export const listenersBase: usize = memory.data(LISTENERS_MAX * LISTENER_SIZE, REGION_ALIGN);
+export const addressesBase: usize = memory.data(ADDRESSES_MAX * ADDRESS_SIZE, REGION_ALIGN);
+export const hopsBase: usize = memory.data(HOPS_MAX * HOP_SIZE, REGION_ALIGN);
+export const wheelBase: usize = memory.data(WHEEL_LEVELS * WHEEL_SLOTS * 4, REGION_ALIGN);
 /** A bound for each slot of the wheel, 8 bytes. */
-export let wheelBoundsBase: usize = 0;
+export const wheelBoundsBase: usize = memory.data(WHEEL_LEVELS * WHEEL_SLOTS * 8, REGION_ALIGN);
 export let linesBase: usize = 0;
 /** Lines of the demultiplexer, less one; their count is a power of two. */
 export let lineMask: u32 = 0;
@@ -91,14 +91,14 @@ export let extraBase: usize = 0;
 export let flightBase: usize = 0;
 export let timeWaitBase: usize = 0;
 export let ringTableBase: usize = 0;
-/** First byte after the scratch area of Param. */
-export let scratchBase: usize = 0;
+/** The scratch area behind Param. */
+export const scratchBase: usize = changetype<usize>(param) + PARAM_SIZE;
 
 let regionAt: usize = 0;
 
 function region(bytes: usize): usize {
   const at = regionAt;
-  regionAt = (at + bytes + REGION_ALIGN - 1) & ~(REGION_ALIGN - 1);
+  regionAt = (at + bytes + REGION_ALIGN - 1) & ~usize(REGION_ALIGN - 1);
   return at;
 }
 
@@ -116,26 +116,6 @@ function isConfigured(): bool {
 /** Smallest power of two that is at least `n`. */
 function powerOfTwo(n: u32): u32 {
   return n <= 1 ? 1 : (1 as u32) << (32 - clz(n - 1));
-}
-
-function layOutBlocks(): void {
-  rxBase = region(BATCH_BYTES);
-  txBase = region(BATCH_BYTES);
-  replyBase = region(REPLY_BYTES);
-  eventsBase = region(EVENTS_MAX * EVENT_SIZE);
-  puntsBase = region(PUNTS_MAX * PUNT_SIZE);
-  spans = changetype<Spans>(region(SPANS_SIZE));
-  param = changetype<Param>(region(PARAM_SIZE + SCRATCH_BYTES));
-  scratchBase = changetype<usize>(param) + PARAM_SIZE;
-  info = changetype<Info>(region(INFO_SIZE));
-  statsBase = region(STAT_COUNT * sizeof<u64>());
-  control = changetype<Control>(region(CONTROL_SIZE));
-  segment = changetype<Segment>(region(SEGMENT_SIZE));
-  listenersBase = region(LISTENERS_MAX * LISTENER_SIZE);
-  addressesBase = region(ADDRESSES_MAX * ADDRESS_SIZE);
-  hopsBase = region(HOPS_MAX * HOP_SIZE);
-  wheelBase = region(WHEEL_LEVELS * WHEEL_SLOTS * sizeof<u32>());
-  wheelBoundsBase = region(WHEEL_LEVELS * WHEEL_SLOTS * sizeof<u64>());
 }
 
 function layOutPools(): void {
@@ -204,8 +184,7 @@ export function bootAddress(): usize {
  */
 export function initialize(): i32 {
   if (regionAt !== 0 || !isConfigured()) return -STATUS_BAD_ARGUMENT;
-  regionAt = (__heap_base + REGION_ALIGN - 1) & ~(REGION_ALIGN - 1);
-  layOutBlocks();
+  regionAt = (__heap_base + REGION_ALIGN - 1) & ~usize(REGION_ALIGN - 1);
   layOutPools();
   const ringsMost = boot.memoryBytes / RING_MIN_BYTES;
   ringTableBase = region(ringTableBytes(boot.memoryBytes === 0 ? 1048576 : ringsMost));
