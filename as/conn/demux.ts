@@ -107,10 +107,16 @@ function hashOf(ref: u32): u64 {
   );
 }
 
+/** The hash and the ports of the tuple that was looked up last: who is not there is often entered next. */
+let askedHash: u64 = 0;
+let askedPorts: u32 = 0;
+
 /** Finds a connection or TIME-WAIT record by all four values. @returns A reference, or NONE. */
 export function findTuple(lA: u64, lB: u64, rA: u64, rB: u64, local: u32, remote: u32): u32 {
   const ports = portsOf(local, remote);
   const hash = tupleHash(boot.demuxKeyA, boot.demuxKeyB, lA, lB, rA, rB, ports);
+  askedHash = hash;
+  askedPorts = ports;
   const line = lineOf(hash);
   const tag = tagOf(hash);
   let found = matches(line, TAG_SHIFT, tag);
@@ -140,8 +146,7 @@ export function findSegment(seg: Segment): u32 {
   );
 }
 
-function enter(ref: u32): void {
-  const hash = hashOf(ref);
+function enter(ref: u32, hash: u64): void {
   const line = lineOf(hash);
   const entry = (tagOf(hash) << TAG_SHIFT) | ref;
   const free = matches(line, 0, 0);
@@ -188,7 +193,13 @@ function leave(ref: u32): void {
 
 /** Enters a connection. @param slot Its slot; the tuple must be set and not be there. */
 export function enterTcb(slot: u32): void {
-  enter(slot);
+  enter(slot, hashOf(slot));
+}
+
+/** Enters a connection whose tuple is the one that was looked up last. @param slot Its slot; the tuple must be set. */
+export function enterAsked(slot: u32): void {
+  assert(load<u32>(ptrOf(slot), PORTS_AT) === askedPorts, "a tuple is entered that nobody asked for");
+  enter(slot, askedHash);
 }
 
 /** Removes a connection. */
@@ -198,7 +209,24 @@ export function leaveTcb(slot: u32): void {
 
 /** Enters a TIME-WAIT record. */
 export function enterTimeWait(record: u32): void {
-  enter(record | REF_TIME_WAIT);
+  const ref = record | REF_TIME_WAIT;
+  enter(ref, hashOf(ref));
+}
+
+/** Puts a TIME-WAIT record where its connection stands, which leaves. */
+export function replaceByTimeWait(slot: u32, record: u32): void {
+  const hash = hashOf(slot);
+  const line = lineOf(hash);
+  const tag = tagOf(hash) << TAG_SHIFT;
+  const ref = record | REF_TIME_WAIT;
+  const found = matches(line, 0, tag | slot);
+  if (found !== 0) {
+    store<u32>(entryAt(line, found), tag | ref);
+    return;
+  }
+  unchain(line, slot);
+  setNext(ref, load<u32>(line, CHAIN_AT));
+  store<u32>(line, tag | ref, CHAIN_AT);
 }
 
 /** Removes a TIME-WAIT record. */

@@ -297,10 +297,9 @@ export function freeConnection(tcb: Tcb): void {
   giveTcb(slotOf(tcb));
 }
 
-/** Ends a connection without a state change: TIME-WAIT lives on as a record. */
+/** Ends a connection without a state change: TIME-WAIT lives on as a record, which has taken its place. */
 export function vacate(tcb: Tcb): void {
   dropTransfer(tcb);
-  leaveTcb(slotOf(tcb));
   leaveHalfOpen(tcb);
   leaveBacklog(tcb);
   tcb.state = u8(STATE_CLOSED);

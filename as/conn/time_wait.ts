@@ -5,10 +5,14 @@
  */
 import { boot, control } from "../config.ts";
 import { FLAG_TIMESTAMPS, NONE, STAT_TIME_WAIT_EVICTED, Tcb, TimeWait } from "../layout.gen.ts";
-import { giveTimeWait, takeTimeWait, timeWaitAt } from "../pool.ts";
-import { count } from "../stats.ts";
-import { enterTimeWait, leaveTimeWait } from "./demux.ts";
+import { giveTimeWait, slotOf, takeTimeWait, timeWaitAt } from "../pool.ts";
+import { countMany } from "../stats.ts";
+import { leaveTimeWait, replaceByTimeWait } from "./demux.ts";
 import { vacate } from "./tcb.ts";
+
+/** Records that are evicted at once: one of so many of the table, and at most these. */
+const EVICTED_SHARE: u32 = 1024;
+const EVICTED_MAX: u32 = 16;
 
 /** 2 MSL, ms. RFC 9293 section 3.4.3 and MUST-13. */
 export function timeWaitMs(): u32 {
@@ -45,14 +49,23 @@ export function restartTimeWait(record: u32): void {
   append(record, control.nowMs + timeWaitMs());
 }
 
+/** No record is free. */
+function isFull(): bool {
+  return control.timeWaitFree === NONE && control.timeWaitHigh >= boot.maxTimeWaits;
+}
+
+/** Frees the oldest records, a few at once: each stands in another line of the demultiplexer, and these are fetched side by side. */
+function evict(): void {
+  const share = boot.maxTimeWaits / EVICTED_SHARE + 1;
+  const many: u32 = share < EVICTED_MAX ? share : EVICTED_MAX;
+  for (let i: u32 = 0; i < many; i++) endTimeWait(control.timeWaitHead);
+  countMany(STAT_TIME_WAIT_EVICTED, many);
+}
+
 /** Turns a TCB in TIME-WAIT into a record and frees the TCB. The 2 MSL begin anew, which keeps the FIFO in order. */
 export function compactTimeWait(tcb: Tcb): void {
-  let record = takeTimeWait();
-  if (record === NONE) {
-    count(STAT_TIME_WAIT_EVICTED);
-    endTimeWait(control.timeWaitHead);
-    record = takeTimeWait();
-  }
+  if (isFull()) evict();
+  const record = takeTimeWait();
   const entry = timeWaitAt(record);
   entry.localAddrA = tcb.localAddrA;
   entry.localAddrB = tcb.localAddrB;
@@ -63,7 +76,7 @@ export function compactTimeWait(tcb: Tcb): void {
   entry.rcvNxt = tcb.rcvNxt;
   entry.sndNxt = tcb.sndNxt;
   entry.tsRecent = (tcb.flags & FLAG_TIMESTAMPS) !== 0 ? tcb.tsRecent : 0;
+  replaceByTimeWait(slotOf(tcb), record);
   vacate(tcb);
   append(record, control.nowMs + timeWaitMs());
-  enterTimeWait(record);
 }

@@ -31,7 +31,7 @@ import {
   STATE_SYN_RECEIVED,
   Tcb,
 } from "../layout.gen.ts";
-import { enterTcb } from "../conn/demux.ts";
+import { enterAsked } from "../conn/demux.ts";
 import { findListener, listenerAt } from "../conn/listener.ts";
 import { transition } from "../conn/state.ts";
 import {
@@ -190,7 +190,7 @@ export function openByCookie(seg: Segment): u32 {
   tcb.flags |= FLAG_SYN_RETRANSMITTED;
   tcb.rtoMs = computeRto(tcb);
   transition(tcb, STATE_SYN_RECEIVED, CAUSE_SYN);
-  enterTcb(slot);
+  enterAsked(slot);
   count(STAT_PASSIVE_OPENS);
   count(STAT_COOKIES_IN);
   return slot;

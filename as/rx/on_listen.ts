@@ -20,7 +20,7 @@ import {
   STATE_SYN_RECEIVED,
   Tcb,
 } from "../layout.gen.ts";
-import { enterTcb } from "../conn/demux.ts";
+import { enterAsked } from "../conn/demux.ts";
 import { findListener, listenerAt } from "../conn/listener.ts";
 import { transition } from "../conn/state.ts";
 import { offeredFlags, takeSyn } from "../conn/tcb.ts";
@@ -85,7 +85,7 @@ function openPassive(seg: Segment, id: u32): void {
   tcb.sndWnd = seg.wnd;
   tcb.sndWl1 = seg.seq;
   tcb.sndWl2 = tcb.iss;
-  enterTcb(slot);
+  enterAsked(slot);
   if (!asks) serveFastOpen(tcb, seg, listener);
   count(STAT_PASSIVE_OPENS);
   if (asks) {

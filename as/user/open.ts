@@ -30,7 +30,7 @@ import {
   STATUS_WRONG_STATE,
 } from "../layout.gen.ts";
 import { isQuiet } from "../clock.ts";
-import { enterTcb, findTuple, REF_TIME_WAIT } from "../conn/demux.ts";
+import { enterAsked, findTuple, REF_TIME_WAIT } from "../conn/demux.ts";
 import {
   freeListener,
   leaveBacklog,
@@ -78,7 +78,7 @@ export function openActive(hop: u32): f64 {
   initializeSend(tcb);
   transition(tcb, STATE_SYN_SENT, CAUSE_ACTIVE_OPEN);
   tcb.rcvAdv = boot.receiveBufferInitial;
-  enterTcb(slot);
+  enterAsked(slot);
   armLife(tcb, boot.synR2Ms);
   // During the quiet time nothing is sent: the timer sends the SYN at its end.
   if (isQuiet()) armRetransmit(tcb, control.quietUntil - control.nowMs);
