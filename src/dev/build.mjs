@@ -23,6 +23,7 @@ import {
   withLock,
 } from "./common.mjs";
 import { ENTRIES, outputOf, WORKER } from "./entries.mjs";
+import { rareFunctions } from "./train.mjs";
 
 /** The modules that asc makes. `kernels` is for tests and benchmarks and is never shipped. */
 const WASM_TARGETS = [
@@ -42,8 +43,8 @@ const WASM_FEATURES = [
   "SIMD128",
 ];
 
-/** The one that is shipped, and so is optimized once more. */
-const SHIPPED = "core.wasm";
+/** The one that is optimized here, by what a training says. */
+const TRAINED = "core.wasm";
 
 /** The library's entry points share their chunks, so that a class is the same one whichever way it was imported. */
 const LIBRARY_ENTRIES = Object.fromEntries(
@@ -128,20 +129,27 @@ function isWasmFresh(targets) {
 }
 
 /**
- * Inlines more than asc does: the steps of a segment are many small functions, read one by one, and an engine does not
- * inline them. Sizes are in Binaryen's units, expressions. One caller: whatever the size.
+ * Optimizes a module that asc has not. The steps of a segment are many small functions, read one by one, and an engine does
+ * not inline them; here those that are common are inlined, and those that are rare stay out of their way. Sizes are in
+ * Binaryen's units, expressions.
  */
-function inlineSteps(binaryen, bytes) {
+async function optimizeTrained(binaryen, bytes) {
+  const features = WASM_FEATURES.reduce((bits, name) => bits | binaryen.Features[name], 0);
+  const rare = await rareFunctions(binaryen, bytes, features);
   const module = binaryen.readBinary(bytes);
   try {
-    module.setFeatures(
-      WASM_FEATURES.reduce((bits, name) => bits | binaryen.Features[name], binaryen.Features.MVP),
-    );
+    module.setFeatures(features);
+    for (const name of rare) {
+      binaryen.setPassArgument("no-inline", name);
+      module.runPasses(["no-inline"]);
+    }
+    binaryen.setDebugInfo(false);
     binaryen.setOptimizeLevel(3);
     binaryen.setShrinkLevel(0);
-    binaryen.setAlwaysInlineMaxSize(30);
-    binaryen.setFlexibleInlineMaxSize(160);
-    binaryen.setOneCallerInlineMaxSize(1_000_000);
+    binaryen.setAlwaysInlineMaxSize(200);
+    binaryen.setFlexibleInlineMaxSize(2_000);
+    binaryen.setOneCallerInlineMaxSize(20_000);
+    module.optimize();
     module.optimize();
     if (!module.validate()) throw new Error("Cannot optimize the core: the result is not valid");
     return module.emitBinary();
@@ -181,7 +189,7 @@ async function buildWasm() {
       for (const target of targets) built.push(...await compile(asc, target, folder));
       const { default: binaryen } = await import("assemblyscript/binaryen");
       for (const module of built) {
-        if (module.name === SHIPPED) module.bytes = inlineSteps(binaryen, module.bytes);
+        if (module.name === TRAINED) module.bytes = await optimizeTrained(binaryen, module.bytes);
       }
       for (const { name, bytes } of built) writeStamped(inRoot("dist", name), bytes, started);
     } finally {

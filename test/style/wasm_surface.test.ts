@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { readOne, ROOT } from "./source_files.ts";
 
 /** Budget of the core, bytes. Changed only in a commit that says why. */
-const MAX_CORE_BYTES = 128 * 1024;
+const MAX_CORE_BYTES = 144 * 1024;
 
 /** Budget of the edge's module, bytes: it is inlined in what a page loads. */
 const MAX_EDGE_BYTES = 12 * 1024;
