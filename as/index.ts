@@ -20,10 +20,10 @@ import { heedIcmp } from "./user/icmp.ts";
 import { closeListener, decideParked, openActive, openPassive, takeAccepted } from "./user/open.ts";
 import { fillInfo } from "./user/info.ts";
 import { setOptionOfListener } from "./user/listener_options.ts";
-import { noteConsumed, stopReading, unreadSpans } from "./user/receive.ts";
+import { noteConsumed, receiveScratch, stopReading, unreadSpans } from "./user/receive.ts";
 import { setOptionOf } from "./user/options.ts";
 import { getOptionOf } from "./user/read_options.ts";
-import { noteWritten, reserve } from "./user/send.ts";
+import { noteWritten, reserve, sendScratch } from "./user/send.ts";
 import { markUrgent } from "./user/urgent.ts";
 
 export function boot(): usize {
@@ -93,6 +93,11 @@ export function written(slot: u32, generation: u32, bytes: u32, now: f64): i32 {
   return noteWritten(slot, generation, bytes);
 }
 
+export function sendFew(slot: u32, generation: u32, bytes: u32, now: f64): u32 {
+  setNow(now);
+  return sendScratch(slot, generation, bytes);
+}
+
 export function receiveSpans(slot: u32, generation: u32): u32 {
   return unreadSpans(slot, generation);
 }
@@ -100,6 +105,11 @@ export function receiveSpans(slot: u32, generation: u32): u32 {
 export function consumed(slot: u32, generation: u32, bytes: u32, now: f64): i32 {
   setNow(now);
   return noteConsumed(slot, generation, bytes);
+}
+
+export function receiveFew(slot: u32, generation: u32, most: u32, now: f64): i32 {
+  setNow(now);
+  return receiveScratch(slot, generation, most);
 }
 
 export function closeWrite(slot: u32, generation: u32, now: f64): i32 {

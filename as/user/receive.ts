@@ -1,6 +1,7 @@
 /** The RECEIVE call. RFC 9293 section 3.10.3. The host copies from the spans of the ring itself. */
-import { spans } from "../config.ts";
+import { scratchBase, spans } from "../config.ts";
 import {
+  FEW_BYTES,
   FLAG_FAST_OPEN,
   FLAG_FIN_RECEIVED,
   FLAG_READ_CLOSED,
@@ -73,6 +74,24 @@ export function noteConsumed(slot: u32, generation: u32, bytes: u32): i32 {
   tuneReceiveBuffer(tcb);
   if (wantsWindowUpdate(tcb)) owe(tcb, OWED_ACK);
   return STATUS_OK;
+}
+
+/**
+ * Reads at most `most` bytes into the scratch behind Param, if they are few: in one call instead of two.
+ *
+ * @returns How many were read; or, if they are more than FEW_BYTES, how many are unread, negative: their spans are set.
+ */
+export function receiveScratch(slot: u32, generation: u32, most: u32): i32 {
+  const unread = unreadSpans(slot, generation);
+  const bytes: u32 = unread < most ? unread : most;
+  if (bytes > FEW_BYTES) return -i32(unread);
+  if (bytes === 0) return 0;
+  for (let i: u32 = 0; i < bytes; i++) {
+    const at = i < spans.bytes0 ? spans.ptr0 + i : spans.ptr1 + i - spans.bytes0;
+    store<u8>(scratchBase + i, load<u8>(at));
+  }
+  noteConsumed(slot, generation, bytes);
+  return i32(bytes);
 }
 
 /** The user reads no more: what waits is dropped, what comes is acknowledged and dropped. */

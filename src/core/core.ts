@@ -93,7 +93,7 @@ export class Core {
     this.#regions = readRegions(this.#view, boot);
     this.#rx = new RxRegion(this.#memory, this.#regions.rx);
     this.landing = this.#rx.landing;
-    this.#rings = new RingCalls(calls, this.#memory, this.#view, this.#regions.spans);
+    this.#rings = new RingCalls(calls, this.#memory, this.#view, this.#regions);
     this.#info = new InfoView(this.#view, this.#regions.info);
     this.tcbs = new TcbView(this.#view, this.#regions.tcb, this.#regions.control);
     const { timeWait, control } = this.#regions;

@@ -37,10 +37,17 @@ export interface CoreExports {
   reserveSend(slot: number, generation: number, want: number): number;
   /** The first `bytes` of the granted spans hold data now. */
   written(slot: number, generation: number, bytes: number, now: number): number;
+  /** Sends `bytes`, at most FEW_BYTES, that stand in the scratch behind Param. How many were taken. */
+  sendFew(slot: number, generation: number, bytes: number, now: number): number;
   /** Where the unread bytes are (Boot.spansPtr). How many. */
   receiveSpans(slot: number, generation: number): number;
   /** The user has read `bytes` of them. */
   consumed(slot: number, generation: number, bytes: number, now: number): number;
+  /**
+   * Reads at most `most` bytes. FEW_BYTES or fewer stand in the scratch behind Param then, and are read: how many. More are
+   * where receiveSpans() would say, and are not read: how many are unread, negative.
+   */
+  receiveFew(slot: number, generation: number, most: number, now: number): number;
   /** CLOSE of our direction: FIN after what is queued. */
   closeWrite(slot: number, generation: number, now: number): number;
   /** The user reads no more. Unread bytes are dropped; later text is acknowledged and dropped. */

@@ -69,6 +69,7 @@ export const LIMITS: readonly Limit[] = [
   ["LINE_BYTES", 64, "A line of the demultiplexer's table: one cache line."],
   ["LINE_ENTRIES", 15, "Entries of a line; the last word is the head of its chain."],
   ["SACK_BLOCKS_MAX", 4, "SACK blocks in one segment. RFC 2018 section 3."],
+  ["FEW_BYTES", 16, "So few bytes are sent or read in one call, through the scratch behind Param."],
   ["SCRATCH_BYTES", 2048, "Param block's tail: quoted packets, MACs, addresses."],
   ["HANDLE_SLOTS", 16777216, "handle = generation * 2^24 + slot, below 2^53."],
   ["GENERATION_MASK", 536870911, "Generations are 29 bits, so that a handle stays below 2^53."],

@@ -143,7 +143,7 @@ async function measure(bytes: number, read: () => Promise<void>, from: TcpConnec
   await runUntil(() => isRead);
   const perMib = (count: number): number => Math.round((100 * count) / TOTAL_MIB) / 100;
   const moving = ["ingest", "flush", "takeEvents", "nextDeadline"];
-  const data = ["reserveSend", "written", "receiveSpans", "consumed"];
+  const data = ["reserveSend", "written", "sendFew", "receiveSpans", "receiveFew", "consumed"];
   const sum = (names: string[]): number => {
     return perMib(names.reduce((total, name) => total + (calls.get(name) ?? 0), 0));
   };
