@@ -19,7 +19,7 @@ import { ADDRESS_A, ADDRESS_B, type Given, HOP, TwoCores } from "./two_cores.ts"
 const BATCH = 256;
 
 /** Connections of one run. */
-const RUN_CONNECTIONS = 65_536;
+const RUN_CONNECTIONS = 262_144;
 
 /** How long the life of a batch takes on the virtual clock, ms. */
 const BATCH_MS = 1;

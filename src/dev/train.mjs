@@ -10,7 +10,7 @@ import { inRoot } from "./common.mjs";
 
 /** What is trained on: case, variant, scale. Churn runs until TIME-WAIT records are evicted. */
 const WORK = [
-  ["churn", "idle=0", 1],
+  ["churn", "idle=0", 1 / 4],
   ["bulk", "clean", 1 / 32],
   ["bulk", "loss1", 1 / 32],
   ["bulk-super", "verified", 1 / 32],
