@@ -48,3 +48,21 @@ export function clearBlock(ptr: usize, bytes: usize): void {
   for (; ptr + 16 <= end; ptr += 16) v128.store(ptr, i64x2.splat(0));
   if (ptr < end) store<u64>(ptr, 0);
 }
+
+/** So few bytes are copied one by one: `memory.copy`, too, is a call. */
+const BYTE_BY_BYTE_MAX: u32 = 16;
+
+/**
+ * Copies.
+ *
+ * @param dst Where to; the spans must not overlap.
+ * @param src Where from.
+ * @param bytes How many.
+ */
+export function copyBytes(dst: usize, src: usize, bytes: u32): void {
+  if (bytes > BYTE_BY_BYTE_MAX) {
+    memory.copy(dst, src, bytes);
+    return;
+  }
+  for (let i: u32 = 0; i < bytes; i++) store<u8>(dst + i, load<u8>(src + i));
+}

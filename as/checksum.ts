@@ -163,6 +163,25 @@ export function sum(ptr: usize, bytes: u32, initial: u32): u32 {
   return fold(swap16(fold64(sumAsLies(ptr, bytes))) + fold(initial));
 }
 
+/** Whether a span holds its own right checksum: its sum is zero, written 0xffff. RFC 1071 section 1. */
+export function isSumRight(ptr: usize, bytes: u32): bool {
+  return fold64(sumAsLies(ptr, bytes)) === 0xffff;
+}
+
+/**
+ * The checksum field, as it lies, of what was added up as it lies.
+ *
+ * @param asLies Sum of 32-bit words as they lie.
+ */
+export function checksumAsLies(asLies: u64): u16 {
+  return u16(~fold64(asLies));
+}
+
+/** The sum, at most 0xffff, of what was added up as it lies: for the other functions to go on with. */
+export function sumOfAsLies(asLies: u64): u32 {
+  return swap16(fold64(asLies));
+}
+
 /**
  * The checksum of a span.
  *
@@ -213,6 +232,40 @@ export function update16(check: u32, oldWord: u32, newWord: u32): u32 {
   return ~fold((~check & 0xffff) + (~oldWord & 0xffff) + (newWord & 0xffff)) & 0xffff;
 }
 
+/** Pseudo header as `pseudoSum` adds it, as it lies. */
+function pseudoAsLies(
+  srcA: u64,
+  srcB: u64,
+  dstA: u64,
+  dstB: u64,
+  protocol: u32,
+  bytes: u32,
+): u64 {
+  return u64(swap16(protocol) + swap16(fold(bytes))) +
+    (srcA & 0xffffffff) + (srcA >> 32) + (srcB & 0xffffffff) + (srcB >> 32) +
+    (dstA & 0xffffffff) + (dstA >> 32) + (dstB & 0xffffffff) + (dstB >> 32);
+}
+
+/**
+ * A TCP header and the pseudo header of its segment, added up as they lie.
+ *
+ * @param ptr Where the header lies.
+ * @param headerBytes How long it is.
+ * @param bytes Header and text of the segment.
+ */
+export function headerAsLies(
+  ptr: usize,
+  headerBytes: u32,
+  bytes: u32,
+  srcA: u64,
+  srcB: u64,
+  dstA: u64,
+  dstB: u64,
+  protocol: u32,
+): u64 {
+  return sumShort(ptr, headerBytes) + pseudoAsLies(srcA, srcB, dstA, dstB, protocol, bytes);
+}
+
 /**
  * Sum of a segment and its pseudo header at once, as `pseudoSum` and `sum` would make it one after the other.
  *
@@ -229,10 +282,9 @@ export function segmentSum(
   dstB: u64,
   protocol: u32,
 ): u32 {
-  let asLies = sumAsLies(ptr, bytes) + u64(swap16(protocol) + swap16(fold(bytes)));
-  asLies += (srcA & 0xffffffff) + (srcA >> 32) + (srcB & 0xffffffff) + (srcB >> 32);
-  asLies += (dstA & 0xffffffff) + (dstA >> 32) + (dstB & 0xffffffff) + (dstB >> 32);
-  return swap16(fold64(asLies));
+  return sumOfAsLies(
+    sumAsLies(ptr, bytes) + pseudoAsLies(srcA, srcB, dstA, dstB, protocol, bytes),
+  );
 }
 
 /**
@@ -256,7 +308,5 @@ export function pseudoSum(
   protocol: u32,
   bytes: u32,
 ): u32 {
-  let asLies: u64 = (srcA & 0xffffffff) + (srcA >> 32) + (srcB & 0xffffffff) + (srcB >> 32);
-  asLies += (dstA & 0xffffffff) + (dstA >> 32) + (dstB & 0xffffffff) + (dstB >> 32);
-  return fold(swap16(fold64(asLies)) + protocol + fold(bytes));
+  return sumOfAsLies(pseudoAsLies(srcA, srcB, dstA, dstB, protocol, bytes));
 }

@@ -22,6 +22,8 @@ export function runAt(flight: Flight, index: u32): Run {
 
 /** Moves the runs from index `from` on to index `to`. */
 export function moveRuns(flight: Flight, to: u32, from: u32): void {
+  // Most often nothing is left to be moved, and to copy nothing costs a call, too.
+  if (from === flight.runCount) return;
   const base = changetype<usize>(flight) + FLIGHT_RUNS;
   const many = usize(flight.runCount - from) * RUN_SIZE;
   memory.copy(base + (usize(to) * RUN_SIZE), base + (usize(from) * RUN_SIZE), many);

@@ -11,7 +11,7 @@
  */
 import { load16, load32 } from "../bytes.ts";
 import { control } from "../config.ts";
-import { checksum, copySumAt, pseudoSum, sum } from "../checksum.ts";
+import { copySumAt, isSumRight, pseudoSum, sum } from "../checksum.ts";
 import { setCurrentSlot } from "../assert.ts";
 import { isLocalAddress } from "../conn/listener.ts";
 import { hasRing, noteReceiveRing, ringBytes, ringMask, ringPtr } from "../conn/rings.ts";
@@ -196,7 +196,7 @@ export function takePredicted(frame: usize, bytes: u32, seg: Segment): bool {
   const headerBytes: u32 = tcpBytes === 0 ? 0 : matchTcp(tcb, tcp, tcpBytes);
   if (headerBytes === 0) return false;
   // After the ports: segments of other connections between the same hosts are not summed twice.
-  if (etherType === ETHERTYPE_IPV4 && checksum(packet, IPV4_HEADER_BYTES) !== 0) return false;
+  if (etherType === ETHERTYPE_IPV4 && !isSumRight(packet, IPV4_HEADER_BYTES)) return false;
   const textBytes = tcpBytes - headerBytes;
   // An address that was taken from us since is not ours.
   if (!isPlain(tcb, textBytes) || !isLocalAddress(tcb.localAddrA, tcb.localAddrB)) return false;

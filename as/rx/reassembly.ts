@@ -7,6 +7,7 @@
  *
  * Every loop is bounded by RANGES_MAX.
  */
+import { copyBytes } from "../bytes.ts";
 import {
   FLIGHT_RANGE_COUNT,
   FLIGHT_RANGE_STAMP,
@@ -53,8 +54,8 @@ function setRange(flight: usize, index: u32, start: Seq, end: Seq): void {
 function copyIn(ring: usize, mask: u32, offset: u32, src: usize, bytes: u32): void {
   const room = mask + 1 - offset;
   const first = bytes < room ? bytes : room;
-  memory.copy(ring + offset, src, first);
-  if (first < bytes) memory.copy(ring, src + first, bytes - first);
+  copyBytes(ring + offset, src, first);
+  if (first < bytes) copyBytes(ring, src + first, bytes - first);
 }
 
 /** Index of the first range that ends at or after `seq`, or the count. */

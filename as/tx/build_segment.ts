@@ -29,7 +29,14 @@ import {
   TCP_OPTIONS_MAX_BYTES,
   VNET_HEADER_BYTES,
 } from "../layout.gen.ts";
-import { copySumAt, fold, pseudoSum, sum } from "../checksum.ts";
+import {
+  checksumAsLies,
+  copySumAt,
+  fold,
+  headerAsLies,
+  pseudoSum,
+  sumOfAsLies,
+} from "../checksum.ts";
 import { cookieToSend } from "../conn/fast_open.ts";
 import {
   advertisedUserTimeout,
@@ -295,6 +302,18 @@ function urgentPointer(tcb: Tcb, seq: u32, flags: u32): u32 {
   return ahead < URGENT_MAX ? ahead : URGENT_MAX;
 }
 
+/** Sum of the pseudo header of a segment. @param tcpBytes Its header and text. */
+function pseudoSumOf(tcb: Tcb, tcpBytes: u32): u32 {
+  return pseudoSum(
+    tcb.localAddrA,
+    tcb.localAddrB,
+    tcb.remoteAddrA,
+    tcb.remoteAddrB,
+    PROTOCOL_TCP,
+    tcpBytes,
+  );
+}
+
 /** Adds SEG.SEQ to a sum. */
 function addSequence(total: u32, seq: u32): u32 {
   return total + (seq >> 16) + (seq & 0xffff);
@@ -324,26 +343,29 @@ function hasUrgentData(tcb: Tcb): bool {
   return extra !== null && (extra.flags & EXTRA_FLAG_SND_UP) !== 0;
 }
 
-/** Keeps a segment as the template, if every header field would be the same in the next. @param total Without SEG.SEQ. */
+/** Keeps a segment as the template, if every header field would be the same in the next. @param asLies Its sum without SEG.SEQ and text. */
 function keepTemplate(
   tcb: Tcb,
   at: usize,
   headerBytes: u32,
   bytes: u32,
   flags: u32,
-  total: u32,
+  asLies: u64,
 ): void {
+  templateTcb = 0;
+  if (bytes < TEMPLATE_MIN_BYTES) return;
   const stamps: u32 = (tcb.flags & FLAG_TIMESTAMPS) !== 0 ? TIMESTAMPS_PADDED_BYTES : 0;
-  const isPlain = bytes >= TEMPLATE_MIN_BYTES && (flags & (TCP_SYN | TCP_RST)) === 0 &&
+  const isPlain = (flags & (TCP_SYN | TCP_RST)) === 0 &&
     !hasUrgentData(tcb) &&
     headerBytes === u32(TCP_HEADER_BYTES) + stamps && !ignoresPathMtu(tcb);
-  templateTcb = isPlain ? changetype<usize>(tcb) : 0;
+  if (!isPlain) return;
+  templateTcb = changetype<usize>(tcb);
   templateAt = at;
   templateBytes = bytes;
   templateFlags = flags;
   templateHeaders = RECORD_HEADER_BYTES + ETHERNET_HEADER_BYTES + headerBytes +
     ipHeaderBytes(tcb.remoteAddrA, tcb.remoteAddrB);
-  templateSum = total;
+  templateSum = sumOfAsLies(asLies);
 }
 
 /** Does the segment differ from the template in nothing but SEG.SEQ and its text? */
@@ -414,27 +436,32 @@ export function buildSegment(
     urgent,
   );
   const tcpBytes = headerBytes + bytes;
-  let total = pseudoSum(
-    tcb.localAddrA,
-    tcb.localAddrB,
-    tcb.remoteAddrA,
-    tcb.remoteAddrB,
-    PROTOCOL_TCP,
-    tcpBytes,
-  );
   // A segment without text is summed as fast as it is left to the link.
   const isPartial = bytes > 0 && (control.offload & OFFLOAD_CHECKSUM) !== 0;
   const first = isSyn ? seq + 1 : seq;
   if (isPartial) {
     copyBare(tcb, text, first, bytes);
-    store16(tcp + TCP_CHECKSUM_AT, total);
+    store16(tcp + TCP_CHECKSUM_AT, pseudoSumOf(tcb, tcpBytes));
     forgetTemplate();
   } else {
-    total = sum(tcp, headerBytes, total);
-    if (gsoSize === 0) keepTemplate(tcb, at, headerBytes, bytes, asked, total);
-    total = fold(addSequence(total, seq));
-    if (bytes > 0) total = copyText(tcb, text, first, bytes, total);
-    store16(tcp + TCP_CHECKSUM_AT, ~fold(total) & 0xffff);
+    const asLies = headerAsLies(
+      tcp,
+      headerBytes,
+      tcpBytes,
+      tcb.localAddrA,
+      tcb.localAddrB,
+      tcb.remoteAddrA,
+      tcb.remoteAddrB,
+      PROTOCOL_TCP,
+    );
+    if (gsoSize === 0) keepTemplate(tcb, at, headerBytes, bytes, asked, asLies);
+    const whole = asLies + u64(bswap<u32>(seq));
+    if (bytes > 0) {
+      const total = copyText(tcb, text, first, bytes, sumOfAsLies(whole));
+      store16(tcp + TCP_CHECKSUM_AT, ~total & 0xffff);
+    } else {
+      store<u16>(tcp, checksumAsLies(whole), TCP_CHECKSUM_AT);
+    }
   }
   store32(tcp + TCP_SEQ_AT, seq);
   writeLinkAndIp(tcb, frame, tcpBytes, ecnBits(flags));

@@ -1,6 +1,6 @@
 /** IPv4 headers: checked before anything in them is believed, and written. RFC 791 section 3.1. */
 import { load16, store16, store32 } from "../bytes.ts";
-import { checksum, update16 } from "../checksum.ts";
+import { checksumAsLies, isSumRight, update16 } from "../checksum.ts";
 import {
   IPV4_HEADER_BYTES,
   Segment,
@@ -121,7 +121,7 @@ export function parseIpv4(packet: usize, bytes: u32, segment: Segment): i32 {
   const total = ipv4TotalBytes(packet);
   if (total < headerBytes || total > bytes) return drop(STAT_DROP_IP_HEADER);
   // RFC 1122 section 3.2.1.2: MUST verify the checksum and silently discard.
-  if (checksum(packet, headerBytes) !== 0) return drop(STAT_DROP_IP_CHECKSUM);
+  if (!isSumRight(packet, headerBytes)) return drop(STAT_DROP_IP_CHECKSUM);
   if (headerBytes > HEADER_BYTES && !areOptionsFine(packet + HEADER_BYTES, packet + headerBytes)) {
     return drop(STAT_DROP_IP_OPTION);
   }
@@ -168,11 +168,16 @@ export function writeIpv4(
   destinationB: u64,
 ): void {
   assert(totalBytes <= 0xffff, "an IPv4 packet is longer than its length field");
-  // Whole words, because the checksum reads them back at once.
-  store32(ptr, (VERSION_IHL << 24) | ((tos & 0xff) << 16) | totalBytes);
-  store32(ptr + IDENTIFICATION_AT, FLAG_DF);
-  store32(ptr + TTL_AT, ((ttl & 0xff) << 24) | ((protocol & 0xff) << 16));
-  store<u32>(ptr + SOURCE_AT, u32(sourceB >> 32));
-  store<u32>(ptr + DESTINATION_AT, u32(destinationB >> 32));
-  store16(ptr + CHECKSUM_AT, checksum(ptr, HEADER_BYTES));
+  const first = bswap<u32>((VERSION_IHL << 24) | ((tos & 0xff) << 16) | totalBytes);
+  const second = bswap<u32>(FLAG_DF);
+  const third = bswap<u32>(((ttl & 0xff) << 24) | ((protocol & 0xff) << 16));
+  const source = u32(sourceB >> 32);
+  const destination = u32(destinationB >> 32);
+  store<u32>(ptr, first);
+  store<u32>(ptr, second, IDENTIFICATION_AT);
+  store<u32>(ptr, third, TTL_AT);
+  store<u32>(ptr, source, SOURCE_AT);
+  store<u32>(ptr, destination, DESTINATION_AT);
+  const asLies = u64(first) + u64(second) + u64(third) + u64(source) + u64(destination);
+  store<u16>(ptr, checksumAsLies(asLies), CHECKSUM_AT);
 }

@@ -342,12 +342,22 @@ export class Core {
   connect(local: Endpoint, remote: Endpoint, hop: number, now: number): number {
     this.#setEndpoint(PARAM_LOCAL_ADDR_A, PARAM_LOCAL_PORT, local);
     this.#setEndpoint(PARAM_REMOTE_ADDR_A, PARAM_REMOTE_PORT, remote);
-    return this.#call(this.#calls.connect, hop, now);
+    const calls = this.#alive();
+    try {
+      return calls.connect(hop, now);
+    } catch (error) {
+      throw this.#trapped(error);
+    }
   }
 
   /** Relieves the listener's backlog of a connection. @returns 0 or -STATUS. */
   accepted(handle: number): number {
-    return this.#call(this.#calls.accepted, slotOf(handle), generationOf(handle));
+    const calls = this.#alive();
+    try {
+      return calls.accepted(slotOf(handle), generationOf(handle));
+    } catch (error) {
+      throw this.#trapped(error);
+    }
   }
 
   // Data.
@@ -386,7 +396,12 @@ export class Core {
 
   /** FIN after what is queued. @returns 0 or -STATUS. */
   closeWrite(handle: number, now: number): number {
-    return this.#call(this.#calls.closeWrite, slotOf(handle), generationOf(handle), now);
+    const calls = this.#alive();
+    try {
+      return calls.closeWrite(slotOf(handle), generationOf(handle), now);
+    } catch (error) {
+      throw this.#trapped(error);
+    }
   }
 
   /** Reads no more: unread bytes are dropped, later ones acknowledged and dropped. @returns 0 or -STATUS. */
@@ -401,7 +416,12 @@ export class Core {
 
   /** Lets go of the handle: no more events; what is still open is closed. @returns 0 or -STATUS. */
   release(handle: number, now: number): number {
-    return this.#call(this.#calls.release, slotOf(handle), generationOf(handle), now);
+    const calls = this.#alive();
+    try {
+      return calls.release(slotOf(handle), generationOf(handle), now);
+    } catch (error) {
+      throw this.#trapped(error);
+    }
   }
 
   // Asking.
@@ -463,7 +483,7 @@ export class Core {
     this.#view.setUint16(this.#regions.param + portOffset, endpoint.port, true);
   }
 
-  /** The core's calls, unless it is dead. Calls on the way of every segment are made directly: then they are inlined. */
+  /** The core's calls, unless it is dead. Calls that every segment or connection needs are made directly: then they are inlined. */
   #alive(): CoreExports {
     if (this.#fault !== null) throw this.#fault;
     return this.#calls;
