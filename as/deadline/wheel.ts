@@ -43,8 +43,8 @@ function slotFor(at: u32): u32 {
   let delta: u32 = before(at, now) ? 0 : at - now;
   if (delta > REACH_MS) delta = REACH_MS;
   const when = now + delta;
-  let level: u32 = 0;
-  while (level < WHEEL_LEVELS - 1 && delta >= ((1 as u32) << (SLOT_BITS * (level + 1)))) level++;
+  // The number of its bits over those of a level, rounded down; REACH_MS bounds it.
+  const level: u32 = (31 - clz(delta | 1)) / SLOT_BITS;
   return level * WHEEL_SLOTS + ((when >> (SLOT_BITS * level)) & SLOT_MASK);
 }
 

@@ -105,13 +105,18 @@ function matchIpv6(tcb: Tcb, packet: usize, bytes: u32): u32 {
   return payload <= bytes - IPV6_HEADER_BYTES ? payload : 0;
 }
 
+/** Are these the connection's ports? What lies there may be no TCP header at all, and beyond the frame. */
+function hasPorts(tcb: Tcb, tcp: usize): bool {
+  return load16(tcp) === u32(tcb.remotePort) && load16(tcp + 2) === u32(tcb.localPort);
+}
+
 /** Does the header hold nothing but what is expected? @returns Its length, or 0. */
 function matchTcp(tcb: Tcb, tcp: usize, bytes: u32): u32 {
   const hasStamps = (tcb.flags & FLAG_TIMESTAMPS) !== 0;
   const headerBytes = u32(TCP_HEADER_BYTES) + (hasStamps ? STAMPS_BYTES : 0);
   if (bytes <= headerBytes || u32(load<u8>(tcp + DATA_OFFSET_AT)) !== headerBytes << 2) return 0;
   if ((u32(load<u8>(tcp + FLAGS_AT)) & ~TCP_PSH) !== TCP_ACK) return 0;
-  if (load16(tcp) !== u32(tcb.remotePort) || load16(tcp + 2) !== u32(tcb.localPort)) return 0;
+  if (!hasPorts(tcb, tcp)) return 0;
   if (load32(tcp + SEQ_AT) !== tcb.rcvNxt || load32(tcp + ACK_AT) !== tcb.sndUna) return 0;
   if (load16(tcp + WINDOW_AT) << sendShift(tcb) !== tcb.sndWnd) return 0;
   if (!hasStamps) return headerBytes;
@@ -188,6 +193,8 @@ export function takePredicted(frame: usize, bytes: u32, seg: Segment): bool {
   let tcpBytes: u32 = 0;
   if (etherType === ETHERTYPE_IPV4) {
     tcp = packet + IPV4_HEADER_BYTES;
+    // Between many connections most segments end here.
+    if (!hasPorts(tcb, tcp)) return false;
     tcpBytes = matchIpv4(tcb, packet, bytes - ETHERNET_HEADER_BYTES);
   } else if (etherType === ETHERTYPE_IPV6) {
     tcp = packet + IPV6_HEADER_BYTES;
