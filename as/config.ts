@@ -67,7 +67,9 @@ const BOOT: usize = memory.data(BOOT_SIZE, 16);
 export const boot: Boot = changetype<Boot>(BOOT);
 export const control: Control = changetype<Control>(memory.data(CONTROL_SIZE, REGION_ALIGN));
 export const segment: Segment = changetype<Segment>(memory.data(SEGMENT_SIZE, REGION_ALIGN));
-export const param: Param = changetype<Param>(memory.data(PARAM_SIZE + SCRATCH_BYTES, REGION_ALIGN));
+export const param: Param = changetype<Param>(
+  memory.data(PARAM_SIZE + SCRATCH_BYTES, REGION_ALIGN),
+);
 export const info: Info = changetype<Info>(memory.data(INFO_SIZE, REGION_ALIGN));
 export const spans: Spans = changetype<Spans>(memory.data(SPANS_SIZE, REGION_ALIGN));
 export const rxBase: usize = memory.data(BATCH_BYTES, REGION_ALIGN);

@@ -198,7 +198,10 @@ export function enterTcb(slot: u32): void {
 
 /** Enters a connection whose tuple is the one that was looked up last. @param slot Its slot; the tuple must be set. */
 export function enterAsked(slot: u32): void {
-  assert(load<u32>(ptrOf(slot), PORTS_AT) === askedPorts, "a tuple is entered that nobody asked for");
+  assert(
+    load<u32>(ptrOf(slot), PORTS_AT) === askedPorts,
+    "a tuple is entered that nobody asked for",
+  );
   enter(slot, askedHash);
 }
 

@@ -44,7 +44,7 @@ function isSentAfter(us: u32, end: u32, otherUs: u32, otherEnd: u32): bool {
 }
 
 /** RACK.min_RTT. RFC 8985 section 6.2 step 1. */
-function noteMinRtt(tcb: Tcb, flight: Flight, rttUs: u32): void {
+export function noteMinRtt(tcb: Tcb, flight: Flight, rttUs: u32): void {
   const isOld = control.nowMs - flight.minRttAtMs > MIN_RTT_WINDOW_MS;
   if (tcb.minRttUs !== 0 && rttUs > tcb.minRttUs && !isOld) return;
   tcb.minRttUs = rttUs;

@@ -23,6 +23,7 @@ import {
   OWED_DATA,
   OWED_RETRANSMIT,
   REASON_NORMAL,
+  RECOVERY_OPEN,
   Segment,
   SEGMENT_OPTION_TIMESTAMPS,
   STAT_DROP_ACK_UNSENT,
@@ -50,11 +51,13 @@ import {
 } from "../conn/tcb.ts";
 import { armLife, armRetransmit, disarmRetransmit } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
-import { onRttSample } from "../loss/congestion.ts";
+import { onAcked, onRttSample } from "../loss/congestion.ts";
 import { receiveEcho } from "../loss/ecn.ts";
 import { settleProbe } from "../loss/path_mtu.ts";
 import { inFlight, onAck } from "../loss/recovery.ts";
+import { noteMinRtt } from "../loss/rack.ts";
 import { computeRto, sampleRtt } from "../loss/rtt.ts";
+import { runAt } from "../loss/runs.ts";
 import {
   ackedAgain,
   ackedOnce,
@@ -167,12 +170,37 @@ function relieveSendRing(tcb: Tcb): void {
   raise(tcb, EVENT_WRITABLE);
 }
 
+/**
+ * SEG.ACK acknowledges all there is, sent once and at one time, and nothing was amiss: the flight block goes with it, and
+ * what it knows need not be brought up to date first.
+ */
+function isPlainEnd(tcb: Tcb, flight: Flight, seg: Segment): bool {
+  if (seg.ack !== tcb.sndNxt || flight.runCount !== 1 || seg.sackCount !== 0) return false;
+  if (before(tcb.sndNxt, tcb.sndEnd) || runAt(flight, 0).flags !== 0) return false;
+  if (flight.recovery !== RECOVERY_OPEN || flight.dupAcks !== 0) return false;
+  if ((flight.tlpFlags | flight.undoFlags | flight.receiveFlags) !== 0) return false;
+  return flight.rangeCount === 0 && flight.dsackStart === flight.dsackEnd;
+}
+
+/** Takes it: the RTT, the window's growth, and the timer's end (RFC 6298 section 5.2) are all that outlives the block. */
+function takePlainEnd(tcb: Tcb, flight: Flight, acked: u32): void {
+  const ageUs = control.nowUs - runAt(flight, 0).sentUs;
+  tcb.sndUna = tcb.sndNxt;
+  noteMinRtt(tcb, flight, ageUs === 0 ? 1 : ageUs);
+  takeSample(tcb, flight, ageUs);
+  onAcked(tcb, flight, acked, acked);
+  disarmRetransmit(tcb);
+  flight.runCount = 0;
+}
+
 /** SEG.ACK is new: SND.UNA moves. */
 function takeNewAck(tcb: Tcb, seg: Segment): void {
   const acked = seg.ack - tcb.sndUna;
   if (seg.ack - tcb.iss < tcb.sndUna - tcb.iss) tcb.sndWraps++;
   tcb.retries = 0;
-  if (tcb.flight !== NONE) {
+  if (tcb.flight !== NONE && isPlainEnd(tcb, flightAt(tcb.flight), seg)) {
+    takePlainEnd(tcb, flightAt(tcb.flight), acked);
+  } else if (tcb.flight !== NONE) {
     const flight = flightAt(tcb.flight);
     const pipe = inFlight(tcb, flight);
     const delivered = flight.delivered;
