@@ -314,6 +314,30 @@ function pseudoSumOf(tcb: Tcb, tcpBytes: u32): u32 {
   );
 }
 
+/** Sum of a segment's header and pseudo header, as they lie. */
+function headersOf(tcb: Tcb, tcp: usize, headerBytes: u32, tcpBytes: u32): u64 {
+  return headerAsLies(
+    tcp,
+    headerBytes,
+    tcpBytes,
+    tcb.localAddrA,
+    tcb.localAddrB,
+    tcb.remoteAddrA,
+    tcb.remoteAddrB,
+    PROTOCOL_TCP,
+  );
+}
+
+/** Copies the text and writes the checksum. @param asLies Sum of the headers. */
+function writeSum(tcb: Tcb, tcp: usize, text: usize, seq: u32, bytes: u32, asLies: u64): void {
+  if (bytes === 0) {
+    store<u16>(tcp, checksumAsLies(asLies), TCP_CHECKSUM_AT);
+    return;
+  }
+  const total = copyText(tcb, text, seq, bytes, sumOfAsLies(asLies));
+  store16(tcp + TCP_CHECKSUM_AT, ~total & 0xffff);
+}
+
 /** Adds SEG.SEQ to a sum. */
 function addSequence(total: u32, seq: u32): u32 {
   return total + (seq >> 16) + (seq & 0xffff);
@@ -444,24 +468,9 @@ export function buildSegment(
     store16(tcp + TCP_CHECKSUM_AT, pseudoSumOf(tcb, tcpBytes));
     forgetTemplate();
   } else {
-    const asLies = headerAsLies(
-      tcp,
-      headerBytes,
-      tcpBytes,
-      tcb.localAddrA,
-      tcb.localAddrB,
-      tcb.remoteAddrA,
-      tcb.remoteAddrB,
-      PROTOCOL_TCP,
-    );
+    const asLies = headersOf(tcb, tcp, headerBytes, tcpBytes);
     if (gsoSize === 0) keepTemplate(tcb, at, headerBytes, bytes, asked, asLies);
-    const whole = asLies + u64(bswap<u32>(seq));
-    if (bytes > 0) {
-      const total = copyText(tcb, text, first, bytes, sumOfAsLies(whole));
-      store16(tcp + TCP_CHECKSUM_AT, ~total & 0xffff);
-    } else {
-      store<u16>(tcp, checksumAsLies(whole), TCP_CHECKSUM_AT);
-    }
+    writeSum(tcb, tcp, text, first, bytes, asLies + u64(bswap<u32>(seq)));
   }
   store32(tcp + TCP_SEQ_AT, seq);
   writeLinkAndIp(tcb, frame, tcpBytes, ecnBits(flags));

@@ -1,5 +1,5 @@
 /** IPv4 headers: checked before anything in them is believed, and written. RFC 791 section 3.1. */
-import { load16, store16, store32 } from "../bytes.ts";
+import { load16, store16 } from "../bytes.ts";
 import { checksumAsLies, isSumRight, update16 } from "../checksum.ts";
 import {
   IPV4_HEADER_BYTES,

@@ -23,11 +23,7 @@ import {
   PARAM_BACKLOG,
   PARAM_BROADCAST,
   PARAM_FLAGS,
-  PARAM_LOCAL_ADDR_A,
-  PARAM_LOCAL_PORT,
   PARAM_MAC_A,
-  PARAM_REMOTE_ADDR_A,
-  PARAM_REMOTE_PORT,
   PARAM_SIZE,
   PUNT_BYTES,
   PUNT_KIND,
@@ -42,9 +38,10 @@ import type { CoreExports } from "./core_exports.ts";
 import { FastOpenCalls } from "./fast_open.ts";
 import { describeFault } from "./fault.ts";
 import { generationOf, slotOf } from "./handle.ts";
-import { type Endpoint, InfoView, type IpAddress, writeAddress } from "./info_view.ts";
+import { type Endpoint, InfoView, type IpAddress } from "./info_view.ts";
+import { writeLocal, writeRemote } from "./param.ts";
 import { RingCalls } from "./ring_calls.ts";
-import { startError } from "./start_error.ts";
+import { layoutError, startError } from "./start_error.ts";
 import { readStats } from "./stats.ts";
 import { RestView } from "./rest_view.ts";
 import { TcbView } from "./tcb_view.ts";
@@ -117,13 +114,7 @@ export class Core {
     const boot = calls.boot() >>> 0;
     const memory = new Uint8Array(calls.memory.buffer);
     const hash = new DataView(memory.buffer).getUint32(boot, true);
-    if (hash !== LAYOUT_HASH) {
-      throw new TypeError(
-        `Cannot start the core: its layout is ${hash.toString(16)}, expected ${
-          LAYOUT_HASH.toString(16)
-        }; it was built from other sources than this host`,
-      );
-    }
+    if (hash !== LAYOUT_HASH) throw layoutError(hash);
     writeBoot(memory, boot, config, random);
     const status = -calls.init();
     if (status !== 0) throw startError(status, config);
@@ -282,7 +273,7 @@ export class Core {
 
   /** Makes an address ours, or frees the index. @returns 0 or -STATUS. */
   setAddress(index: number, address: IpAddress | null, broadcast: number): number {
-    this.#setEndpoint(PARAM_LOCAL_ADDR_A, PARAM_LOCAL_PORT, { address: address ?? 0, port: 0 });
+    writeLocal(this.#view, this.#regions.param, { address: address ?? 0, port: 0 });
     this.#view.setUint32(this.#regions.param + PARAM_BROADCAST, broadcast, false);
     return this.#call(this.#calls.setAddress, index, address === null ? 0 : 1);
   }
@@ -321,8 +312,8 @@ export class Core {
    * @returns The listener's id, or -STATUS.
    */
   listen(local: Endpoint, backlog: number, flags: number, remote: Endpoint = ANY): number {
-    this.#setEndpoint(PARAM_LOCAL_ADDR_A, PARAM_LOCAL_PORT, local);
-    this.#setEndpoint(PARAM_REMOTE_ADDR_A, PARAM_REMOTE_PORT, remote);
+    writeLocal(this.#view, this.#regions.param, local);
+    writeRemote(this.#view, this.#regions.param, remote);
     this.#view.setUint32(this.#regions.param + PARAM_BACKLOG, backlog, true);
     this.#view.setUint32(this.#regions.param + PARAM_FLAGS, flags, true);
     return this.#call(this.#calls.listen);
@@ -340,8 +331,8 @@ export class Core {
 
   /** Opens actively through a next hop. @returns The handle, or -STATUS. */
   connect(local: Endpoint, remote: Endpoint, hop: number, now: number): number {
-    this.#setEndpoint(PARAM_LOCAL_ADDR_A, PARAM_LOCAL_PORT, local);
-    this.#setEndpoint(PARAM_REMOTE_ADDR_A, PARAM_REMOTE_PORT, remote);
+    writeLocal(this.#view, this.#regions.param, local);
+    writeRemote(this.#view, this.#regions.param, remote);
     const calls = this.#alive();
     try {
       return calls.connect(hop, now);
@@ -352,12 +343,7 @@ export class Core {
 
   /** Relieves the listener's backlog of a connection. @returns 0 or -STATUS. */
   accepted(handle: number): number {
-    const calls = this.#alive();
-    try {
-      return calls.accepted(slotOf(handle), generationOf(handle));
-    } catch (error) {
-      throw this.#trapped(error);
-    }
+    return this.#call(this.#calls.accepted, slotOf(handle), generationOf(handle));
   }
 
   // Data.
@@ -478,11 +464,6 @@ export class Core {
   }
 
   /** Writes an endpoint to Param. */
-  #setEndpoint(addressOffset: number, portOffset: number, endpoint: Endpoint): void {
-    writeAddress(this.#view, this.#regions.param + addressOffset, endpoint.address);
-    this.#view.setUint16(this.#regions.param + portOffset, endpoint.port, true);
-  }
-
   /** The core's calls, unless it is dead. Calls that every segment or connection needs are made directly: then they are inlined. */
   #alive(): CoreExports {
     if (this.#fault !== null) throw this.#fault;

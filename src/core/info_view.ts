@@ -403,7 +403,8 @@ export function writeAddress(view: DataView, at: number, address: IpAddress): vo
     return;
   }
   // Every connect() comes here twice: no big integer is made for it.
-  view.setBigUint64(at, 0n, false);
+  view.setUint32(at, 0, false);
+  view.setUint32(at + 4, 0, false);
   view.setUint32(at + HALF_BYTES, address === 0 ? 0 : MAPPED_WORD, false);
   view.setUint32(at + HALF_BYTES + 4, address, false);
 }

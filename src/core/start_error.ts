@@ -1,5 +1,5 @@
 /** Why a core could not be started, in words. */
-import { STATUS_NAMES, STATUS_NO_MEMORY } from "../layout/layout.gen.ts";
+import { LAYOUT_HASH, STATUS_NAMES, STATUS_NO_MEMORY } from "../layout/layout.gen.ts";
 import { type CoreConfig, MIB } from "./core_config.ts";
 
 /** WebAssembly's page, bytes. */
@@ -21,5 +21,13 @@ export function startError(status: number, config: CoreConfig): RangeError {
   return new RangeError(
     `Cannot start the core: ${name}; memory ${mib} MiB (a multiple of ${PAGE_BYTES} bytes), ` +
       `MTU ${config.mtu}, ${config.maxConnections} connections (1 to ${CONNECTIONS_MAX})`,
+  );
+}
+
+/** The error of a core of other sources. @param hash Its layout's. */
+export function layoutError(hash: number): TypeError {
+  const [found, expected] = [hash, LAYOUT_HASH].map((each) => each.toString(16));
+  return new TypeError(
+    `Cannot start the core: its layout is ${found}, expected ${expected}; it was built from other sources than this host`,
   );
 }
