@@ -20,7 +20,9 @@ import type {
   DirectSocketsOptions,
   TCPServerSocketOptions,
   TCPSocketOptions,
+  UDPSocketOptions,
 } from "./types.ts";
+import { FaceUdpSocket } from "./udp_socket.ts";
 
 export type {
   DirectSockets,
@@ -34,6 +36,10 @@ export type {
   TCPSocket,
   TCPSocketOpenInfo,
   TCPSocketOptions,
+  UDPMessage,
+  UDPSocket,
+  UDPSocketOpenInfo,
+  UDPSocketOptions,
 } from "./types.ts";
 
 /**
@@ -72,5 +78,11 @@ export function directSocketsOf(
     }
   }
 
-  return { TCPSocket, TCPServerSocket };
+  class UDPSocket extends FaceUdpSocket {
+    constructor(options: UDPSocketOptions) {
+      super(ground, options);
+    }
+  }
+
+  return { TCPSocket, TCPServerSocket, UDPSocket };
 }

@@ -70,6 +70,60 @@ export interface TCPServerSocket {
   close(): Promise<void>;
 }
 
+/** Options of a {@linkcode UDPSocket}: either where it sends to, or where it is bound. */
+export interface UDPSocketOptions extends SocketOptions {
+  /** The only peer; name or address. */
+  remoteAddress?: string;
+  /** Port of the peer. */
+  remotePort?: number;
+  /** Address that it is bound to. */
+  localAddress?: string;
+  /** Port that it is bound to, 1 to 65535. Default: an ephemeral one. */
+  localPort?: number;
+  /** Which addresses of the peer's name are used. Default: both. */
+  dnsQueryType?: SocketDnsQueryType;
+  /** Of IPv6 alone; for the address `"::"`. */
+  ipv6Only?: boolean;
+}
+
+/** A datagram. */
+export interface UDPMessage {
+  /** The payload; what is received is a `Uint8Array`. */
+  data: BufferSource;
+  /** Who sent it, or who shall have it; null or absent where the socket has one peer. */
+  remoteAddress?: string | null;
+  /** Port of that. */
+  remotePort?: number | null;
+  /** Which addresses of a name are used. */
+  dnsQueryType?: SocketDnsQueryType;
+}
+
+/** What an open {@linkcode UDPSocket} has. */
+export interface UDPSocketOpenInfo {
+  /** Datagrams that arrive. */
+  readonly readable: ReadableStream<UDPMessage>;
+  /** Datagrams to be sent. */
+  readonly writable: WritableStream<UDPMessage>;
+  /** The only peer, or null. */
+  readonly remoteAddress: string | null;
+  /** Its port, or null. */
+  readonly remotePort: number | null;
+  /** Where it is bound. */
+  readonly localAddress: string;
+  /** Its port. */
+  readonly localPort: number;
+}
+
+/** A socket for datagrams. */
+export interface UDPSocket {
+  /** Settles when it is open, or could not be opened. */
+  readonly opened: Promise<UDPSocketOpenInfo>;
+  /** Settles when both streams have ended; rejects with what ended `writable`, or else with what ended `readable`. */
+  readonly closed: Promise<void>;
+  /** Ends both streams. Rejects with `InvalidStateError` before it is open and while a stream is locked. */
+  close(): Promise<void>;
+}
+
 /** The classes over one stack. */
 export interface DirectSockets {
   readonly TCPSocket: new (
@@ -81,6 +135,8 @@ export interface DirectSockets {
     localAddress: string,
     options?: TCPServerSocketOptions,
   ) => TCPServerSocket;
+  /** A socket for datagrams. */
+  readonly UDPSocket: new (options: UDPSocketOptions) => UDPSocket;
 }
 
 /** Where somebody wants to go, or to be reached. */
