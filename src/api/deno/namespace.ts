@@ -36,7 +36,9 @@ export interface DenoNamespace {
   ): Promise<DnsRecords[K][]>;
   /** Serves HTTP/1.1. Of a worker's stack the same is true as of `listen()`. Prints nothing by itself but errors. */
   serve(handler: ServeHandler): HttpServer;
+  /** With the handler among the options. */
   serve(options: ServeOptions & { handler: ServeHandler }): HttpServer;
+  /** With options. */
   serve(options: ServeOptions, handler: ServeHandler): HttpServer;
   /** Rejects: TLS is not there yet. */
   connectTls(options: unknown): Promise<never>;

@@ -48,6 +48,7 @@ export interface ServeOptions {
 
 /** A server. */
 export interface HttpServer extends AsyncDisposable {
+  /** Where it listens. */
   readonly addr: NetAddr;
   /** Settles when it has ended: no listener, no connection. */
   readonly finished: Promise<void>;

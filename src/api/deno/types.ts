@@ -86,6 +86,7 @@ export interface UdpListenOptions {
   port?: number;
   /** Address; default `"0.0.0.0"`: any of IPv4. */
   hostname?: string;
+  /** The only one there is. */
   transport: "udp";
   /** Several sockets may have the port, if all of them say so. Default false. */
   reuseAddress?: boolean;
@@ -109,6 +110,7 @@ export interface MulticastV4Membership extends MulticastV6Membership {
 
 /** `Deno.DatagramConn`. */
 export interface DatagramConn extends AsyncIterable<[Uint8Array, NetAddr]> {
+  /** Where it is bound. */
   readonly addr: NetAddr;
   /** The next datagram and who sent it; what does not fit into `p` is lost. */
   receive(p?: Uint8Array): Promise<[Uint8Array, NetAddr]>;
@@ -124,13 +126,16 @@ export interface DatagramConn extends AsyncIterable<[Uint8Array, NetAddr]> {
   ref(): void;
   /** Has no effect. */
   unref(): void;
+  /** Gives datagrams until it is closed. */
   [Symbol.asyncIterator](): AsyncIterableIterator<[Uint8Array, NetAddr]>;
 }
 
 /** Where a datagram goes. */
 export interface DatagramTarget {
+  /** Looked at by nobody: it is UDP. */
   readonly transport?: "tcp" | "udp";
   /** Default `"127.0.0.1"`. */
   readonly hostname?: string;
+  /** Port, 1 to 65535. */
   readonly port: number;
 }

@@ -27,9 +27,13 @@ export interface TCPSocketOpenInfo {
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** What is written here is sent; closing or aborting it ends our direction. */
   readonly writable: WritableStream<BufferSource>;
+  /** Address of the peer. */
   readonly remoteAddress: string;
+  /** Port of the peer. */
   readonly remotePort: number;
+  /** Our address. */
   readonly localAddress: string;
+  /** Our port. */
   readonly localPort: number;
 }
 
@@ -57,12 +61,15 @@ export interface TCPServerSocketOptions {
 export interface TCPServerSocketOpenInfo {
   /** Connections, open ones. */
   readonly readable: ReadableStream<TCPSocket>;
+  /** Where it listens. */
   readonly localAddress: string;
+  /** Port that it listens on. */
   readonly localPort: number;
 }
 
 /** A listening port. */
 export interface TCPServerSocket {
+  /** Settles when it listens, or could not. */
   readonly opened: Promise<TCPServerSocketOpenInfo>;
   /** Settles when `readable` has ended. */
   readonly closed: Promise<void>;
@@ -126,11 +133,13 @@ export interface UDPSocket {
 
 /** The classes over one stack. */
 export interface DirectSockets {
+  /** A TCP connection. */
   readonly TCPSocket: new (
     remoteAddress: string,
     remotePort: number,
     options?: TCPSocketOptions,
   ) => TCPSocket;
+  /** A listening port. */
   readonly TCPServerSocket: new (
     localAddress: string,
     options?: TCPServerSocketOptions,
@@ -141,7 +150,9 @@ export interface DirectSockets {
 
 /** Where somebody wants to go, or to be reached. */
 export interface DirectTarget {
+  /** What somebody wants to be: a client, a server, or either by UDP. */
   readonly kind: "tcp" | "tcp-server" | "udp";
+  /** Name or address. */
   readonly hostname: string;
   /** 0 = an ephemeral one. */
   readonly port: number;

@@ -7,6 +7,8 @@ export class SocketError extends TypeError {
   readonly code: string | undefined;
 
   /**
+   * Makes one.
+   *
    * @param message What went wrong.
    * @param options The error beneath, as `cause`.
    */

@@ -29,6 +29,7 @@ export interface SocketInfo {
   readonly remoteAddress: string | null;
   /** `host:port`. */
   readonly localAddress: string | null;
+  /** Null: without TLS nothing is negotiated. */
   readonly alpn: string | null;
 }
 
@@ -47,6 +48,7 @@ export interface Socket {
   readonly closed: Promise<void>;
   /** Whether `startTls()` has taken the connection over. */
   readonly upgraded: boolean;
+  /** As it was asked for. */
   readonly secureTransport: SecureTransportKind;
   /** Cancels `readable`, aborts `writable`, ends the connection; gives `closed`. */
   close(reason?: unknown): Promise<void>;
