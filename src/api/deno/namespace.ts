@@ -34,7 +34,10 @@ export interface DenoNamespace {
     recordType: K,
     options?: ResolveDnsOptions,
   ): Promise<DnsRecords[K][]>;
-  /** Serves HTTP/1.1. Of a worker's stack the same is true as of `listen()`. Prints nothing by itself but errors. */
+  /**
+   * Serves HTTP/1.1. Of a worker's stack the same is true as of `listen()`. Prints nothing by itself but errors. In a page a
+   * `Response` has no `Set-Cookie`, whatever it was made with.
+   */
   serve(handler: ServeHandler): HttpServer;
   /** With the handler among the options. */
   serve(options: ServeOptions & { handler: ServeHandler }): HttpServer;
