@@ -61,6 +61,7 @@ import { takePredicted } from "./predicted.ts";
 import { segmentArrives } from "./segment_arrives.ts";
 
 const PROTOCOL_ICMP: u32 = 1;
+const PROTOCOL_IGMP: u32 = 2;
 const PROTOCOL_TCP: u32 = 6;
 const PROTOCOL_UDP: u32 = 17;
 /** Where an IPv4 header has its destination address. RFC 791 section 3.1. */
@@ -154,7 +155,7 @@ function ingestIpv4(frame: usize, bytes: u32): void {
   const textBytes = ipv4TotalBytes(packet) - u32(headerBytes);
   if (protocol === PROTOCOL_TCP) ingestTcp(frame, text, textBytes, isGroup);
   else if (protocol === PROTOCOL_UDP) punt(frame, bytes, PUNT_UDP);
-  else if (protocol === PROTOCOL_ICMP) punt(frame, bytes, PUNT_ICMP);
+  else if (protocol === PROTOCOL_ICMP || protocol === PROTOCOL_IGMP) punt(frame, bytes, PUNT_ICMP);
   else count(STAT_DROP_IP_PROTOCOL);
 }
 

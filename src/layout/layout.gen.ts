@@ -495,7 +495,7 @@ export const STATUS_COUNT = 9;
 // PUNT: Kinds of frames that the core hands to the host.
 /** EtherType 0x0806. */
 export const PUNT_ARP = 0;
-/** IPv4 protocol 1; IP header and addresses checked, ICMP not. */
+/** IPv4 protocols 1 and 2, ICMP and IGMP; IP header and addresses checked, they not. */
 export const PUNT_ICMP = 1;
 /** IPv4 protocol 17; IP header and addresses checked, UDP not. */
 export const PUNT_UDP = 2;

@@ -345,7 +345,7 @@ export const CODES: readonly EnumSchema[] = [
     doc: "Kinds of frames that the core hands to the host.",
     members: [
       ["ARP", "EtherType 0x0806."],
-      ["ICMP", "IPv4 protocol 1; IP header and addresses checked, ICMP not."],
+      ["ICMP", "IPv4 protocols 1 and 2, ICMP and IGMP; IP header and addresses checked, they not."],
       ["UDP", "IPv4 protocol 17; IP header and addresses checked, UDP not."],
       ["FRAGMENT", "A fragment of an IPv4 datagram."],
       ["IPV6", "EtherType 0x86dd."],

@@ -42,9 +42,11 @@ import {
 import type { FramePort } from "./frame_port.ts";
 import { EchoProbes } from "./echo_probes.ts";
 import { Icmp } from "./icmp.ts";
+import { Igmp } from "./igmp.ts";
 import type { IpLayer, SendOptions } from "./ip_layer.ts";
 import { joinIpv4, splitIpv4 } from "../wire/fragments.ts";
 import { buildIcmp, ICMP_ECHO_REQUEST } from "../wire/icmp.ts";
+import { PROTOCOL_IGMP } from "../wire/igmp.ts";
 import { MulticastGroups } from "./multicast_groups.ts";
 import { Neighbors } from "./neighbors.ts";
 import { PathMtus } from "./path_mtus.ts";
@@ -91,6 +93,7 @@ export class NetworkInterface implements IpLayer {
   readonly probes: EchoProbes;
   /** Groups of both families. */
   readonly groups: MulticastGroups = new MulticastGroups();
+  readonly #igmp: Igmp;
   /** Drops and events by name. */
   readonly counters: Record<string, number> = {};
   readonly #anyAddress: boolean;
@@ -125,6 +128,12 @@ export class NetworkInterface implements IpLayer {
       groups: this.groups,
     });
     const onUdpError = this.udp.receiveError.bind(this.udp);
+    this.#igmp = new Igmp({
+      port,
+      groups: this.groups,
+      source: () => this.#config?.address ?? ADDRESS_ANY,
+      count: (reason) => this.count(reason),
+    });
     this.probes = new EchoProbes({
       port,
       send: (address, rest, body, how) => this.#sendEcho(address, rest, body, how),
@@ -167,7 +176,10 @@ export class NetworkInterface implements IpLayer {
     this.routes.configure(config.address, config.prefixLength, config.gateway);
     this.port.setAddress(0, config.address, this.routes.broadcast);
     this.#addresses[0] = config.address;
-    if (!isSame) this.neighbors.addAddress(config.address);
+    if (!isSame) {
+      this.neighbors.addAddress(config.address);
+      this.#igmp.announce();
+    }
     // The first slots are the gateways': no scan of the link can fill the table before them.
     if (config.gateway !== null) this.neighbors.hop(config.gateway);
   }
@@ -222,6 +234,7 @@ export class NetworkInterface implements IpLayer {
   /** Announces all addresses again: after the link came back, switches have to learn where we are. */
   announce(): void {
     for (const address of this.addresses) this.neighbors.announce(address);
+    this.#igmp.announce();
   }
 
   isLocal(address: Ip): boolean {
@@ -287,6 +300,7 @@ export class NetworkInterface implements IpLayer {
   #deliver(packet: Ipv4Packet): void {
     if (packet.protocol === PROTOCOL_ICMP) return this.icmp.receive(packet);
     if (packet.protocol === PROTOCOL_UDP) return this.udp.receive(packet);
+    if (packet.protocol === PROTOCOL_IGMP) return this.#igmp.receive(packet);
     this.count("IP_PROTOCOL");
   }
 
@@ -374,6 +388,7 @@ export class NetworkInterface implements IpLayer {
   close(): void {
     this.unconfigure();
     this.udp.close();
+    this.#igmp.close();
     this.probes.close();
     this.neighbors.close();
   }

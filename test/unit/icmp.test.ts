@@ -82,7 +82,7 @@ describe("echo", () => {
     const made = ready();
     const sources = ["255.255.255.255", "10.0.0.255", "224.0.0.1", "127.0.0.1", "0.0.0.0"];
     for (const source of [...sources, "10.0.0.2"]) deliver(made.iface, echo(ip(source)));
-    for (const destination of ["255.255.255.255", "10.0.0.255", "224.0.0.1", "10.0.0.3"]) {
+    for (const destination of ["255.255.255.255", "10.0.0.255", "224.0.0.5", "10.0.0.3"]) {
       deliver(made.iface, echo(PEER, ip(destination)));
     }
     const group = echo();
