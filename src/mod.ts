@@ -24,6 +24,8 @@ export type {
   Listening,
   ListenOptions,
   MxRecord,
+  NameAnswer,
+  NameLookup,
   NameOptions,
   NameRecords,
   NameServerAddress,

@@ -62,5 +62,37 @@ export interface NameRecords {
   TXT: readonly string[];
 }
 
+/** What is known of a name's records of one type. */
+export interface NameAnswer<K extends RecordType = RecordType> {
+  /** At least one. */
+  readonly records: NameRecords[K][];
+  /** How long they hold, s; 0 for what no server said. */
+  readonly ttlSeconds: number;
+}
+
 /** Type of a record. */
 export type RecordType = keyof NameRecords;
+
+/** What a stack can find out about names. */
+export interface NameLookup {
+  /**
+   * Addresses of a host, of both families; those to be tried first come first. Rejects with `ENOTFOUND` if there are none,
+   * `ETIMEDOUT` if no name server answers, `ESERVFAIL` or `EREFUSED` if they answer so.
+   */
+  resolve(hostname: string, options?: ResolveOptions): Promise<string[]>;
+  /**
+   * Records of a name, at least one. The name is taken as complete: no search list, no table of hosts; an address is asked
+   * for with `"PTR"`. Rejects as `resolve()` does, and with `ENODATA` if the name has other records only.
+   */
+  resolveRecords<K extends RecordType>(
+    name: string,
+    type: K,
+    options?: ResolveRecordsOptions,
+  ): Promise<NameRecords[K][]>;
+  /** As `resolveRecords()`, and for how long the records hold. */
+  resolveAnswer<K extends RecordType>(
+    name: string,
+    type: K,
+    options?: ResolveRecordsOptions,
+  ): Promise<NameAnswer<K>>;
+}

@@ -2,13 +2,7 @@
 import type { Clock } from "./runtime/clock.ts";
 import type { Random } from "./runtime/random.ts";
 import type { Device } from "./link/device.ts";
-import type {
-  NameOptions,
-  NameRecords,
-  RecordType,
-  ResolveOptions,
-  ResolveRecordsOptions,
-} from "./name_options.ts";
+import type { NameLookup, NameOptions } from "./name_options.ts";
 import type { NetAddress } from "./net_address.ts";
 import type {
   PingOptions,
@@ -29,6 +23,8 @@ export type {
 export type {
   CaaRecord,
   MxRecord,
+  NameAnswer,
+  NameLookup,
   NameOptions,
   NameRecords,
   NameServerAddress,
@@ -453,7 +449,7 @@ export interface ConnectionRow extends ConnectionInfo {
 }
 
 /** What a stack offers, in process or in a worker. */
-export interface NetworkStack extends AsyncDisposable {
+export interface NetworkStack extends NameLookup, AsyncDisposable {
   /** Fulfilled once an address is configured (and, by DHCP, the gateway's MAC is known). */
   readonly ready: Promise<AddressInfo>;
   /** Opens a connection. Rejects with a `StackError` that says why there is none. */
@@ -466,20 +462,6 @@ export interface NetworkStack extends AsyncDisposable {
   bindUdp(options?: UdpBindOptions): Promise<UdpSocket>;
   /** As `bindUdp()`, within the call; only where the stack runs in the caller's own thread. */
   bindUdpNow?(options?: UdpBindOptions): UdpSocket;
-  /**
-   * Addresses of a host, of both families; those to be tried first come first. Rejects with `ENOTFOUND` if there are none,
-   * `ETIMEDOUT` if no name server answers, `ESERVFAIL` or `EREFUSED` if they answer so.
-   */
-  resolve(hostname: string, options?: ResolveOptions): Promise<string[]>;
-  /**
-   * Records of a name, at least one. The name is taken as complete: no search list, no table of hosts; an address is asked
-   * for with `"PTR"`. Rejects as `resolve()` does, and with `ENODATA` if the name has other records only.
-   */
-  resolveRecords<K extends RecordType>(
-    name: string,
-    type: K,
-    options?: ResolveRecordsOptions,
-  ): Promise<NameRecords[K][]>;
   /** Asks a host whether it is there. Rejects if a request can not be sent; no reply is no error. */
   ping(hostname: string, options?: PingOptions): Promise<PingResult>;
   /** Finds the routers on the way to a host. */

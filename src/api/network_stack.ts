@@ -14,6 +14,7 @@ import type {
   LinkState,
   Listening,
   ListenOptions,
+  NameAnswer,
   NameRecords,
   NetworkStack,
   RecordType,
@@ -41,7 +42,7 @@ import { checkConnect, checkListen, checkStackOptions } from "./checks.ts";
 import { connectTo } from "./connecting.ts";
 import { checkPing, checkTraceroute, ping, reachable, traceroute } from "./probing.ts";
 import { listening } from "./listening.ts";
-import { resolveHost, resolveRecords } from "./resolving.ts";
+import { resolveAnswer, resolveHost } from "./resolving.ts";
 import { StreamListener } from "./tcp_listener.ts";
 import { bindUdp, type DatagramSocket } from "./udp_socket.ts";
 
@@ -183,20 +184,30 @@ export class InProcessStack implements NetworkStack {
     return reachable(this.interface, addresses);
   }
 
-  /** See {@linkcode NetworkStack}. */
+  /** See {@linkcode NameLookup}. */
   async resolve(hostname: string, options?: ResolveOptions): Promise<string[]> {
     this.#assertOpen("resolve a name");
     return await resolveHost(this, hostname, options);
   }
 
-  /** See {@linkcode NetworkStack}. */
+  /** See {@linkcode NameLookup}. */
   async resolveRecords<K extends RecordType>(
     name: string,
     type: K,
     options?: ResolveRecordsOptions,
   ): Promise<NameRecords[K][]> {
     this.#assertOpen("resolve a name");
-    return await resolveRecords(this, name, type, options);
+    return (await resolveAnswer(this, name, type, options)).records;
+  }
+
+  /** See {@linkcode NameLookup}. */
+  async resolveAnswer<K extends RecordType>(
+    name: string,
+    type: K,
+    options?: ResolveRecordsOptions,
+  ): Promise<NameAnswer<K>> {
+    this.#assertOpen("resolve a name");
+    return await resolveAnswer(this, name, type, options);
   }
 
   /** See {@linkcode NetworkStack}. */

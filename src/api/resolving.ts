@@ -1,6 +1,7 @@
 /** Names with promises. */
 import { NoSuchRecord, StackError } from "../errors.ts";
 import type {
+  NameAnswer,
   NameRecords,
   RecordType,
   ResolveOptions,
@@ -41,13 +42,13 @@ export async function resolveHost(
   return found.map(formatIp);
 }
 
-/** As `NetworkStack.resolveRecords()`; the stack is open. */
-export async function resolveRecords<K extends RecordType>(
+/** As `NetworkStack.resolveAnswer()`; the stack is open. */
+export async function resolveAnswer<K extends RecordType>(
   parts: ResolvingParts,
   name: string,
   type: K,
   options: ResolveRecordsOptions = {},
-): Promise<NameRecords[K][]> {
+): Promise<NameAnswer<K>> {
   if (!Object.hasOwn(DNS_TYPES, type)) {
     const known = Object.keys(DNS_TYPES).join(", ");
     throw new TypeError(`Cannot ask for records of type "${String(type)}": expected ${known}`);
@@ -56,14 +57,15 @@ export async function resolveRecords<K extends RecordType>(
   const asked = readAsked(name, type);
   signal?.throwIfAborted();
   // What is known here is of the type that was asked for.
-  if (typeof asked !== "string") return asked as NameRecords[K][];
+  if (typeof asked !== "string") return { records: asked as NameRecords[K][], ttlSeconds: 0 };
   await untilReady(parts, signal);
-  const { data } = await callback<Exclude<DnsOutcome<K>, StackError>>(
+  const { data, ttlSeconds } = await callback<Exclude<DnsOutcome<K>, StackError>>(
     (done) => parts.stack.resolver.client.ask(asked, type, done, { server }),
     signal,
   );
   // Addresses are text in the API; all else has the shape of the API already.
-  return data.map((one) => isAddress(one) ? formatIp(one) : one) as NameRecords[K][];
+  const records = data.map((one) => isAddress(one) ? formatIp(one) : one) as NameRecords[K][];
+  return { records, ttlSeconds };
 }
 
 function isAddress(data: unknown): data is Ip {

@@ -30,6 +30,7 @@ import {
   OPTION_PARAMETERS,
   OPTION_REQUESTED_ADDRESS,
   OPTION_ROUTER,
+  OPTION_SEARCH,
   OPTION_SERVER_ID,
   OPTION_SUBNET_MASK,
   OPTION_T1_SECONDS,
@@ -67,6 +68,7 @@ const PARAMETERS: readonly number[] = [
   OPTION_ROUTER,
   OPTION_DNS,
   OPTION_DOMAIN,
+  OPTION_SEARCH,
   OPTION_MTU,
   OPTION_LEASE_SECONDS,
   OPTION_T1_SECONDS,
@@ -328,6 +330,7 @@ export class DhcpClient {
       gateway: lease.gateway,
       dns: lease.dns,
       mtu: lease.mtu,
+      search: lease.search,
     });
     this.#keepLease();
     this.#options.onLease(lease);

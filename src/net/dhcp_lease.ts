@@ -2,11 +2,13 @@
 import {
   addressesOption,
   type DhcpMessage,
+  namesOption,
   OPTION_DNS,
   OPTION_DOMAIN,
   OPTION_LEASE_SECONDS,
   OPTION_MTU,
   OPTION_ROUTER,
+  OPTION_SEARCH,
   OPTION_SERVER_ID,
   OPTION_SUBNET_MASK,
   OPTION_T1_SECONDS,
@@ -16,6 +18,7 @@ import {
   textOption,
 } from "../wire/dhcp.ts";
 import { inSameNetwork, isHostAddress, isUnicast, maskPrefix } from "./addresses.ts";
+import { normalizeHostName } from "./host_names.ts";
 
 /** Shortest lease, s: a shorter one would make us ask all the time. */
 export const LEASE_MIN_SECONDS = 60;
@@ -27,6 +30,8 @@ const T1_FRACTION = 0.5;
 const T2_FRACTION = 0.875;
 /** Name servers kept. */
 const DNS_MAX = 3;
+/** Domains kept. */
+const SEARCH_MAX = 6;
 /** Routers looked at. */
 const ROUTERS_MAX = 8;
 /** Smallest MTU of IPv4, bytes. RFC 2132 section 5.1. */
@@ -42,6 +47,8 @@ export interface Lease {
   readonly gateway: number | null;
   readonly dns: readonly number[];
   readonly domain: string | null;
+  /** Domains that complete short names, from `normalizeName()`: those of option 119, else the domain. */
+  readonly search: readonly string[];
   /** Largest packet, bytes: the server's wish within what the link carries. */
   readonly mtu: number;
   /** 60 to 315,360,000. */
@@ -79,6 +86,7 @@ export function readLease(message: DhcpMessage, linkMtu: number): Lease | null {
     gateway: gateway ?? null,
     dns,
     domain: textOption(message, OPTION_DOMAIN),
+    search: readSearch(message),
     mtu: readMtu(message, linkMtu),
     ...readTimes(message),
     server,
@@ -98,6 +106,19 @@ function classPrefix(message: DhcpMessage): number {
   const top = message.yiaddr >>> 24;
   if (top < 128) return 8;
   return top < 192 ? 16 : 24;
+}
+
+/** RFC 3397 section 3: a list goes before the domain. */
+function readSearch(message: DhcpMessage): string[] {
+  const names = namesOption(message, OPTION_SEARCH, SEARCH_MAX);
+  const domain = textOption(message, OPTION_DOMAIN);
+  if (names.length > 0 || domain === null) return names;
+  try {
+    return [normalizeHostName(domain).replace(/\.$/, "")];
+  } catch {
+    // Some servers send what is no name; it is of no use, and no reason to do without an address.
+    return [];
+  }
 }
 
 function readMtu(message: DhcpMessage, linkMtu: number): number {

@@ -72,6 +72,8 @@ export interface InterfaceConfig {
   readonly gateway: number | null;
   /** Name servers, in order. */
   readonly dns: readonly number[];
+  /** Domains that complete short names, from `normalizeName()`. */
+  readonly search?: readonly string[];
   /** Largest packet, 68 bytes to the link's. Default: the link's. */
   readonly mtu?: number;
 }

@@ -56,8 +56,9 @@ export class Resolver {
   }
 
   #rules(): SearchRules {
-    const { search, ndots } = this.#parts.settings;
-    return { search: search ?? [], ndots };
+    const { iface, settings } = this.#parts;
+    const { search, ndots } = settings;
+    return { search: search ?? iface.config?.search ?? [], ndots };
   }
 
   /**

@@ -1,5 +1,6 @@
 /** DHCP messages. Source: RFC 2131 section 2, options RFC 2132. */
 import { read16, read32, read8, write16, write32 } from "./bytes.ts";
+import { parseName } from "./dns_name.ts";
 
 /** Port of servers. */
 export const DHCP_SERVER_PORT = 67;
@@ -37,6 +38,8 @@ export const OPTION_MAX_SIZE = 57;
 export const OPTION_T1_SECONDS = 58;
 export const OPTION_T2_SECONDS = 59;
 export const OPTION_CLIENT_ID = 61;
+/** Domains that complete short names. RFC 3397. */
+export const OPTION_SEARCH = 119;
 
 /** `op` of what clients send. */
 export const BOOT_REQUEST = 1;
@@ -239,4 +242,20 @@ export function textOption(message: DhcpMessage, code: number): string | null {
   // Some servers send the terminating zero of their C string.
   const text = String.fromCharCode(...value).replace(/\0+$/, "");
   return /^[\x20-\x7e]+$/.test(text) ? text : null;
+}
+
+/**
+ * @returns The names of an option that holds names, compressed within itself, as far as they can be read; else none.
+ * Source: RFC 3397 section 2.
+ */
+export function namesOption(message: DhcpMessage, code: number, maxCount: number): string[] {
+  const value = message.options.get(code) ?? new Uint8Array(0);
+  const names: string[] = [];
+  for (let offset = 0; offset < value.length && names.length < maxCount;) {
+    const parsed = parseName(value, offset, 0);
+    if (parsed === null) break;
+    if (parsed.name !== "") names.push(parsed.name);
+    offset = parsed.end;
+  }
+  return names;
 }

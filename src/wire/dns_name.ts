@@ -147,9 +147,14 @@ export function encodeName(name: string): Uint8Array {
  * Reads a name. A pointer leads only to a lower offset than where its part of the name began, so no chain of them
  * can be a loop; labels and bytes are bounded besides. Source: RFC 1035 section 4.1.4.
  *
+ * @param first Where the first name may begin; pointers lead no further back.
  * @returns Null if it is no name.
  */
-export function parseName(view: Uint8Array, at: number): ParsedName | null {
+export function parseName(
+  view: Uint8Array,
+  at: number,
+  first: number = DNS_HEADER_BYTES,
+): ParsedName | null {
   const labels: string[] = [];
   let offset = at;
   let partStart = at;
@@ -162,7 +167,7 @@ export function parseName(view: Uint8Array, at: number): ParsedName | null {
     if (lead === 0) return { name: labels.join("."), end: end < 0 ? offset + 1 : end };
     if (lead >= POINTER) {
       const target = read16(view, offset) & POINTER_MASK;
-      if (offset + 2 > view.length || target >= partStart || target < DNS_HEADER_BYTES) return null;
+      if (offset + 2 > view.length || target >= partStart || target < first) return null;
       if (end < 0) end = offset + 2;
       offset = target;
       partStart = target;

@@ -12,6 +12,7 @@ import type {
   LinkState,
   Listening,
   ListenOptions,
+  NameAnswer,
   NameRecords,
   NetworkStack,
   RecordType,
@@ -197,13 +198,21 @@ class Client implements WorkerStack, ClientSurroundings {
   async resolveRecords<K extends RecordType>(
     name: string,
     type: K,
-    options: ResolveRecordsOptions = {},
+    options?: ResolveRecordsOptions,
   ): Promise<NameRecords[K][]> {
+    return (await this.resolveAnswer(name, type, options)).records;
+  }
+
+  async resolveAnswer<K extends RecordType>(
+    name: string,
+    type: K,
+    options: ResolveRecordsOptions = {},
+  ): Promise<NameAnswer<K>> {
     const { signal, ...rest } = options;
     signal?.throwIfAborted();
     // The worker answers with the type that was asked for.
-    const read = (found: NameRecords[RecordType][]): NameRecords[K][] => found as NameRecords[K][];
-    const { id, answer } = this.#ask("resolveRecords", { name, type, options: rest }, read);
+    const read = (found: NameAnswer): NameAnswer<K> => found as NameAnswer<K>;
+    const { id, answer } = this.#ask("resolveAnswer", { name, type, options: rest }, read);
     return await this.#abortable(id, answer, signal);
   }
 

@@ -130,10 +130,10 @@ class Host implements ConnectionSurroundings {
     info: async ({ connection }) => await this.#held(connection).tcp.info(),
     resolve: ({ hostname, options }, id) =>
       this.#whileWanted(id, (stack, signal) => stack.resolve(hostname, { ...options, signal })),
-    resolveRecords: ({ name, type, options }, id) =>
+    resolveAnswer: ({ name, type, options }, id) =>
       this.#whileWanted(
         id,
-        (stack, signal) => stack.resolveRecords(name, type, { ...options, signal }),
+        (stack, signal) => stack.resolveAnswer(name, type, { ...options, signal }),
       ),
     ping: ({ hostname, options }, id) =>
       this.#whileWanted(id, (stack, signal) => stack.ping(hostname, { ...options, signal })),

@@ -13,8 +13,8 @@ import type {
   ConnectOptions,
   LinkState,
   ListenOptions,
+  NameAnswer,
   NameOptions,
-  NameRecords,
   NetAddress,
   RecordType,
   ResolveOptions,
@@ -127,10 +127,10 @@ export interface Calls {
     args: { hostname: string; options: Omit<ResolveOptions, "signal"> };
     result: string[];
   };
-  resolveRecords: {
+  resolveAnswer: {
     args: { name: string; type: RecordType; options: Omit<ResolveRecordsOptions, "signal"> };
     /** Of the type that was asked for. */
-    result: NameRecords[RecordType][];
+    result: NameAnswer;
   };
   stats: { args: null; result: Record<string, number> };
   connections: { args: null; result: ConnectionRow[] };

@@ -42,6 +42,7 @@ export function stackConformance(make: PairFactory): void {
   openCases(make);
   listenCases(make);
   listenLimitCases(make);
+  nameCases(make);
   stackCases(make);
   udpCases(make);
   probeCases(make);
@@ -366,13 +367,7 @@ function listenLimitCases(make: PairFactory): void {
   });
 }
 
-function stackCases(make: PairFactory): void {
-  paired("ready tells the address, when it is static", make, async ({ left, leftAddress }) => {
-    const lease = await left.ready;
-    expect(lease).toMatchObject({ address: leftAddress, prefixLength: 24, leaseSeconds: null });
-    expect(lease.mac).toMatch(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/);
-  });
-
+function nameCases(make: PairFactory): void {
   paired("resolve() gives an address back, when it is one", make, async ({ left }) => {
     expect(await left.resolve("192.0.2.1")).toEqual(["192.0.2.1"]);
   });
@@ -381,6 +376,10 @@ function stackCases(make: PairFactory): void {
     expect((await left.resolve("localhost")).toSorted()).toEqual(["127.0.0.1", "::1"]);
     expect(await left.resolve("localhost", { family: 6 })).toEqual(["::1"]);
     expect(await left.resolveRecords("a.localhost", "A")).toEqual(["127.0.0.1"]);
+    expect(await left.resolveAnswer("localhost", "AAAA")).toEqual({
+      records: ["::1"],
+      ttlSeconds: 0,
+    });
   });
 
   paired("names are refused, when nobody can be asked", make, async ({ left }) => {
@@ -408,6 +407,14 @@ function stackCases(make: PairFactory): void {
       await expect(question).rejects.toBe("enough");
       await expect(ask(controller.signal)).rejects.toBe("enough");
     }
+  });
+}
+
+function stackCases(make: PairFactory): void {
+  paired("ready tells the address, when it is static", make, async ({ left, leftAddress }) => {
+    const lease = await left.ready;
+    expect(lease).toMatchObject({ address: leftAddress, prefixLength: 24, leaseSeconds: null });
+    expect(lease.mac).toMatch(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/);
   });
 
   joined("connections() and stats() show it, when there is one", make, async ({ left }) => {

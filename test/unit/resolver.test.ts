@@ -156,6 +156,17 @@ describe("the search list", () => {
     expect([...new Set(asked(made))]).toEqual(["db.a.test", "db.b.test"]);
   });
 
+  test("is that of the network, unless the options have one", () => {
+    for (const [names, name] of [[{}, "db.net.test"], [{ search }, "db.a.test"]] as const) {
+      const made = make(names);
+      const { config } = made.client.iface;
+      if (config !== null) made.client.iface.configure({ ...config, search: ["net.test"] });
+      made.zone[name] = { answers: [a(name, "192.0.2.1")] };
+      expect(resolve(made, "db")).toEqual(["192.0.2.1"]);
+      expect(asked(made)).toEqual([name, name]);
+    }
+  });
+
   test("ends at a server that can not tell", () => {
     const made = make({ search });
     made.zone["db.a.test"] = { rcode: 2 };

@@ -123,6 +123,10 @@ describe("names over a stack of one's own", () => {
     expect(await left.resolveRecords("mail.test", "MX", options)).toEqual([
       { preference: 10, exchange: "mx.test" },
     ]);
+    expect(await left.resolveAnswer("text.test", "TXT")).toEqual({
+      records: [["a", "b c"]],
+      ttlSeconds: 60,
+    });
     expect(await left.resolveRecords("text.test", "TXT")).toEqual([["a", "b c"]]);
     expect(await left.resolveRecords("six.test", "AAAA")).toEqual(["2001:db8::6"]);
     expect(await left.resolveRecords("test", "SOA")).toEqual([{ ...soa, expire: 4, minimum: 5 }]);
