@@ -17,7 +17,7 @@ const PROJECTS: readonly Project[] = [
   { name: "unit", folders: ["unit", "property", "model"], alone: false, timeoutMs: 20_000 },
   { name: "scenario", folders: ["scenario"], alone: false, timeoutMs: 20_000 },
   { name: "sim", folders: ["sim", "faults"], alone: false, timeoutMs: SLOW_TIMEOUT_MS },
-  { name: "runtimes", folders: ["runtimes"], alone: true, timeoutMs: SLOW_TIMEOUT_MS },
+  { name: "runtimes", folders: ["runtimes", "matrix"], alone: true, timeoutMs: SLOW_TIMEOUT_MS },
   { name: "package", folders: ["package"], alone: true, timeoutMs: SLOW_TIMEOUT_MS },
   { name: "interop", folders: ["interop"], alone: true, timeoutMs: SLOW_TIMEOUT_MS },
 ];

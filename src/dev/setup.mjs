@@ -28,6 +28,11 @@ const SYSTEM = [
     pkg: "chromium",
     loss: "browser tests",
   },
+  {
+    programs: ["firefox-esr", "firefox"],
+    pkg: "firefox-esr",
+    loss: "the socket matrix in Firefox",
+  },
   { programs: ["ip"], pkg: "iproute2", loss: "interop tests (network namespaces)" },
   { programs: ["nft"], pkg: "nftables", loss: "interop tests with packet loss" },
   { programs: ["tshark"], pkg: "tshark", loss: "tests that compare with a dissector" },
