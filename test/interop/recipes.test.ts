@@ -1,5 +1,5 @@
 /** The recipes of `docs/recipes/`, as they stand there: real clients, unmodified, and real servers. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -7,8 +7,8 @@ import { inRoot } from "../../src/dev/common.mjs";
 import { runtimePath } from "./launch.ts";
 import type { RuntimeName } from "./peer_settings.ts";
 import { Namespace, whatIsMissing } from "./namespace.ts";
-import { Postgres, Redis, Sshd, whatServicesMiss } from "./services.ts";
-import { blocksOf } from "./recipes.ts";
+import { RECIPES, writeRecipe } from "./recipes.ts";
+import { Sshd, whatServicesMiss } from "./services.ts";
 import { buildProduct } from "./tab.ts";
 
 const missing = whatIsMissing() ?? whatServicesMiss();
@@ -34,17 +34,6 @@ const DENO_FLAGS: readonly string[] = [
   "--allow-sys",
 ];
 
-/** Sums of 1 to 1000 and to 100. */
-const SUM_1000 = 500_500;
-const SUM_100 = 5050;
-const LARGE = { bytes: 16 << 20, isWhole: true };
-
-const RECIPES = [
-  { name: "pg", Service: Postgres, told: { sum: SUM_1000, ...LARGE, again: "again" } },
-  { name: "ioredis", Service: Redis, told: { sum: SUM_1000, ...LARGE, again: null } },
-  { name: "ssh2", Service: Sshd, told: { sum: SUM_100, ...LARGE, again: "again" } },
-] as const;
-
 describe.skipIf(missing !== null)("recipes over a TAP", () => {
   let folder = "";
 
@@ -52,14 +41,7 @@ describe.skipIf(missing !== null)("recipes over a TAP", () => {
     await buildProduct();
     // Below the package: there its own name leads to what was built, and the clients' to what is installed.
     folder = mkdtempSync(inRoot("dist", ".recipes_"));
-    for (const { name } of RECIPES) {
-      mkdirSync(join(folder, name));
-      for (
-        const [file, code] of blocksOf(readFileSync(inRoot("docs/recipes", `${name}.md`), "utf8"))
-      ) {
-        writeFileSync(join(folder, name, file), code);
-      }
-    }
+    for (const { name } of RECIPES) writeRecipe(name, join(folder, name));
   });
 
   afterAll(() => {

@@ -56,7 +56,7 @@ function postgresPath(name: string): string | null {
 }
 
 /** A server. */
-export interface Service {
+export interface Service extends AsyncDisposable {
   start(): Promise<void>;
   /** Ends it, and waits for that. */
   stop(): Promise<void>;
@@ -203,6 +203,10 @@ export class Sshd extends Base {
       "PermitRootLogin prohibit-password",
       "PasswordAuthentication no",
       "UseDNS no",
+      // Sessions whose client has gone without a word are not to outlive the test.
+      "LoginGraceTime 5",
+      "ClientAliveInterval 5",
+      "ClientAliveCountMax 1",
     ];
     writeFileSync(join(this.folder, "config"), `${lines.join("\n")}\n`);
     // Where its children without privileges stay; the package's own service makes it at boot.
