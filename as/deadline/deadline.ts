@@ -67,6 +67,11 @@ export function disarmLife(tcb: Tcb): void {
   disarm(tcb, FLAG_TIMER_LIFE);
 }
 
+/** Disarms what an open waits for: the SYN's retransmission, and the connect timeout. */
+export function disarmOpen(tcb: Tcb): void {
+  disarm(tcb, FLAGS_RETRANSMIT | FLAG_TIMER_LIFE);
+}
+
 /** Disarms everything. */
 export function disarmAll(tcb: Tcb): void {
   disarm(tcb, FLAGS_TIMER);

@@ -26,7 +26,7 @@ import { endOfSyn, takeFastOpenAnswer } from "../conn/fast_open.ts";
 import { transition } from "../conn/state.ts";
 import { endConnection, offeredFlags, takeSyn } from "../conn/tcb.ts";
 import { takeUserTimeout } from "../conn/user_timeout.ts";
-import { disarmLife, disarmRetransmit } from "../deadline/deadline.ts";
+import { disarmOpen } from "../deadline/deadline.ts";
 import { raise } from "../events.ts";
 import { takeSynEcn } from "../loss/ecn.ts";
 import { startPathMtu } from "../loss/path_mtu.ts";
@@ -49,8 +49,7 @@ export function synAcknowledged(tcb: Tcb): void {
   const timeouts = u32(tcb.retries);
   tcb.sndUna = tcb.iss + 1;
   tcb.retries = 0;
-  disarmRetransmit(tcb);
-  disarmLife(tcb);
+  disarmOpen(tcb);
   tcb.owed = u8(u32(tcb.owed) & ~OWED_SYN);
   if ((tcb.flags & FLAG_SYN_RETRANSMITTED) === 0) {
     sampleRtt(tcb, (control.nowMs - tcb.lastSendMs) * US_PER_MS);
