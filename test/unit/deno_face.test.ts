@@ -1,13 +1,14 @@
 /** `tidewire/deno` over two stacks, in this process and behind a worker's protocol. */
-import { describe, test } from "vitest";
-import { denoNamespace } from "../../src/api/deno/mod.ts";
+import { describe, expect, test } from "vitest";
+import { type DenoNamespace, denoNamespace } from "../../src/api/deno/mod.ts";
 import { DENO_CASES } from "../conformance/deno_cases.ts";
-import { inProcessPair } from "./stack_pairs.ts";
+import type { StackPair } from "../conformance/joined.ts";
+import { inProcessPair, workerPair } from "./stack_pairs.ts";
 
-describe("tidewire/deno in process does as Deno", () => {
+function cases(make: () => Promise<StackPair>): void {
   for (const [name, run] of Object.entries(DENO_CASES)) {
     test(name, async () => {
-      const { left, right, leftAddress, rightAddress } = await inProcessPair();
+      const { left, right, leftAddress, rightAddress } = await make();
       try {
         await run({
           client: denoNamespace(left),
@@ -21,4 +22,8 @@ describe("tidewire/deno in process does as Deno", () => {
       }
     });
   }
-});
+}
+
+describe("tidewire/deno in process does as Deno", () => cases(inProcessPair));
+
+describe("tidewire/deno in a worker does as Deno", () => cases(workerPair));
