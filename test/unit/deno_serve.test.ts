@@ -235,6 +235,29 @@ describe("serve() and its clients", () => {
     expect(() => net.serve(path, ok)).toThrow(TypeError);
   });
 
+  test("a signal ends it, though a handler never answers", async () => {
+    const abort = new AbortController();
+    const seen = vi.fn();
+    serve((request) => {
+      seen(request.signal);
+      return new Promise(() => {});
+    }, { signal: abort.signal });
+    const asked = exchange(GET);
+    await vi.waitFor(() => expect(seen).toHaveBeenCalled());
+    abort.abort(new RangeError("enough"));
+    await server?.finished;
+    expect(await asked).toBe("");
+    expect(seen.mock.calls[0]?.[0].reason).toBeInstanceOf(RangeError);
+  });
+
+  test("onListen that fails leaves no listener behind", () => {
+    const onListen = () => {
+      throw new RangeError("mine");
+    };
+    expect(() => serve(ok, { onListen })).toThrow(RangeError);
+    net.listen({ port: PORT }).close();
+  });
+
   test("a signal that is aborted already ends it before it began", async () => {
     serve(ok, { signal: AbortSignal.abort() });
     await server?.finished;

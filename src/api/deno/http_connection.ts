@@ -46,6 +46,7 @@ export class HttpConnection {
   /** Tells the handler that the client went away. */
   #gone = new AbortController();
   readonly #host: string;
+  readonly #aborted = handledPromise<void>();
   #head: RequestHead | null = null;
   #body: RequestBody | null = null;
   #bodyBytes = 0;
@@ -79,8 +80,12 @@ export class HttpConnection {
     });
   }
 
-  /** Serves until it is over; never rejects. */
+  /** Serves until it is over; never rejects. Aborted, it is over at once, whatever the handler still does. */
   async run(): Promise<void> {
+    await Promise.race([this.#run(), this.#aborted.promise]);
+  }
+
+  async #run(): Promise<void> {
     try {
       while (!this.#service.isStopping && await this.#nextHead()) {
         if (!await this.#serve()) break;
@@ -107,6 +112,7 @@ export class HttpConnection {
     this.#writer.cancel(reason);
     if (resets) this.#channel.connection.abort();
     else this.#channel.close();
+    this.#aborted.resolve();
   }
 
   /** @returns False if none will come. */

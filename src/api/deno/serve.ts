@@ -115,8 +115,13 @@ class FaceHttpServer implements HttpServer {
   #begin(listener: TcpListener): void {
     this.#listener = listener;
     this.#addr = toNetAddr(listener.address);
-    this.#options.onListen?.(this.#addr);
-    if (this.#isStopping) listener.close();
+    if (this.#isStopping) return listener.close();
+    try {
+      this.#options.onListen?.(this.#addr);
+    } catch (error) {
+      this.#stop();
+      throw error;
+    }
   }
 
   /** Settles when nothing is left. */
