@@ -1,4 +1,4 @@
-/** The same cases over the real Deno and over ours: in Deno both, elsewhere ours alone. */
+/** The faces in each runtime; the cases of Deno over the real one too, where there is one. */
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,8 +8,9 @@ import { promisify } from "node:util";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DENO_CASES } from "../conformance/deno_cases.ts";
+import { FACE_CASES } from "../conformance/face_cases.ts";
 import { chromiumPath, startBrowser } from "./browser.ts";
-import type { DenoReport, DenoReports } from "./deno_entry.ts";
+import type { FaceReport, FaceReports } from "./face_entry.ts";
 import { runtimes } from "./runtimes.ts";
 
 const run = promisify(execFile);
@@ -18,10 +19,10 @@ let folder = "";
 let bundle = "";
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "tidewire-deno-"));
-  bundle = join(folder, "deno_entry.mjs");
+  folder = mkdtempSync(join(tmpdir(), "tidewire-faces-"));
+  bundle = join(folder, "face_entry.mjs");
   await build({
-    entryPoints: ["test/runtimes/deno_entry.ts"],
+    entryPoints: ["test/runtimes/face_entry.ts"],
     bundle: true,
     format: "esm",
     target: "es2022",
@@ -36,13 +37,17 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** A page's `Response` drops what pages may not set: there servers set no cookies. */
 const NOT_IN_PAGES: readonly string[] = ["serve: Set-Cookie goes as often as it is set"];
 
-function expectAll(report: DenoReport | null, without: readonly string[] = []): void {
+function expectAll(
+  report: FaceReport | null,
+  cases: Readonly<Record<string, unknown>>,
+  without: readonly string[] = [],
+): void {
   const { failed = {}, passed } = report ?? {};
   expect(failed).toEqual(Object.fromEntries(without.map((name) => [name, failed[name]])));
-  expect(passed).toEqual(Object.keys(DENO_CASES).filter((name) => !without.includes(name)));
+  expect(passed).toEqual(Object.keys(cases).filter((name) => !without.includes(name)));
 }
 
-describe("programs written for Deno find the same", () => {
+describe("faces do as they should", () => {
   for (const { name, command, missing } of runtimes()) {
     test(`in ${name}`, async () => {
       if (missing !== null) {
@@ -54,9 +59,10 @@ describe("programs written for Deno find the same", () => {
       const flags = name === "deno" ? ["--unstable-net"] : [];
       const [program = "", ...before] = [...command, ...flags];
       const { stdout } = await run(program, [...before, bundle]);
-      const reports = JSON.parse(stdout) as DenoReports;
-      expectAll(reports.ours);
-      if (name === "deno") expectAll(reports.real);
+      const reports = JSON.parse(stdout) as FaceReports;
+      expectAll(reports.ours, DENO_CASES);
+      expectAll(reports.others, FACE_CASES);
+      if (name === "deno") expectAll(reports.real, DENO_CASES);
     });
   }
 
@@ -71,7 +77,9 @@ describe("programs written for Deno find the same", () => {
     await using browser = await startBrowser();
     const page = await browser.context.newPage();
     await page.addScriptTag({ type: "module", content: readFileSync(bundle, "utf8") });
-    await page.waitForFunction("globalThis.tidewireDeno !== undefined", null, { timeout: 60_000 });
-    expectAll((await page.evaluate("globalThis.tidewireDeno") as DenoReports).ours, NOT_IN_PAGES);
+    await page.waitForFunction("globalThis.tidewireFaces !== undefined", null, { timeout: 60_000 });
+    const reports = await page.evaluate("globalThis.tidewireFaces") as FaceReports;
+    expectAll(reports.ours, DENO_CASES, NOT_IN_PAGES);
+    expectAll(reports.others, FACE_CASES);
   });
 });
