@@ -47,6 +47,12 @@ export function readHostname(hostname: unknown, absent: string): string {
   return text;
 }
 
+/** An address to listen on; of names only that of this host is one. */
+export function readListenHost(hostname: unknown): string {
+  const text = readHostname(hostname, "0.0.0.0");
+  return text === "localhost" ? "127.0.0.1" : text;
+}
+
 /** Refuses what is no buffer of bytes. */
 export function assertBytes(value: unknown): asserts value is Uint8Array {
   if (!(value instanceof Uint8Array)) throw new TypeError("expected typed ArrayBufferView");

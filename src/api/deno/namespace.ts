@@ -1,6 +1,6 @@
 /** The object that stands where `Deno` stood. */
 import type { NetworkStack } from "../../options.ts";
-import { checkTransport, readHostname, readPort } from "./checks.ts";
+import { checkTransport, readHostname, readListenHost, readPort } from "./checks.ts";
 import { DENO_ERRORS, type DenoErrors, noTls, toDenoError } from "./errors.ts";
 import { FaceDatagramConn } from "./datagram_conn.ts";
 import { FaceTcpConn } from "./tcp_conn.ts";
@@ -97,7 +97,7 @@ function listen(stack: NetworkStack, options: ListenOptions): TcpListener {
 function listenDatagram(stack: NetworkStack, options: UdpListenOptions): DatagramConn {
   checkTransport("listenDatagram", options, "udp");
   const port = readPort(options.port ?? 0, 0);
-  const hostname = readHostname(options.hostname, "0.0.0.0");
+  const hostname = readListenHost(options.hostname);
   const { reuseAddress = false, loopback = true } = options;
   const wanted = { hostname, port, reuseAddress, multicastLoopback: loopback };
   try {

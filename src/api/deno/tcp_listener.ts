@@ -5,7 +5,7 @@ import type {
   TcpListener as StackListener,
 } from "../../options.ts";
 import { BadResource } from "../../errors.ts";
-import { readHostname, readPort } from "./checks.ts";
+import { readListenHost, readPort } from "./checks.ts";
 import { badResource, DENO_ERRORS, toDenoError } from "./errors.ts";
 import { FaceTcpConn, toNetAddr } from "./tcp_conn.ts";
 import type { ListenOptions, NetAddr, TcpConn, TcpListener } from "./types.ts";
@@ -19,7 +19,7 @@ export interface OpenedListener {
 /** Listens as `Deno.listen()` and `Deno.serve()` do. */
 export function openListener(stack: NetworkStack, options: ListenOptions): OpenedListener {
   const port = readPort(options.port ?? 0, 0);
-  const hostname = readHostname(options.hostname, "0.0.0.0");
+  const hostname = readListenHost(options.hostname);
   const { tcpBacklog: backlog } = options;
   // Deno listens while connections of the port rest: it sets SO_REUSEADDR.
   const wanted: StackListenOptions = {
