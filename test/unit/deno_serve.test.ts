@@ -7,6 +7,7 @@ import { LLHTTP_WASM_BASE64 } from "../../src/api/deno/llhttp_wasm.gen.ts";
 import { HttpParsers, HttpRefusal, type RequestHead } from "../../src/api/deno/http_parser.ts";
 import { makeRequest } from "../../src/api/deno/http_request.ts";
 import type { TcpConnection } from "../../src/options.ts";
+import { seededRandom } from "../../src/runtime/seeded_random.ts";
 import { pause, readAll, type StackPair } from "../conformance/joined.ts";
 import { inProcessPair, workerPair } from "./stack_pairs.ts";
 
@@ -363,5 +364,36 @@ describe("the parser", () => {
     expect(whole[3]).toBe("hello th");
     expect(whole.slice(4, 6)).toEqual(["GET", "/next"]);
     for (const step of [1, 2, 3, 7, 50]) expect(parse(step), `steps of ${step}`).toEqual(whole);
+  });
+
+  test("refuses or takes whatever comes, and never breaks", async () => {
+    const parsers = await HttpParsers.load();
+    const random = seededRandom(7);
+    const valid = new TextEncoder().encode(
+      "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    );
+    let refused = 0;
+    for (let round = 0; round < 2_000; round++) {
+      const bytes = valid.slice();
+      const noise = new Uint8Array(8);
+      random.fill(noise);
+      // Up to four octets are another's; the place of each comes from the same dice.
+      for (let i = 0; i < (noise[0] ?? 0) % 5; i++) {
+        bytes[(noise[i + 1] ?? 0) % bytes.length] = noise[i + 4] ?? 0;
+      }
+      const parser = parsers.make({ onHead() {}, onBody() {}, onComplete() {} }, 1_000);
+      try {
+        for (let at = 0; at < bytes.length;) {
+          at += parser.execute(bytes.subarray(at));
+          parser.resume();
+        }
+      } catch (error) {
+        expect(error).toBeInstanceOf(HttpRefusal);
+        refused++;
+      }
+      parser.free();
+    }
+    expect(refused).toBeGreaterThan(100);
+    expect(refused).toBeLessThan(2_000);
   });
 });
