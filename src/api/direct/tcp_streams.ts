@@ -14,7 +14,7 @@ interface End {
 /** The streams of one connection. */
 export class TcpStreams {
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  readonly writable: WritableStream<BufferSource>;
+  readonly writable: WritableStream<ArrayBuffer | ArrayBufferView>;
   readonly #channel: Channel;
   readonly #closed = handledPromise<void>();
   #reading!: ByteControl;
@@ -66,8 +66,8 @@ export class TcpStreams {
     this.writable.abort(reason).catch(() => {});
   }
 
-  #makeWritable(): WritableStream<BufferSource> {
-    return new WritableStream<BufferSource>({
+  #makeWritable(): WritableStream<ArrayBuffer | ArrayBufferView> {
+    return new WritableStream<ArrayBuffer | ArrayBufferView>({
       start: (controller) => {
         this.#writing = controller;
         // The sink's own abort() would wait for the write that is under way.

@@ -26,7 +26,7 @@ export interface TCPSocketOpenInfo {
   /** Bytes that arrive; BYOB. Ends with the peer's direction. */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** What is written here is sent; closing or aborting it ends our direction. */
-  readonly writable: WritableStream<BufferSource>;
+  readonly writable: WritableStream<ArrayBuffer | ArrayBufferView>;
   /** Address of the peer. */
   readonly remoteAddress: string;
   /** Port of the peer. */
@@ -96,7 +96,7 @@ export interface UDPSocketOptions extends SocketOptions {
 /** A datagram. */
 export interface UDPMessage {
   /** The payload; what is received is a `Uint8Array`. */
-  data: BufferSource;
+  data: ArrayBuffer | ArrayBufferView;
   /** Who sent it, or who shall have it; null or absent where the socket has one peer. */
   remoteAddress?: string | null;
   /** Port of that. */

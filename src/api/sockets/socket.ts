@@ -10,7 +10,7 @@ import type { SecureTransportKind, Socket, SocketAddress, SocketInfo } from "./t
 /** What `connect()` gives. */
 export class FaceSocket implements Socket {
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  readonly writable: WritableStream<BufferSource | string>;
+  readonly writable: WritableStream<ArrayBuffer | ArrayBufferView | string>;
   readonly upgraded = false;
   readonly secureTransport: SecureTransportKind;
   readonly #allowsHalfOpen: boolean;
@@ -102,8 +102,8 @@ export class FaceSocket implements Socket {
     }, { highWaterMark: 0 });
   }
 
-  #makeWritable(): WritableStream<BufferSource | string> {
-    return new WritableStream<BufferSource | string>({
+  #makeWritable(): WritableStream<ArrayBuffer | ArrayBufferView | string> {
+    return new WritableStream<ArrayBuffer | ArrayBufferView | string>({
       start: (controller) => {
         this.#writing = controller;
       },

@@ -38,7 +38,7 @@ export interface Socket {
   /** What arrives, in chunks. Can be used at once. */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** What is written here is sent. Can be used at once. */
-  readonly writable: WritableStream<BufferSource | string>;
+  readonly writable: WritableStream<ArrayBuffer | ArrayBufferView | string>;
   /** Settles when the connection is open, or could not be opened. */
   readonly opened: Promise<SocketInfo>;
   /**
