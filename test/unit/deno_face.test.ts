@@ -1,6 +1,6 @@
 /** `tidewire/deno` over two stacks, in this process and behind a worker's protocol. */
-import { describe, expect, test } from "vitest";
-import { type DenoNamespace, denoNamespace } from "../../src/api/deno/mod.ts";
+import { describe, test } from "vitest";
+import { denoNamespace } from "../../src/api/deno/mod.ts";
 import { DENO_CASES } from "../conformance/deno_cases.ts";
 import type { StackPair } from "../conformance/joined.ts";
 import { inProcessPair, workerPair } from "./stack_pairs.ts";

@@ -136,6 +136,24 @@ describe("a UDPSocket", () => {
     expect(await nameOf(socket.closed)).toBe("NetworkError");
   });
 
+  test("joins groups and leaves them", async () => {
+    const group = "239.1.2.3";
+    const local = { localAddress: "0.0.0.0", localPort: 5_353, multicastAllowAddressSharing: true };
+    const { readable, multicastController } = await new direct.UDPSocket(local).opened;
+    const other = await new direct.UDPSocket(local).opened;
+    await multicastController.joinGroup(group);
+    expect(multicastController.joinedGroups).toEqual([group]);
+    expect(other.multicastController.joinedGroups).toEqual([]);
+    await far.send(bytes(1), { hostname: group, port: 5_353 });
+    const { value } = await readable.getReader().read();
+    expect(value?.data).toEqual(bytes(1));
+    expect(await nameOf(multicastController.joinGroup("a.example"))).toBe("TypeError");
+    expect(await nameOf(multicastController.joinGroup("10.0.0.9"))).toBe("NetworkError");
+    expect(await nameOf(multicastController.leaveGroup("239.9.9.9"))).toBe("NetworkError");
+    await multicastController.leaveGroup(group);
+    expect(multicastController.joinedGroups).toEqual([]);
+  });
+
   test("is not allowed by the policy", async () => {
     const { UDPSocket } = directSocketsOf(pair.left, { isAllowed: ({ kind }) => kind !== "udp" });
     expect(await nameOf(new UDPSocket({ localAddress: "0.0.0.0" }).opened)).toBe("NotAllowedError");
@@ -165,6 +183,8 @@ describe("a UDPSocket", () => {
     { remoteAddress: HOST, remotePort: 1, dnsQueryType: "ipv5" },
     { remoteAddress: HOST, remotePort: 1, receiveBufferSize: 0 },
     { localPort: 1 },
+    { localAddress: "0.0.0.0", multicastTimeToLive: 256 },
+    { localAddress: "0.0.0.0", multicastTimeToLive: -1 },
     { localAddress: "0.0.0.0", localPort: 0 },
     { localAddress: "0.0.0.0", ipv6Only: true },
     { localAddress: "0.0.0.0", dnsQueryType: "ipv4" },

@@ -28,6 +28,7 @@ export type {
   DirectSockets,
   DirectSocketsOptions,
   DirectTarget,
+  MulticastController,
   SocketDnsQueryType,
   SocketOptions,
   TCPServerSocket,

@@ -91,6 +91,22 @@ export interface UDPSocketOptions extends SocketOptions {
   dnsQueryType?: SocketDnsQueryType;
   /** Of IPv6 alone; for the address `"::"`. */
   ipv6Only?: boolean;
+  /** Several sockets may have the port, if all of them say so. Default false. */
+  multicastAllowAddressSharing?: boolean;
+  /** Time to live of datagrams to groups, 1 to 255. Default 1. */
+  multicastTimeToLive?: number;
+  /** Datagrams to groups are heard here too. Default true. */
+  multicastLoopback?: boolean;
+}
+
+/** The groups that a socket has joined. */
+export interface MulticastController {
+  /** Receives what is sent to a group. */
+  joinGroup(ipAddress: string): Promise<void>;
+  /** Leaves a group; closing the socket leaves all. */
+  leaveGroup(ipAddress: string): Promise<void>;
+  /** Those that it has joined. */
+  readonly joinedGroups: readonly string[];
 }
 
 /** A datagram. */
@@ -111,6 +127,8 @@ export interface UDPSocketOpenInfo {
   readonly readable: ReadableStream<UDPMessage>;
   /** Datagrams to be sent. */
   readonly writable: WritableStream<UDPMessage>;
+  /** Groups that it receives of. */
+  readonly multicastController: MulticastController;
   /** The only peer, or null. */
   readonly remoteAddress: string | null;
   /** Its port, or null. */

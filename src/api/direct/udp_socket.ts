@@ -1,12 +1,20 @@
 /** `UDPSocket` over a stack. */
 import { NameNotFound } from "../../errors.ts";
 import { isIp } from "../../net/addresses.ts";
-import type { NetAddress, UdpSocket } from "../../options.ts";
+import type { NetAddress, UdpBindOptions, UdpSocket } from "../../options.ts";
 import { toBytes } from "../faces/bytes.ts";
 import { handledPromise } from "../faces/settling.ts";
-import { readAddress, readBuffers, readObject, readPort, readQueryType } from "./arguments.ts";
+import {
+  readAddress,
+  readBuffers,
+  readObject,
+  readPort,
+  readQueryType,
+  readUnsigned,
+} from "./arguments.ts";
 import { directError, toDirectError, toOpenError } from "./errors.ts";
 import { addressesOf, type DirectGround } from "./tcp_socket.ts";
+import { FaceMulticastController } from "./multicast_controller.ts";
 import type {
   SocketDnsQueryType,
   UDPMessage,
@@ -22,7 +30,8 @@ interface Wanted {
   readonly local: NetAddress | null;
   readonly ipv6Only: boolean;
   readonly queryType: SocketDnsQueryType | null;
-  readonly receiveBytes: number | undefined;
+  /** What else the stack is told. */
+  readonly bind: UdpBindOptions;
 }
 
 /** A datagram socket that is to come. */
@@ -78,7 +87,7 @@ export class FaceUdpSocket implements UDPSocket {
   }
 
   async #open(wanted: Wanted): Promise<UdpSocket> {
-    const { remote, local, ipv6Only, queryType, receiveBytes } = wanted;
+    const { remote, local, ipv6Only, queryType, bind } = wanted;
     const { stack, isAllowed } = this.#ground;
     const target = remote ?? local;
     if (target !== null && !isAllowed({ kind: "udp", ...target })) {
@@ -88,7 +97,7 @@ export class FaceUdpSocket implements UDPSocket {
     const socket = await stack.bindUdp({
       ...(local === null ? {} : local),
       ...(ipv6Only ? { ipv6Only } : {}),
-      ...(receiveBytes === undefined ? {} : { receiveBufferBytes: receiveBytes }),
+      ...bind,
     });
     try {
       if (remote !== null) await socket.connect(await this.#resolved(remote, queryType));
@@ -115,6 +124,7 @@ export class FaceUdpSocket implements UDPSocket {
     this.#streams = {
       readable,
       writable,
+      multicastController: new FaceMulticastController(socket),
       localAddress: address.hostname,
       localPort: address.port,
       remoteAddress: remoteAddress?.hostname ?? null,
@@ -211,13 +221,13 @@ function readWanted(given: UDPSocketOptions | undefined): Wanted {
     );
   }
   const queryType = readQueryType(options.dnsQueryType);
-  const { receive } = readBuffers(options);
+  const bind = readBind(options);
   if (isRemote) {
     if (ipv6Only !== undefined) throw new TypeError("Cannot use ipv6Only without localAddress");
     const hostname = readAddress("remoteAddress", remoteAddress);
     const port = readPort("remotePort", remotePort, 1);
     const remote = { hostname, port };
-    return { remote, local: null, ipv6Only: false, queryType, receiveBytes: receive };
+    return { remote, local: null, ipv6Only: false, queryType, bind };
   }
   if (queryType !== null) throw new TypeError("Cannot use dnsQueryType without remoteAddress");
   const hostname = readAddress("localAddress", localAddress);
@@ -228,6 +238,23 @@ function readWanted(given: UDPSocketOptions | undefined): Wanted {
   const local = { hostname, port };
   return {
     ...{ remote: null, local, ipv6Only: Boolean(ipv6Only) },
-    ...{ queryType: null, receiveBytes: receive },
+    ...{ queryType: null, bind },
+  };
+}
+
+/** `[EnforceRange] octet`. */
+const OCTET_MAX = 255;
+
+function readBind(options: UDPSocketOptions): UdpBindOptions {
+  const { receive } = readBuffers(options);
+  const { multicastAllowAddressSharing, multicastTimeToLive, multicastLoopback = true } = options;
+  const multicastTtl = multicastTimeToLive === undefined
+    ? undefined
+    : readUnsigned("multicastTimeToLive", multicastTimeToLive, OCTET_MAX);
+  return {
+    reuseAddress: Boolean(multicastAllowAddressSharing),
+    multicastLoopback: Boolean(multicastLoopback),
+    ...(multicastTtl === undefined ? {} : { multicastTtl }),
+    ...(receive === undefined ? {} : { receiveBufferBytes: receive }),
   };
 }
