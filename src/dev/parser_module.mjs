@@ -1,7 +1,7 @@
 /**
  * The parser of HTTP/1.1 that `tidewire/deno` serves with: llhttp, which Node itself parses with, as the module that undici's
  * releases carry. It is taken from the package, which is installed for this alone, and committed as text: whoever builds
- * needs no compiler for C, and whoever reads sees when it changes. See docs/adr/0022.
+ * needs no compiler for C, and whoever reads sees when it changes. See docs/adr/0024.
  */
 import { inRoot, readText } from "./common.mjs";
 
