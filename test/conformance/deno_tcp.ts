@@ -164,6 +164,24 @@ const ENDING: Readonly<Record<string, DenoCase>> = {
     ends.near.close();
     same(await waiting, "Interrupted EINTR");
   },
+  "a write that waits is interrupted by close()": async (setting) => {
+    using ends = await open(setting);
+    const chunk = new Uint8Array(1_000_000);
+    const waiting = failsAs(async () => {
+      for (;;) await ends.near.write(chunk);
+    });
+    await pause(100);
+    ends.near.close();
+    same(await waiting, "Interrupted EINTR");
+  },
+  "a writer that waits is interrupted by close()": async (setting) => {
+    using ends = await open(setting);
+    const writer = ends.near.writable.getWriter();
+    const waiting = failsAs(() => writer.write(new Uint8Array(50_000_000)));
+    await pause(100);
+    ends.near.close();
+    same(await waiting, "Interrupted EINTR");
+  },
   "everything fails after close()": async (setting) => {
     using ends = await open(setting);
     const { near } = ends;

@@ -72,7 +72,12 @@ export class FaceTcpConn implements TcpConn {
   async write(p: Uint8Array): Promise<number> {
     assertBytes(p);
     this.#assertOpen();
-    await this.#channel.write(p);
+    try {
+      await this.#channel.write(p);
+    } catch (error) {
+      // The write was under way when somebody closed the connection.
+      throw this.#isClosed ? interrupted() : error;
+    }
     return p.length;
   }
 
