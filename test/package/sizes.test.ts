@@ -4,9 +4,9 @@ import { measureSizes, sizesInReadme } from "../../src/dev/sizes.mjs";
 
 /** The most that each may cost, KB. A larger number takes a commit that says why. */
 const BOUNDS: Readonly<Record<string, number>> = {
-  "`tidewire`": 220,
-  "`createStack` and `websocketLink` of it": 140,
-  "`createWorkerStack` of it": 150,
+  "`tidewire`": 230,
+  "`createStack` and `websocketLink` of it": 150,
+  "`createWorkerStack` of it": 160,
   "`pipe` of it": 3,
   "`tidewire/deno`": 40,
   "`tidewire/sockets`": 10,
@@ -18,7 +18,7 @@ const BOUNDS: Readonly<Record<string, number>> = {
   "`tidewire/links/impair`": 12,
   "`tidewire/links/offload`": 10,
   "`tidewire/links/pcapng`": 4,
-  "`tidewire/relay`": 150,
+  "`tidewire/relay`": 160,
 };
 
 /** Modules of the Node face by themselves, `tidewire/node/net` for one, cost no more than all of it. */

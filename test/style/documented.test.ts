@@ -5,11 +5,7 @@ import { denoPath, inRoot } from "../../src/dev/common.mjs";
 import { ENTRIES } from "../../src/dev/entries.mjs";
 
 const deno = denoPath();
-/** Faces, which are documented by what they are faces of, and here once they stand still. */
-const YOUNG = /^src\/api\/node\//;
-
-const sources: readonly string[] = Object.values<string>(ENTRIES)
-  .filter((source) => !YOUNG.test(source));
+const sources: readonly string[] = Object.values<string>(ENTRIES);
 
 /** @returns The lines of Deno's complaints. */
 function complaints(args: readonly string[]): string[] {

@@ -7,9 +7,13 @@ export type AddressFamily = "ipv4" | "ipv6";
 
 /** What a SocketAddress is made of. */
 export interface SocketAddressOptions {
+  /** The IP address. */
   address?: string | undefined;
+  /** The port. */
   port?: number | undefined;
+  /** 4 or 6. */
   family?: AddressFamily | undefined;
+  /** The flow label of IPv6. */
   flowlabel?: number | undefined;
 }
 
@@ -28,6 +32,7 @@ export class SocketAddress {
   readonly #family: AddressFamily;
   readonly #flowlabel: number;
 
+  /** As in Node. */
   constructor(options: SocketAddressOptions = {}) {
     if (typeof options !== "object" || options === null) {
       throw argumentType("options", "object", options);
@@ -46,22 +51,27 @@ export class SocketAddress {
     this.#flowlabel = flowlabel;
   }
 
+  /** The IP address. */
   get address(): string {
     return this.#address;
   }
 
+  /** The port. */
   get port(): number {
     return this.#port;
   }
 
+  /** 4 or 6. */
   get family(): AddressFamily {
     return this.#family;
   }
 
+  /** The flow label of IPv6. */
   get flowlabel(): number {
     return this.#flowlabel;
   }
 
+  /** The same as a plain object. */
   toJSON(): Required<SocketAddressOptions> {
     const { address, port, family, flowlabel } = this;
     return { address, port, family, flowlabel };

@@ -4,15 +4,23 @@ import { familyOfText, type LookupFunction, type LookupOptions } from "./lookup.
 
 /** Where to connect, and how. */
 export interface SocketConnectOptions {
+  /** The port. */
   port?: number | string | undefined;
   /** Name or address; default `localhost`. */
   host?: string | undefined;
+  /** Our address. */
   localAddress?: string | undefined;
+  /** Our port. */
   localPort?: number | undefined;
+  /** 4 or 6. */
   family?: LookupOptions["family"];
+  /** Taken and not heeded. */
   hints?: number | undefined;
+  /** Finds the addresses of a name. */
   lookup?: LookupFunction | undefined;
+  /** Whether the addresses of a name are tried in turn, by RFC 8305. */
   autoSelectFamily?: boolean | undefined;
+  /** How long an address has before the next is tried too, ms. */
   autoSelectFamilyAttemptTimeout?: number | undefined;
   /** Pipes of the system are not a network's: it fails with `EAFNOSUPPORT`. */
   path?: string | undefined;

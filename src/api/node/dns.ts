@@ -32,14 +32,19 @@ export type Callback = (error: Error | null, ...results: any[]) => void;
 
 /** What `node:dns` has. */
 export interface DnsModule {
+  /** The same by promises. */
   readonly promises: DnsPromisesModule;
+  /** Asks name servers of its own. */
   readonly Resolver: new () => Resolver;
+  /** Finds the addresses of a name. */
   lookup(
     hostname: string,
     options: LookupOptions | number | LookupCallback,
     ...rest: unknown[]
   ): void;
+  /** Finds the name of an address. */
   lookupService(address: string, port: number, callback: Callback): void;
+  /** Other members by name. */
   // deno-lint-ignore no-explicit-any -- codes and calls by name
   readonly [member: string]: any;
 }
@@ -70,6 +75,7 @@ function withCallback(
 /** Asks with callbacks. */
 export class Resolver {
   readonly #resolver: PromisesResolver;
+  /** Other members by name. */
   // deno-lint-ignore no-explicit-any -- `resolveMx` and its like
   readonly [method: string]: any;
 
@@ -90,6 +96,7 @@ export class Resolver {
     }
   }
 
+  /** The stack that is asked. */
   protected stackOf(): NetworkStack {
     return defaultStack();
   }
@@ -167,6 +174,7 @@ function lookupWith(
   answer<unknown>(promises.lookup(hostname, options), callback as Callback, spread);
 }
 
+/** The module, over the stack of `setDefaultStack()`. */
 const dns: DnsModule = makeModule(dnsPromises, defaultStack);
 
 /** As `node:dns/promises`. */

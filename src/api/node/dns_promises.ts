@@ -109,17 +109,26 @@ export function lookupNow(hostname: string, { all }: LookupOptions): unknown {
 
 /** What a stack's `dns/promises` has. */
 export interface DnsPromisesModule {
+  /** Asks name servers of its own. */
   readonly Resolver: new () => Resolver;
+  /** Finds the addresses of a name. */
   lookup(hostname: string, options?: LookupOptions | number): Promise<
     LookupAddress | LookupAddress[]
   >;
+  /** Finds the name of an address. */
   lookupService(address: string, port: number): Promise<{ hostname: string; service: string }>;
+  /** The name servers. */
   getServers(): string[];
+  /** Changes the name servers. */
   setServers(servers: readonly string[]): void;
+  /** Which addresses of a name come first. */
   getDefaultResultOrder(): ResultOrder;
+  /** Says which addresses of a name come first. */
   setDefaultResultOrder(order: ResultOrder): void;
+  /** Records of a name. */
   // deno-lint-ignore no-explicit-any -- records have a shape per type
   resolve(name: string, rrtype?: string): Promise<any>;
+  /** Other members by name. */
   // deno-lint-ignore no-explicit-any -- codes and calls by name
   readonly [member: string]: any;
 }
@@ -146,6 +155,7 @@ export const RESOLVE_METHODS: readonly string[] = METHODS.map(([name]) => name);
 /** Asks with promises. */
 export class Resolver {
   readonly #names: NameResolver;
+  /** Other members by name. */
   // deno-lint-ignore no-explicit-any -- `resolveMx` and its like
   readonly [method: string]: any;
 
@@ -159,6 +169,7 @@ export class Resolver {
     }
   }
 
+  /** The stack that is asked. */
   protected stackOf(): NetworkStack {
     return defaultStack();
   }
@@ -258,6 +269,7 @@ function lookupServiceBy(
   );
 }
 
+/** The module, over the stack of `setDefaultStack()`. */
 const dnsPromises: DnsPromisesModule = makeModule(defaultStack);
 
 /** An address of a host. */

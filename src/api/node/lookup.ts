@@ -7,7 +7,9 @@ import { nameError, type NodeError } from "./node_error.ts";
 
 /** One address of a name. */
 export interface LookupAddress {
+  /** The IP address. */
   address: string;
+  /** 4 or 6. */
   family: number;
 }
 
@@ -21,6 +23,7 @@ export interface LookupOptions {
   all?: boolean | undefined;
   /** As `order: "verbatim"` or `"ipv4first"`. */
   verbatim?: boolean | undefined;
+  /** Which addresses come first. */
   order?: "ipv4first" | "ipv6first" | "verbatim" | undefined;
 }
 

@@ -25,14 +25,16 @@ export type { DnsModule } from "./dns.ts";
 export type { NetModule } from "./net.ts";
 export { defaultStack, setDefaultStack } from "./net_defaults.ts";
 export type { NodeError } from "./node_error.ts";
+export type { LookupFunction } from "./lookup.ts";
 export { Server } from "./server.ts";
-export { Socket } from "./socket.ts";
+export { type Done, Socket } from "./socket.ts";
 export type { SocketOptions } from "./socket_options.ts";
 export type { TlsModule } from "./tls.ts";
 export { socketFactory, toDuplex } from "./to_duplex.ts";
 
 /** Modules of one stack. */
 export interface NodeModules {
+  /** `node:net`. */
   readonly net: NetModule;
   /** With `dns/promises` as its `promises`. */
   readonly dns: DnsModule;

@@ -58,20 +58,35 @@ export function isIPv6(input: unknown): boolean {
 
 /** What `node:net` has. */
 export interface NetModule {
+  /** `net.Socket`. */
   readonly Socket: typeof Socket;
+  /** Another name of `Socket`. */
   readonly Stream: typeof Socket;
+  /** `net.Server`. */
   readonly Server: typeof Server;
+  /** `net.BlockList`. */
   readonly BlockList: typeof BlockList;
+  /** `net.SocketAddress`. */
   readonly SocketAddress: typeof SocketAddress;
+  /** Opens a connection. */
   connect(...args: unknown[]): Socket;
+  /** Another name of `connect()`. */
   createConnection(...args: unknown[]): Socket;
+  /** Makes a server. */
   createServer(options?: ServerOptions | Listener, listener?: Listener): Server;
+  /** 4 or 6 for an address of that family, 0 for what is none. */
   isIP(input: unknown): 0 | 4 | 6;
+  /** Whether it is an address of IPv4. */
   isIPv4(input: unknown): boolean;
+  /** Whether it is an address of IPv6. */
   isIPv6(input: unknown): boolean;
+  /** The default of `autoSelectFamily`. */
   getDefaultAutoSelectFamily(): boolean;
+  /** Changes it. */
   setDefaultAutoSelectFamily(value: boolean): void;
+  /** The default of `autoSelectFamilyAttemptTimeout`, ms. */
   getDefaultAutoSelectFamilyAttemptTimeout(): number;
+  /** Changes it. */
   setDefaultAutoSelectFamilyAttemptTimeout(value: number): void;
 }
 
@@ -147,6 +162,7 @@ const SHARED = {
   setDefaultAutoSelectFamilyAttemptTimeout,
 };
 
+/** The module, over the stack of `setDefaultStack()`. */
 const net: NetModule = {
   ...SHARED,
   Socket,

@@ -35,13 +35,21 @@ const SYSTEM_CODES: Readonly<Record<string, readonly [errno: number, description
 
 /** What an error of this face looks like. */
 export interface NodeError extends Error {
+  /** Name of the error. */
   code: string;
+  /** Its number, negative. */
   errno?: number;
+  /** What was not possible. */
   syscall?: string;
+  /** The name that was looked up. */
   hostname?: string;
+  /** The IP address. */
   address?: string;
+  /** The port. */
   port?: number;
+  /** Path of a local socket; there are none. */
   path?: string;
+  /** What it was made of. */
   cause?: unknown;
 }
 

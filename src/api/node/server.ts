@@ -24,11 +24,15 @@ const BACKLOG_MAX = 65_535;
 
 /** Options of `new Server()`. */
 export interface ServerOptions {
+  /** Whether our direction stays open when the peer's ends. Default false. */
   allowHalfOpen?: boolean | undefined;
   /** Nothing is read of a connection until `resume()`. */
   pauseOnConnect?: boolean | undefined;
+  /** Bytes that are buffered before a writer or a reader has to wait. */
   highWaterMark?: number | undefined;
+  /** Whether Nagle's algorithm is off. */
   noDelay?: boolean | undefined;
+  /** Whether an idle peer is asked if it is still there. */
   keepAlive?: boolean | undefined;
   /** Ms. */
   keepAliveInitialDelay?: number | undefined;
@@ -38,10 +42,15 @@ export interface ServerOptions {
 
 /** Where to listen. */
 export interface NetListenOptions {
+  /** The port. */
   port?: number | string | undefined;
+  /** Name or address. */
   host?: string | undefined;
+  /** Connections that may wait. */
   backlog?: number | undefined;
+  /** Ends it when aborted. */
   signal?: AbortSignal | undefined;
+  /** Path of a local socket; there are none. */
   path?: string | undefined;
 }
 
@@ -65,6 +74,7 @@ export class Server extends EventEmitter {
   #opening: object | null = null;
   #connections = 0;
 
+  /** As in Node. */
   constructor(options?: ServerOptions | Listener, connectionListener?: Listener) {
     super();
     const isListener = typeof options === "function";

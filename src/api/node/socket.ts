@@ -41,7 +41,8 @@ interface QueuedChunk {
   readonly chunk: Uint8Array;
 }
 
-type Done = (error?: Error | null) => void;
+/** Called back once, with an error or without. */
+export type Done = (error?: Error | null) => void;
 
 /** A TCP connection as a stream of Node's. */
 export class Socket extends Duplex {
@@ -68,6 +69,7 @@ export class Socket extends Duplex {
   #keepAlive: { on: boolean; delayMs: number } | null = null;
   #onGone: (() => void) | null = null;
 
+  /** As in Node. */
   constructor(options: SocketOptions = {}) {
     checkSocketOptions(options);
     const { allowHalfOpen, highWaterMark, onread, signal } = options;
@@ -150,26 +152,32 @@ export class Socket extends Duplex {
     return this.writableLength;
   }
 
+  /** Our address. */
   get localAddress(): string | undefined {
     return this.#carrier?.local.hostname;
   }
 
+  /** Our port. */
   get localPort(): number | undefined {
     return this.#carrier?.local.port;
   }
 
+  /** Family of our address. */
   get localFamily(): string | undefined {
     return familyName(this.localAddress);
   }
 
+  /** The peer's address. */
   get remoteAddress(): string | undefined {
     return this.#carrier?.remote.hostname;
   }
 
+  /** The peer's port. */
   get remotePort(): number | undefined {
     return this.#carrier?.remote.port;
   }
 
+  /** Family of the peer's address. */
   get remoteFamily(): string | undefined {
     return familyName(this.remoteAddress);
   }
@@ -236,18 +244,22 @@ export class Socket extends Duplex {
     return this;
   }
 
+  /** Stops reading. */
   override pause(): this {
     if (this.#onread !== null && !this.connecting) this.#stopReading();
     return super.pause();
   }
 
+  /** Reads on. */
   override resume(): this {
     if (this.#onread !== null && !this.connecting) this.#startReading();
     return super.resume();
   }
 
+  /** Writes; false = wait for "drain". */
   // deno-lint-ignore no-explicit-any -- the stream's own signature
   override write(chunk: any, callback?: Done): boolean;
+  /** Writes; false = wait for "drain". */
   // deno-lint-ignore no-explicit-any
   override write(chunk: any, encoding: BufferEncoding, callback?: Done): boolean;
   // deno-lint-ignore no-explicit-any
@@ -263,25 +275,30 @@ export class Socket extends Duplex {
 
   // What streams call.
 
+  /** @internal */
   override _read(size: number): void {
     if (this.#carrier !== null) this.#startReading();
     else if (!this.destroyed) this.once("connect", () => this._read(size));
   }
 
+  /** @internal */
   override _write(chunk: Uint8Array, _encoding: string, done: Done): void {
     this.#write([chunk], done);
   }
 
+  /** @internal */
   override _writev(queued: QueuedChunk[], done: Done): void {
     this.#write(queued.map(({ chunk }) => chunk), done);
   }
 
+  /** @internal */
   override _final(done: Done): void {
     if (this.connecting) this.once("connect", () => this._final(done));
     else if (this.#carrier === null) done();
     else this.#carrier.shutdown(done);
   }
 
+  /** @internal */
   override _destroy(error: Error | null, done: Done): void {
     this.connecting = false;
     this.#inactivity.stop();

@@ -4,6 +4,7 @@ import { argumentType, argumentValue } from "./node_error.ts";
 
 /** A buffer that is read into again and again, instead of a chunk for each read. */
 export interface OnReadOptions {
+  /** Where to read to. */
   readonly buffer: Uint8Array | (() => Uint8Array);
   /** Returns false to pause. */
   callback(bytes: number, buffer: Uint8Array): unknown;
@@ -15,9 +16,13 @@ export interface SocketOptions {
   allowHalfOpen?: boolean | undefined;
   /** Bytes that may wait in each direction. Default: that of the platform's streams. */
   highWaterMark?: number | undefined;
+  /** Ends it when aborted. */
   signal?: AbortSignal | undefined;
+  /** Reads into one buffer, without events. */
   onread?: OnReadOptions | undefined;
+  /** Whether Nagle's algorithm is off. */
   noDelay?: boolean | undefined;
+  /** Whether an idle peer is asked if it is still there. */
   keepAlive?: boolean | undefined;
   /** Ms. */
   keepAliveInitialDelay?: number | undefined;
@@ -31,8 +36,11 @@ export interface NetConnectOptions extends SocketOptions, SocketConnectOptions {
 
 /** An end of a connection as `address()` has it. */
 export interface SocketAddressInfo {
+  /** The IP address. */
   address: string;
+  /** 4 or 6. */
   family: string;
+  /** The port. */
   port: number;
 }
 

@@ -58,15 +58,23 @@ export const rootCertificates: readonly string[] = [];
 
 /** What `node:tls` has. */
 export interface TlsModule {
+  /** Class of connections by TLS. */
   readonly TLSSocket: typeof TLSSocket;
+  /** Throws: TLS is not there yet. */
   readonly connect: typeof connect;
+  /** Throws: TLS is not there yet. */
   readonly createServer: typeof createServer;
+  /** Throws: TLS is not there yet. */
   readonly createSecureContext: typeof createSecureContext;
+  /** Throws: TLS is not there yet. */
   readonly checkServerIdentity: typeof checkServerIdentity;
+  /** No ciphers. */
   readonly getCiphers: typeof getCiphers;
+  /** No certificates. */
   readonly rootCertificates: readonly string[];
 }
 
+/** The module, over the stack of `setDefaultStack()`. */
 const tls: TlsModule = {
   TLSSocket,
   connect,
