@@ -16,6 +16,7 @@ export const ENTRIES = {
   "./direct": "src/api/direct/mod.ts",
   "./node": "src/api/node/mod.ts",
   "./node/net": "src/api/node/net.ts",
+  "./node/dgram": "src/api/node/dgram.ts",
   "./node/dns": "src/api/node/dns.ts",
   "./node/dns/promises": "src/api/node/dns_promises.ts",
   "./node/tls": "src/api/node/tls.ts",

@@ -17,10 +17,12 @@
  * @module
  */
 import type { NetworkStack } from "../../options.ts";
+import { type DgramModule, dgramOf } from "./dgram.ts";
 import { type DnsModule, dnsOf } from "./dns.ts";
 import { type NetModule, netOf } from "./net.ts";
 import tls, { type TlsModule } from "./tls.ts";
 
+export type { DgramModule } from "./dgram.ts";
 export type { DnsModule } from "./dns.ts";
 export type { NetModule } from "./net.ts";
 export { defaultStack, setDefaultStack } from "./net_defaults.ts";
@@ -36,6 +38,7 @@ export { socketFactory, toDuplex } from "./to_duplex.ts";
 export interface NodeModules {
   /** `node:net`. */
   readonly net: NetModule;
+  readonly dgram: DgramModule;
   /** With `dns/promises` as its `promises`. */
   readonly dns: DnsModule;
   /** Not there yet: each member says so when it is used. */
@@ -48,5 +51,5 @@ export interface NodeModules {
  * @param stack A stack in this process, or in a worker.
  */
 export function nodeModules(stack: NetworkStack): NodeModules {
-  return { net: netOf(stack), dns: dnsOf(stack), tls };
+  return { net: netOf(stack), dgram: dgramOf(stack), dns: dnsOf(stack), tls };
 }
