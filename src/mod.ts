@@ -14,12 +14,14 @@ export { createStack, InProcessStack } from "./api/network_stack.ts";
 export type { DatagramSocket } from "./api/udp_socket.ts";
 export { openStack, type OpenStackOptions, Stack } from "./stack.ts";
 export type {
+  AddressChoice,
   AddressInfo,
   CaaRecord,
   CongestionControl,
   ConnectionInfo,
   ConnectionRow,
   ConnectOptions,
+  InterfaceAddress,
   LinkState,
   Listening,
   ListenOptions,

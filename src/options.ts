@@ -3,6 +3,7 @@ import type { Clock } from "./runtime/clock.ts";
 import type { Random } from "./runtime/random.ts";
 import type { Device } from "./link/device.ts";
 import type { NameLookup, NameOptions } from "./name_options.ts";
+import type { AddressChoice, AddressInfo } from "./address_options.ts";
 import type { NetAddress } from "./net_address.ts";
 import type {
   PingOptions,
@@ -11,6 +12,12 @@ import type {
   TracerouteResult,
 } from "./probe_options.ts";
 import type { UdpBindOptions, UdpSocket } from "./udp_options.ts";
+export type {
+  AddressChoice,
+  AddressInfo,
+  InterfaceAddress,
+  StaticAddress,
+} from "./address_options.ts";
 export type { NetAddress } from "./net_address.ts";
 export type {
   UdpBindOptions,
@@ -35,16 +42,6 @@ export type {
   SoaRecord,
   SrvRecord,
 } from "./name_options.ts";
-
-/** Static configuration of the interface. */
-export interface StaticAddress {
-  /** Our address with its prefix length, `"10.0.0.2/24"`. */
-  readonly cidr: string;
-  /** Router for everything that is not on the link. */
-  readonly gateway?: string;
-  /** Name servers. */
-  readonly dns?: readonly string[];
-}
 
 /** Where the WASM core comes from; by default it is inlined in the package. */
 export type WasmSource =
@@ -211,8 +208,13 @@ export interface Tuning {
 export interface StackOptions {
   /** The link; the stack owns it from here on and closes it. */
   readonly link: Device;
-  /** `"dhcp"`, or a static address. */
-  readonly address: "dhcp" | StaticAddress;
+  /** How it gets its addresses. Default `"auto"`: both families, by DHCP and by router advertisements. */
+  readonly address?: AddressChoice;
+  /**
+   * Secret of 16 bytes: with the same one, the same link's MAC and the same network, IPv6 addresses are the same the next time
+   * (RFC 7217). Default: a new one for each stack.
+   */
+  readonly addressKey?: Uint8Array;
   /** Source of keys and identifiers. Default: the platform's cryptographic one. */
   readonly random?: Random;
   /** Time. Default: the platform's monotonic clock. */
@@ -416,24 +418,6 @@ export interface TcpListener extends AsyncIterable<TcpConnection>, AsyncDisposab
 /** What `stack.listen()` answers: the listener to come, and an iterable of its connections already. */
 export interface Listening extends Promise<TcpListener>, AsyncIterable<TcpConnection> {}
 
-/** The interface's lease or static configuration. */
-export interface AddressInfo {
-  /** Our IP address. */
-  readonly address: string;
-  /** Bits of it that name the network. */
-  readonly prefixLength: number;
-  /** Router for everything that is not on the link; null = none. */
-  readonly gateway: string | null;
-  /** Name servers. */
-  readonly dns: readonly string[];
-  /** Our MAC address. */
-  readonly mac: string;
-  /** Largest IP packet, bytes. */
-  readonly mtu: number;
-  /** Seconds the lease lasts; null when static. */
-  readonly leaseSeconds: number | null;
-}
-
 /** Link state as people see it. */
 export interface LinkState {
   /** Whether it works. */
@@ -450,7 +434,10 @@ export interface ConnectionRow extends ConnectionInfo {
 
 /** What a stack offers, in process or in a worker. */
 export interface NetworkStack extends NameLookup, AsyncDisposable {
-  /** Fulfilled once an address is configured (and, by DHCP, the gateway's MAC is known). */
+  /**
+   * Fulfilled once an address of either family is configured (and, unless it is static, the gateway's MAC is known). Link-local
+   * addresses do not count. The other family may follow: `connect()` waits a while for that of its destination.
+   */
   readonly ready: Promise<AddressInfo>;
   /** Opens a connection. Rejects with a `StackError` that says why there is none. */
   connect(options: ConnectOptions): Promise<TcpConnection>;

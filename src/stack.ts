@@ -6,21 +6,24 @@ import { Core } from "./core/core.ts";
 import { BadResource, type StackError } from "./errors.ts";
 import type { Device } from "./link/device.ts";
 import {
+  formatIp,
   formatIpv4,
   formatMac,
   type Ip,
   isIpv4Number,
   MAC_BYTES,
-  parseCidr,
-  parseIpv4,
 } from "./net/addresses.ts";
 import { DhcpClient } from "./net/dhcp_client.ts";
 import type { Lease } from "./net/dhcp_lease.ts";
 import { type InterfaceConfig, NetworkInterface } from "./net/interface.ts";
+import type { Ipv6Config } from "./net/ipv6.ts";
+import { isBeyondLink } from "./net/ipv6_addresses.ts";
+import { ADDRESS_KEY_BYTES } from "./net/stable_id.ts";
+import { readStatic } from "./net/static_config.ts";
 import { readNameOptions } from "./net/name_settings.ts";
 import { Resolver } from "./net/resolver.ts";
 import type { NameOptions } from "./name_options.ts";
-import type { AddressInfo, LinkState, StaticAddress, Tuning } from "./options.ts";
+import type { AddressChoice, AddressInfo, InterfaceAddress, LinkState, Tuning } from "./options.ts";
 import type { Clock, Timer } from "./runtime/clock.ts";
 import { type Deferral, Loop } from "./runtime/loop.ts";
 import type { Random } from "./runtime/random.ts";
@@ -35,12 +38,20 @@ const MAC_LOCAL = 0x02;
 const KEY_LIFE_MS = 86_400_000;
 const KEY_BYTES = 16;
 
+/** How long a connection waits for the family of its destination, if the other one is there already, ms. */
+const FAMILY_WAIT_MS = 5_000;
+
+/** IPv6 by what routers say alone. */
+const AUTOMATIC = { addresses: [], gateway: null, dns: [], autoconfigure: true } as const;
+
 /** Options of `openStack()`. */
 export interface OpenStackOptions {
   /** The link, ready to be used; the stack owns it from here on and closes it. */
   readonly link: Device;
-  /** `"dhcp"` or a static address; absent = none yet, see `stack.configure()`. */
-  readonly address?: "dhcp" | StaticAddress;
+  /** How it gets its addresses; absent = none yet, see `stack.configure()`. */
+  readonly address?: AddressChoice;
+  /** Secret of IPv6 addresses, 16 bytes. Default: one of chance. */
+  readonly addressKey?: Uint8Array;
   /** Time. */
   readonly clock: Clock;
   /** Source of keys, ports and identifiers. */
@@ -98,6 +109,10 @@ export class Stack {
   #link: LinkState = { up: false, reason: "The link was not opened yet" };
   #wasUp = false;
   #dhcp: DhcpClient | null = null;
+  readonly #addressKey: Uint8Array | null;
+  /** Until when a family that was asked for may still come, ms. */
+  #familiesUntilMs = 0;
+  readonly #onFamily = new Set<() => void>();
   /** The next change of the key of Fast Open's cookies. */
   #rotation: Timer | null = null;
   #lease: Lease | null = null;
@@ -118,7 +133,7 @@ export class Stack {
       random,
       now: (canBeOld) => this.loop.now(canBeOld),
       wake: (canWait) => this.loop.wake(canWait),
-      path: (remote) => this.#path(remote),
+      path: (remote, local) => this.#path(remote, local),
       isOurs: (address) => this.interface.isLocal(address),
     });
     this.resolver = new Resolver({
@@ -126,7 +141,12 @@ export class Stack {
       settings: readNameOptions(options.names),
       dial: (remote, timeoutMs) => this.manager.connect({ remote, timeoutMs }),
     });
+    this.#addressKey = options.addressKey ?? null;
     this.interface.neighbors.onFailed((slot) => this.manager.onHopFailed(slot));
+    const { ipv6 } = this.interface;
+    ipv6.neighbors.cache.onFailed((slot) => this.manager.onHopFailed(slot));
+    ipv6.onAddressLost = (address) => this.manager.onAddressLost(address);
+    ipv6.onChange = () => this.#tellAddress();
     this.loop.onEvent = (handle, bits, detail) => this.manager.onEvent(handle, bits, detail);
     this.loop.onPunt = (frame, kind) => this.#onPunt(frame, kind);
     this.loop.onLink = (up, reason) => this.#tellLink({ up, reason });
@@ -135,17 +155,7 @@ export class Stack {
 
   /** The interface's configuration, or null while there is none. */
   get address(): AddressInfo | null {
-    const { config } = this.interface;
-    if (config === null) return null;
-    return {
-      address: formatIpv4(config.address),
-      prefixLength: config.prefixLength,
-      gateway: config.gateway === null ? null : formatIpv4(config.gateway),
-      dns: config.dns.map(formatIpv4),
-      mac: formatMac(this.core.config.mac),
-      mtu: this.interface.mtu,
-      leaseSeconds: this.#lease?.leaseSeconds ?? null,
-    };
+    return addressInfo(this.interface, this.#lease);
   }
 
   /** Whether the link works. */
@@ -160,8 +170,12 @@ export class Stack {
 
   /** Whether the gateway's MAC is known, or there is no gateway to know of. */
   get isGatewayKnown(): boolean {
-    const gateway = this.interface.config?.gateway ?? null;
-    return gateway === null || this.interface.neighbors.macOf(gateway) !== null;
+    const { config, ipv6, neighbors } = this.interface;
+    const gateway = config?.gateway ?? null;
+    const isKnown = gateway === null || neighbors.macOf(gateway) !== null;
+    // One family that works is enough.
+    if (!ipv6.isConfigured) return isKnown;
+    return (config !== null && isKnown) || ipv6.isGatewayKnown;
   }
 
   /**
@@ -174,7 +188,55 @@ export class Stack {
     const before = this.interface.config?.address;
     if (before !== undefined && before !== config.address) this.manager.onAddressLost(before);
     this.interface.configure(config);
-    this.onAddress?.();
+    this.#tellAddress();
+  }
+
+  /** Begins to get addresses in one of the ways that the public API has. */
+  startAddress(choice: AddressChoice): void {
+    this.#familiesUntilMs = this.clock.now() + FAMILY_WAIT_MS;
+    if (choice === "auto" || choice === "dhcp") this.startDhcp();
+    if (choice === "auto" || choice === "slaac") this.#startIpv6(AUTOMATIC);
+    if (typeof choice === "string") return;
+    const { ipv4, more, ipv6 } = readStatic(choice);
+    if (ipv4 !== null) this.configure(ipv4);
+    for (const { address, prefixLength } of more) this.interface.addAddress(address, prefixLength);
+    if (ipv6 !== null) this.#startIpv6(ipv6);
+  }
+
+  /** Begins to speak IPv6: with a link-local address, and those of the configuration. */
+  #startIpv6(config: Omit<Ipv6Config, "key">): void {
+    this.interface.ipv6.start({ ...config, key: this.#addressKey ?? randomKey(this.random) });
+  }
+
+  /**
+   * Calls back once, as soon as a family has an address or none is expected any more, within this call or later.
+   *
+   * @returns The way to stop.
+   */
+  whenFamily(family: 4 | 6, callback: () => void): () => void {
+    const { ipv6, config } = this.interface;
+    const isDone = (): boolean => {
+      if (this.clock.now() >= this.#familiesUntilMs || this.#ended) return true;
+      return family === 6
+        ? ipv6.isConfigured || ipv6.isSettled
+        : config !== null || this.#dhcp === null;
+    };
+    if (isDone()) {
+      callback();
+      return () => {};
+    }
+    const stop = (): void => {
+      timer.cancel();
+      this.#onFamily.delete(look);
+    };
+    const look = (): void => {
+      if (!isDone()) return;
+      stop();
+      callback();
+    };
+    const timer = this.clock.at(this.#familiesUntilMs, look);
+    this.#onFamily.add(look);
+    return stop;
   }
 
   /** Gets an address by DHCP and keeps it. Idempotent. */
@@ -245,15 +307,32 @@ export class Stack {
     });
   }
 
-  #path(remote: Ip): Path | null {
-    if (!isIpv4Number(remote)) return null;
+  #path(remote: Ip, local?: Ip): Path | null {
+    const { ipv6 } = this.interface;
+    if (!isIpv4Number(remote)) {
+      const wanted = local === undefined || isIpv4Number(local) ? undefined : local;
+      const route = typeof local === "number" ? null : ipv6.lookup(remote, wanted);
+      if (route === null) return null;
+      return { source: route.source, hop: ipv6.neighbors.cache.hop(route.nextHop) };
+    }
     const route = this.interface.routes.lookup(remote);
-    if (route === null) return null;
+    if (route === null || typeof local === "bigint") return null;
     return { source: route.source, hop: this.interface.neighbors.hop(route.nextHop) };
   }
 
   #onPunt(frame: Uint8Array, kind: number): void {
     this.interface.receive(frame, kind);
+    this.#tellPath();
+  }
+
+  /** Something about addresses has changed. */
+  #tellAddress(): void {
+    this.onAddress?.();
+    for (const look of [...this.#onFamily]) look();
+    this.#tellPath();
+  }
+
+  #tellPath(): void {
     if (this.#onPath.size === 0 || !this.isGatewayKnown) return;
     const callbacks = [...this.#onPath];
     this.#onPath.clear();
@@ -266,6 +345,7 @@ export class Stack {
       // It may be another network, and switches have forgotten us.
       if (this.#dhcp === null) this.interface.announce();
       else this.#dhcp.linkUp();
+      this.interface.ipv6.linkUp();
     }
     this.#wasUp ||= state.up;
     for (const callback of [...this.#onLink]) callback(state);
@@ -276,7 +356,7 @@ export class Stack {
     const before = this.#lease;
     if (before !== null && before.address !== lease.address) this.#onLeaseLost();
     this.#lease = lease;
-    this.onAddress?.();
+    this.#tellAddress();
   }
 
   #onLeaseLost(): void {
@@ -285,7 +365,7 @@ export class Stack {
     this.#lease = null;
     this.resolver.clearCache();
     this.manager.onAddressLost(before.address);
-    this.onAddress?.();
+    this.#tellAddress();
   }
 
   #end(error: StackError): void {
@@ -293,6 +373,7 @@ export class Stack {
     this.#ended = true;
     this.#rotation?.cancel();
     this.#onPath.clear();
+    for (const look of [...this.#onFamily]) look();
     this.manager.end(error);
     this.#dhcp?.stop();
     this.resolver.close();
@@ -324,28 +405,51 @@ export class Stack {
 export function openStack(module: WebAssembly.Module, options: OpenStackOptions): Stack {
   const { link, random, tuning = {} } = options;
   const { address } = options;
-  const fixed = address === undefined || address === "dhcp" ? null : parseStatic(address);
+  // Before the core is made: a mistake in it should cost nothing.
+  if (typeof address === "object") readStatic(address);
   const config = tunedConfig(tuning, link.mac ?? makeMac(random), link.mtu);
   const stack = new Stack(Core.start(module, config, random), options);
   stack.start(tuning.fastOpen === true);
-  if (fixed !== null) stack.configure(fixed);
-  if (address === "dhcp") stack.startDhcp();
+  if (address !== undefined) stack.startAddress(address);
   return stack;
 }
 
-/**
- * Reads a static address.
- *
- * @throws {TypeError} If a part is not a string.
- * @throws {RangeError} If a part is not an address.
- */
-export function parseStatic(address: StaticAddress): InterfaceConfig {
-  const { cidr, gateway, dns = [] } = address;
+/** What of an interface the public API shows; null while there is no address. */
+function addressInfo(iface: NetworkInterface, lease: Lease | null): AddressInfo | null {
+  const { config, ipv6 } = iface;
+  const ready = ipv6.addresses.ready;
+  const main6 = ready.find(isBeyondLink);
+  if (config === null && main6 === undefined) return null;
+  const gateways4 = config === null || config.gateway === null ? [] : [config.gateway];
+  const gateways6 = ipv6.gateways;
+  const [gateway] = config === null ? gateways6 : gateways4;
+  const addresses4 = iface.ipv4Addresses.map((address): InterfaceAddress => ({
+    address: formatIpv4(address),
+    prefixLength: iface.prefixLengthOf(address),
+    family: 4,
+    origin: lease?.address === address ? "dhcp" : "static",
+    isDeprecated: false,
+  }));
+  const addresses6 = ready.map(({ address, prefixLength, origin, isDeprecated }) =>
+    ({ address: formatIp(address), prefixLength, family: 6, origin, isDeprecated }) as const
+  );
   return {
-    ...parseCidr(cidr),
-    gateway: gateway === undefined ? null : parseIpv4(gateway),
-    dns: dns.map((server) => parseIpv4(server)),
+    address: formatIp(config?.address ?? main6?.address ?? 0),
+    prefixLength: config?.prefixLength ?? main6?.prefixLength ?? 0,
+    gateway: gateway === undefined ? null : formatIp(gateway),
+    dns: iface.nameServers.map(formatIp),
+    mac: formatMac(iface.port.mac),
+    mtu: config === null ? ipv6.mtu : iface.mtu,
+    leaseSeconds: lease?.leaseSeconds ?? null,
+    addresses: [...addresses4, ...addresses6],
+    gateways: [...gateways4, ...gateways6].map(formatIp),
   };
+}
+
+function randomKey(random: Random): Uint8Array {
+  const key = new Uint8Array(ADDRESS_KEY_BYTES);
+  random.fill(key);
+  return key;
 }
 
 /** A MAC address that nobody has registered, for a link that assigns none. */

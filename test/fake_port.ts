@@ -6,6 +6,7 @@ import {
   PUNT_IPV6,
   PUNT_UDP,
 } from "../src/layout/layout.gen.ts";
+import type { Ip } from "../src/net/addresses.ts";
 import type { FramePort } from "../src/net/frame_port.ts";
 import { type InterfaceOptions, NetworkInterface } from "../src/net/interface.ts";
 import type { Random } from "../src/runtime/random.ts";
@@ -33,7 +34,7 @@ export class FakePort implements FramePort {
   readonly sent: Uint8Array[] = [];
   /** MAC by slot, as text; null = told that it is not known. */
   readonly hops: Map<number, Uint8Array | null> = new Map();
-  readonly addresses: Map<number, { address: number; broadcast: number }> = new Map();
+  readonly addresses: Map<number, { address: Ip; broadcast: number }> = new Map();
   /** Frames given to the core. */
   readonly injected: Uint8Array[] = [];
   readonly icmpErrors: IcmpErrorCall[] = [];
@@ -64,7 +65,7 @@ export class FakePort implements FramePort {
     this.hops.set(slot, mac === null ? null : mac.slice());
   }
 
-  setAddress(index: number, address: number | null, broadcast: number): void {
+  setAddress(index: number, address: Ip | null, broadcast: number): void {
     if (address === null) this.addresses.delete(index);
     else this.addresses.set(index, { address, broadcast });
   }

@@ -1,9 +1,13 @@
 /** Refuses what a caller can not mean: `TypeError` for the wrong kind of value, `RangeError` for one out of range. */
 import { isIp, isIpv4Number, parseIp, tryParseIp } from "../net/addresses.ts";
+import { ADDRESS_KEY_BYTES } from "../net/stable_id.ts";
 import type { ConnectOptions, ListenOptions, StackOptions } from "../options.ts";
 import { PORT_MAX } from "../tcp/ports.ts";
 import { coreOptions } from "../tcp/tcp_options.ts";
 import { checkInteger } from "../tcp/numbers.ts";
+
+/** Ways to get addresses that have a name. */
+const ADDRESS_CHOICES: readonly unknown[] = ["auto", "dhcp", "slaac"];
 
 /** Longest name, characters. RFC 1035 section 2.3.4. */
 const NAME_MAX = 253;
@@ -76,14 +80,25 @@ function checkFamily({ hostname, ipv6Only }: ListenOptions): void {
 /** Checks the options of `createStack()`, as far as nobody else does. */
 export function checkStackOptions(options: StackOptions): void {
   checkObject("create a stack", options);
-  const { link, address } = options;
+  const { link, address = "auto", addressKey } = options;
   if (typeof link !== "object" || link === null || typeof link.send !== "function") {
     throw new TypeError("Cannot create a stack: the link is no device");
   }
   const isStatic = typeof address === "object" && address !== null;
-  if (address !== "dhcp" && !isStatic) {
+  if (!isStatic && !ADDRESS_CHOICES.includes(address)) {
     throw new TypeError(
-      `Cannot create a stack: the address is "${String(address)}", expected "dhcp" or an object`,
+      `Cannot create a stack: the address is "${
+        String(address)
+      }", expected "auto", "dhcp", "slaac" or an object`,
+    );
+  }
+  if (addressKey === undefined) return;
+  if (!(addressKey instanceof Uint8Array)) {
+    throw new TypeError("Cannot create a stack: the addressKey is no Uint8Array");
+  }
+  if (addressKey.length !== ADDRESS_KEY_BYTES) {
+    throw new RangeError(
+      `Cannot create a stack with an addressKey of ${addressKey.length} bytes: expected ${ADDRESS_KEY_BYTES}`,
     );
   }
 }

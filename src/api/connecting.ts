@@ -36,6 +36,7 @@ export async function connectTo(
   if (stack.address === null) await waitFor(ready, patience);
   const address = tryParseIp(hostname);
   if (address === null) return await race(stack, options, patience);
+  await waitFor(new Promise<void>((go) => stack.whenFamily(familyOf(address), go)), patience);
   const leftMs = patience.untilMs - clock.now();
   if (leftMs <= 0) throw patience.late();
   return await opened(open(stack, options, address, Math.ceil(leftMs)), signal);
@@ -112,7 +113,7 @@ function race(
       text: `${hostname}:${port}`,
       overlaps: localPort === 0,
       find: (sink) => stack.resolver.find(hostname, sink, { families }),
-      order: (addresses) => addresses.toSorted((a, b) => familyOf(b) - familyOf(a)),
+      order: (addresses) => stack.interface.sortDestinations(addresses),
       // A little more than is left, so that it is this race that ends.
       open: (address) => open(stack, options, address, Math.ceil(untilMs - clock.now()) + 1),
     }, (winner, error) => {

@@ -6,6 +6,7 @@ import { PAGE_MEMORY_MIB } from "../core/core_config.ts";
 import type { Device } from "../link/device.ts";
 import { type Ip, isIpv4Number, parseIp } from "../net/addresses.ts";
 import type { NetworkInterface } from "../net/interface.ts";
+import { readStatic } from "../net/static_config.ts";
 import { readNameOptions } from "../net/name_settings.ts";
 import type {
   AddressInfo,
@@ -36,7 +37,7 @@ import { type Loop, REAL_TIME } from "../runtime/loop.ts";
 import { systemClock } from "../runtime/system_clock.ts";
 import { systemRandom } from "../runtime/system_random.ts";
 import { VirtualClock } from "../runtime/virtual_clock.ts";
-import { openStack, parseStatic, type Stack } from "../stack.ts";
+import { openStack, type Stack } from "../stack.ts";
 import type { ConnectionManager, ListenRequest } from "../tcp/manager.ts";
 import { checkConnect, checkListen, checkStackOptions } from "./checks.ts";
 import { connectTo } from "./connecting.ts";
@@ -278,9 +279,9 @@ function whereToListen(
  */
 export async function createStack(options: StackOptions): Promise<InProcessStack> {
   checkStackOptions(options);
-  const { link, address } = options;
+  const { link, address = "auto" } = options;
   // Before the link is waited for: a mistake in it should not take that long to be found.
-  if (address !== "dhcp") parseStatic(address);
+  if (typeof address === "object") readStatic(address);
   readNameOptions(options.names);
   try {
     const module = await coreModule(options.wasm);
@@ -291,6 +292,7 @@ export async function createStack(options: StackOptions): Promise<InProcessStack
       address,
       clock,
       random: options.random ?? systemRandom(),
+      ...(options.addressKey === undefined ? {} : { addressKey: options.addressKey }),
       tuning: withMemory(options.tuning ?? {}),
       ...(options.names === undefined ? {} : { names: options.names }),
       // A virtual clock is there to make a run repeatable; tasks are not in its hands.

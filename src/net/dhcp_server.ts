@@ -263,7 +263,7 @@ export class DhcpServer {
   }
 
   #serverId(): number {
-    return this.#iface.addresses[0] ?? 0;
+    return this.#iface.ipv4Addresses[0] ?? 0;
   }
 
   #reply(request: DhcpMessage, type: number, yiaddr: number): void {

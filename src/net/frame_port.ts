@@ -1,4 +1,5 @@
 /** What the loop gives the network services: a way to send a frame, to name a next hop, time and chance. */
+import type { IpAddress } from "../core/info_view.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 
@@ -29,7 +30,7 @@ export interface FramePort {
    */
   setNextHop(slot: number, mac: Uint8Array | null): void;
   /** Tells the core one of our addresses, or (with null) frees the index. @param index 0 to ADDRESSES_MAX - 1 */
-  setAddress(index: number, address: number | null, broadcast: number): void;
+  setAddress(index: number, address: IpAddress | null, broadcast: number): void;
   /**
    * Hands the quoted packet of an ICMP error to the core, which checks that it is one of ours.
    *

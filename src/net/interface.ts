@@ -1,6 +1,6 @@
 /**
- * The network services of one interface: ARP, routes, ICMP and UDP. TCP is in the core, and needs of all this only
- * addresses and next hops.
+ * The network services of one interface: ARP, routes, ICMP and UDP, and IPv6 with its own. TCP is in the core, and needs of
+ * all this only addresses and next hops.
  */
 import { NoBuffers } from "../errors.ts";
 import {
@@ -20,6 +20,7 @@ import {
   multicastMac,
   parseEthernet,
 } from "../wire/ethernet.ts";
+import { UNREACHABLE_PORT } from "../wire/icmp.ts";
 import {
   buildIpv4Packet,
   IPV4_BYTES,
@@ -34,16 +35,18 @@ import {
   ADDRESS_BROADCAST,
   formatIpv4,
   type Ip,
-  isHostAddress,
   isMulticast,
   isMulticastIp,
   isUnicast,
+  isUnspecified,
 } from "./addresses.ts";
 import type { FramePort } from "./frame_port.ts";
 import { EchoProbes } from "./echo_probes.ts";
 import { Icmp } from "./icmp.ts";
+import { checkConfig, type InterfaceConfig } from "./interface_config.ts";
 import { Igmp } from "./igmp.ts";
-import type { IpLayer, SendOptions } from "./ip_layer.ts";
+import type { IpLayer, IpPacket, SendOptions } from "./ip_layer.ts";
+import { Ipv6 } from "./ipv6.ts";
 import { joinIpv4, splitIpv4 } from "../wire/fragments.ts";
 import { buildIcmp, ICMP_ECHO_REQUEST } from "../wire/icmp.ts";
 import { PROTOCOL_IGMP } from "../wire/igmp.ts";
@@ -52,31 +55,18 @@ import { Neighbors } from "./neighbors.ts";
 import { PathMtus } from "./path_mtus.ts";
 import { Reassembly } from "./reassembly.ts";
 import { Routes } from "./routes.ts";
+import { sortDestinations } from "./source_selection.ts";
 import { Udp } from "./udp.ts";
 
-/** Smallest MTU of IPv4, bytes. RFC 791 section 3.2. */
-export const MTU_MIN_BYTES = 68;
+export { type InterfaceConfig, MTU_MIN_BYTES } from "./interface_config.ts";
 
 /** Longest packet, bytes. RFC 791 section 3.1. */
 const PACKET_MAX_BYTES = 65_535;
 /** Identifications of packets that are cut differ by 1 to 8. */
 const IDENTIFICATION_STEP_MASK = 7;
 
-/** What makes an interface usable. Addresses are u32. */
-export interface InterfaceConfig {
-  /** Ours. */
-  readonly address: number;
-  /** 0 to 32. */
-  readonly prefixLength: number;
-  /** Null = nothing beyond the link. */
-  readonly gateway: number | null;
-  /** Name servers, in order. */
-  readonly dns: readonly number[];
-  /** Domains that complete short names, from `normalizeName()`. */
-  readonly search?: readonly string[];
-  /** Largest packet, 68 bytes to the link's. Default: the link's. */
-  readonly mtu?: number;
-}
+/** First four bits of an IPv6 packet. */
+const VERSION_6 = 6;
 
 /** What kind of interface it is. */
 export interface InterfaceOptions {
@@ -93,6 +83,8 @@ export class NetworkInterface implements IpLayer {
   readonly udp: Udp;
   /** Our own echo requests. */
   readonly probes: EchoProbes;
+  /** Addresses, routes, neighbours and ICMP of IPv6. */
+  readonly ipv6: Ipv6;
   /** Groups of both families. */
   readonly groups: MulticastGroups = new MulticastGroups();
   readonly #igmp: Igmp;
@@ -100,7 +92,7 @@ export class NetworkInterface implements IpLayer {
   readonly counters: Record<string, number> = {};
   readonly #anyAddress: boolean;
   /** By the core's index; the first one is that of the configuration. */
-  readonly #addresses: (number | null)[] = new Array<number | null>(ADDRESSES_MAX).fill(null);
+  readonly #addresses: (Ip | null)[] = new Array<Ip | null>(ADDRESSES_MAX).fill(null);
   #config: InterfaceConfig | null = null;
   /** MTUs of paths, for datagrams. */
   readonly #pathMtus = new PathMtus();
@@ -121,11 +113,11 @@ export class NetworkInterface implements IpLayer {
     this.#reassembly = new Reassembly({
       clock: port.clock,
       count: (reason) => this.count(reason),
-      expired: (packet) => void this.icmp.sendTimeExceeded(packet),
+      expired: (packet) => this.#fragmentsExpired(packet),
     });
     this.udp = new Udp(this, {
       sourceFor: (destination) => this.sourceFor(destination),
-      unreachable: (code, packet, source) => void this.icmp.sendUnreachable(code, packet, source),
+      unreachable: (packet) => this.#sendPortUnreachable(packet),
       tooBig: (destination, mtu) => this.#pathMtus.lower(destination, mtu, port.clock.now()),
       groups: this.groups,
     });
@@ -142,6 +134,18 @@ export class NetworkInterface implements IpLayer {
       count: (reason) => this.count(reason),
     });
     this.icmp = new Icmp(this, onUdpError, this.probes, this.#anyAddress);
+    this.ipv6 = new Ipv6({
+      port,
+      groups: this.groups,
+      setAddress: (address, isOurs) => this.#setIpv6Address(address, isOurs),
+      onUdp: (packet) => this.udp.receive(packet),
+      onUdpError,
+      probes: this.probes,
+      pathMtus: this.#pathMtus,
+      reassembly: this.#reassembly,
+      dropSent: (reason) => this.dropSent(reason),
+      count: (reason) => this.count(reason),
+    });
   }
 
   /** The configuration, or null. */
@@ -149,17 +153,27 @@ export class NetworkInterface implements IpLayer {
     return this.#config;
   }
 
-  /** Whether it has an address. */
+  /** Whether it has an address of some family that means something beyond the link. */
   get isConfigured(): boolean {
-    return this.#config !== null;
+    return this.#config !== null || this.ipv6.isConfigured;
   }
 
-  /** Our addresses, u32, that of the configuration first. */
-  get addresses(): readonly number[] {
+  /** Our addresses of both families that can be used, that of IPv4's configuration first. */
+  get addresses(): readonly Ip[] {
     return this.#addresses.filter((address) => address !== null);
   }
 
-  /** Largest packet, bytes. */
+  /** Those of IPv4, u32, that of the configuration first. */
+  get ipv4Addresses(): readonly number[] {
+    return this.#addresses.filter((address) => typeof address === "number");
+  }
+
+  /** Name servers of both families: those of IPv4 first, as they are nearer to what people configure. */
+  get nameServers(): readonly Ip[] {
+    return [...this.#config?.dns ?? [], ...this.ipv6.routers.dns];
+  }
+
+  /** Largest packet of IPv4, bytes. */
   get mtu(): number {
     return this.#config?.mtu ?? this.port.mtu;
   }
@@ -189,7 +203,7 @@ export class NetworkInterface implements IpLayer {
   /** Takes all addresses away. Connections of theirs are the caller's concern. */
   unconfigure(): void {
     this.#addresses.forEach((address, index) => {
-      if (address === null) return;
+      if (typeof address !== "number") return;
       this.port.setAddress(index, null, 0);
       this.neighbors.removeAddress(address);
       this.#addresses[index] = null;
@@ -202,12 +216,13 @@ export class NetworkInterface implements IpLayer {
   }
 
   /**
-   * Adds an address next to the configured one: a gateway's name server.
+   * Adds an address next to the configured one: a gateway's name server, or one of another network on the same link.
    *
-   * @param address u32, on the link.
+   * @param address u32.
+   * @param prefixLength Of its network, 0 to 32; absent = it is in that of the configuration.
    * @throws NoBuffers if there are too many, RangeError if it is no host's address or there is no configuration.
    */
-  addAddress(address: number): void {
+  addAddress(address: number, prefixLength?: number): void {
     if (this.isLocal(address)) return;
     if (this.#config === null || !isUnicast(address)) {
       const reason = this.#config === null
@@ -220,7 +235,10 @@ export class NetworkInterface implements IpLayer {
       throw new NoBuffers(`Cannot add address ${formatIpv4(address)}: ${ADDRESSES_MAX} are in use`);
     }
     this.#addresses[index] = address;
-    this.port.setAddress(index, address, this.routes.broadcast);
+    const broadcast = prefixLength === undefined
+      ? this.routes.broadcast
+      : this.routes.addNetwork(address, prefixLength);
+    this.port.setAddress(index, address, broadcast);
     this.neighbors.addAddress(address);
   }
 
@@ -230,18 +248,23 @@ export class NetworkInterface implements IpLayer {
     if (index < 0) return;
     this.#addresses[index] = null;
     this.port.setAddress(index, null, 0);
+    this.routes.removeNetwork(address);
     this.neighbors.removeAddress(address);
+  }
+
+  /** Length of the prefix of one of our IPv4 addresses. */
+  prefixLengthOf(address: number): number {
+    return this.routes.prefixLengthOf(address) ?? this.#config?.prefixLength ?? 0;
   }
 
   /** Announces all addresses again: after the link came back, switches have to learn where we are. */
   announce(): void {
-    for (const address of this.addresses) this.neighbors.announce(address);
+    for (const address of this.ipv4Addresses) this.neighbors.announce(address);
     this.#igmp.announce();
   }
 
   isLocal(address: Ip): boolean {
-    if (typeof address !== "number") return false;
-    return address !== ADDRESS_ANY && this.#addresses.includes(address);
+    return !isUnspecified(address) && this.#addresses.includes(address);
   }
 
   isGroup(address: Ip): boolean {
@@ -250,7 +273,8 @@ export class NetworkInterface implements IpLayer {
 
   /** Is it a broadcast address of this link? */
   isBroadcast(address: Ip): boolean {
-    return address === ADDRESS_BROADCAST || (address !== 0 && address === this.routes.broadcast);
+    if (typeof address === "bigint") return false;
+    return address === ADDRESS_BROADCAST || this.routes.isBroadcast(address);
   }
 
   get lastDrop(): string {
@@ -272,8 +296,8 @@ export class NetworkInterface implements IpLayer {
     if (kind === PUNT_ICMP || kind === PUNT_UDP || kind === PUNT_FRAGMENT) {
       return this.#receiveIpv4(frame);
     }
-    // IPv6 comes later.
-    this.count(kind === PUNT_IPV6 ? "IPV6" : "PUNT_KIND");
+    if (kind === PUNT_IPV6) return this.ipv6.receive(frame);
+    this.count("PUNT_KIND");
   }
 
   #receiveIpv4(frame: Uint8Array): void {
@@ -321,6 +345,13 @@ export class NetworkInterface implements IpLayer {
     return this.#anyAddress && isUnicast(destination) ? null : "IP_DESTINATION";
   }
 
+  send(destination: Ip, protocol: number, payload: Uint8Array, options: SendOptions = {}): boolean {
+    if (typeof destination === "bigint") {
+      return this.ipv6.send(destination, protocol, payload, options);
+    }
+    return this.sendIpv4(destination, protocol, payload, options);
+  }
+
   sendIpv4(
     destination: number,
     protocol: number,
@@ -337,7 +368,7 @@ export class NetworkInterface implements IpLayer {
       return this.dropSent("TOO_BIG");
     }
     const source = options.source ?? this.sourceFor(destination);
-    if (source === null) return this.dropSent("NO_ROUTE");
+    if (typeof source !== "number") return this.dropSent("NO_ROUTE");
     const ttl = options.ttl === undefined ? {} : { ttl: options.ttl };
     const packet = buildIpv4Packet({ source, destination, protocol, ...ttl }, payload);
     if (!isCut) return this.#sendPacket(destination, packet, options);
@@ -346,7 +377,7 @@ export class NetworkInterface implements IpLayer {
   }
 
   #sendEcho(address: Ip, rest: number, body: Uint8Array, options: SendOptions): boolean {
-    if (typeof address !== "number") return this.dropSent("NO_ROUTE");
+    if (typeof address === "bigint") return this.ipv6.sendEcho(address, rest, body, options);
     const request = buildIcmp({ type: ICMP_ECHO_REQUEST, code: 0, rest, body });
     return this.sendIpv4(address, PROTOCOL_ICMP, request, options);
   }
@@ -375,10 +406,47 @@ export class NetworkInterface implements IpLayer {
   }
 
   /** Our address for a destination, or null if there is no route. */
-  sourceFor(destination: Ip): number | null {
-    if (this.#config === null || typeof destination !== "number") return null;
+  sourceFor(destination: Ip): Ip | null {
+    if (typeof destination === "bigint") return this.ipv6.sourceFor(destination);
+    if (this.#config === null) return null;
     if (this.isGroup(destination)) return this.#config.address;
     return this.routes.lookup(destination)?.source ?? null;
+  }
+
+  /**
+   * Orders the addresses of a host, the one to be tried first at the front. RFC 6724 section 6.
+   *
+   * @param destinations In the order of the answer.
+   */
+  sortDestinations(destinations: readonly Ip[]): Ip[] {
+    return sortDestinations(destinations, (destination) => {
+      if (typeof destination === "bigint") return this.ipv6.candidateFor(destination);
+      const address = this.sourceFor(destination);
+      if (address === null || this.#config === null) return null;
+      return { address, prefixLength: this.#config.prefixLength, isDeprecated: false };
+    });
+  }
+
+  /** An IPv6 address is ours, or no longer. */
+  #setIpv6Address(address: bigint, isOurs: boolean): boolean {
+    // Index 0 is that of the configuration.
+    const index = this.#addresses.indexOf(isOurs ? null : address, 1);
+    if (index < 0) return false;
+    this.#addresses[index] = isOurs ? address : null;
+    this.port.setAddress(index, isOurs ? address : null, 0);
+    return true;
+  }
+
+  /** @param packet The first fragment. */
+  #fragmentsExpired(packet: Uint8Array): void {
+    if (((packet[0] ?? 0) >> 4) === VERSION_6) this.ipv6.sendTimeExceeded(packet);
+    else this.icmp.sendTimeExceeded(packet);
+  }
+
+  #sendPortUnreachable(packet: IpPacket): void {
+    const { destination } = packet;
+    if (typeof destination === "bigint") return this.ipv6.sendPortUnreachable(packet.packet);
+    this.icmp.sendUnreachable(UNREACHABLE_PORT, packet.packet, destination);
   }
 
   #groupMac(destination: number): Uint8Array | null {
@@ -389,28 +457,10 @@ export class NetworkInterface implements IpLayer {
   /** Ends all timers and closes all sockets. */
   close(): void {
     this.unconfigure();
+    this.ipv6.close();
     this.udp.close();
     this.#igmp.close();
     this.probes.close();
     this.neighbors.close();
-  }
-}
-
-function checkConfig(config: InterfaceConfig, linkMtu: number): void {
-  const { address, prefixLength, gateway, mtu = linkMtu } = config;
-  const text = `${formatIpv4(address)}/${prefixLength}`;
-  if (!Number.isInteger(prefixLength) || prefixLength < 0 || prefixLength > 32) {
-    throw new RangeError(`Cannot configure ${text}: expected a prefix length of 0 to 32`);
-  }
-  if (!isHostAddress(address, prefixLength)) {
-    throw new RangeError(`Cannot configure ${text}: it can not be the address of one host`);
-  }
-  if (gateway !== null && (!isUnicast(gateway) || gateway === address)) {
-    throw new RangeError(
-      `Cannot configure ${text}: gateway ${formatIpv4(gateway)} can not be another host`,
-    );
-  }
-  if (!Number.isInteger(mtu) || mtu < MTU_MIN_BYTES || mtu > linkMtu) {
-    throw new RangeError(`Cannot configure an MTU of ${mtu} bytes: expected 68 to ${linkMtu}`);
   }
 }

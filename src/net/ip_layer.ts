@@ -4,8 +4,8 @@ import type { FramePort } from "./frame_port.ts";
 
 /** How a packet is sent. */
 export interface SendOptions {
-  /** Source address, u32; 0.0.0.0 is one. Default: that of the route. */
-  readonly source?: number;
+  /** Source address; 0.0.0.0 is one. Default: that of the route. */
+  readonly source?: Ip;
   /** Time to live, 1 to 255. Default 64. */
   readonly ttl?: number;
   /** MAC of the next hop, 6 bytes, for a peer that can not answer ARP yet. Default: resolved. */
@@ -16,11 +16,31 @@ export interface SendOptions {
   readonly loopback?: boolean;
 }
 
+/** What is known of a packet of either family, whole. Its views are valid only during the call. */
+export interface IpPacket {
+  readonly source: Ip;
+  readonly destination: Ip;
+  /** Of the upper layer. */
+  readonly protocol: number;
+  /** Time to live, or hop limit. */
+  readonly ttl: number;
+  /** What follows all headers. */
+  readonly payload: Uint8Array;
+  /** Headers and payload. */
+  readonly packet: Uint8Array;
+}
+
 /** Sending, and what is ours. */
 export interface IpLayer {
   readonly port: FramePort;
   /** Largest packet, bytes. */
   readonly mtu: number;
+  /**
+   * Sends a packet of the destination's family.
+   *
+   * @returns False if it was dropped, counted under its reason.
+   */
+  send(destination: Ip, protocol: number, payload: Uint8Array, options?: SendOptions): boolean;
   /**
    * Sends a packet, with DF set.
    *

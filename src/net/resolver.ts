@@ -52,7 +52,7 @@ export class Resolver {
   #servers(): readonly NameServer[] {
     const { iface, settings } = this.#parts;
     if (settings.servers !== null) return settings.servers;
-    return (iface.config?.dns ?? []).map((address) => ({ address, port: DNS_PORT }));
+    return iface.nameServers.map((address) => ({ address, port: DNS_PORT }));
   }
 
   #rules(): SearchRules {

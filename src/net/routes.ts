@@ -1,4 +1,4 @@
-/** Where packets go: the network on the link, and one default gateway. Source: RFC 1122 section 3.3.1. */
+/** Where packets go: the networks on the link, and one default gateway. Source: RFC 1122 section 3.3.1. */
 import { broadcastOf, inSameNetwork, isUnicast } from "./addresses.ts";
 
 /** The answer to a lookup. */
@@ -9,30 +9,49 @@ export interface Route {
   readonly nextHop: number;
 }
 
+interface Network {
+  /** Our address in it, u32. */
+  readonly source: number;
+  /** 0 to 32. */
+  readonly prefixLength: number;
+}
+
 /** The routing table of a host with one interface. */
 export class Routes {
-  #source = 0;
-  #prefixLength = 0;
+  /** That of the configuration first. */
+  #networks: Network[] = [];
   #gateway: number | null = null;
-  #configured = false;
 
   /**
-   * Replaces everything.
+   * Sets the main network; it replaces the one before, with everything else if our address is another one.
    *
    * @param source Our address, u32.
    * @param prefixLength 0 to 32.
    * @param gateway Router for what is not on the link, u32; null = none. It is taken to be on the link.
    */
   configure(source: number, prefixLength: number, gateway: number | null): void {
-    this.#source = source;
-    this.#prefixLength = prefixLength;
+    const isSame = this.#networks[0]?.source === source;
+    const others = isSame ? this.#networks.slice(1) : [];
+    this.#networks = [{ source, prefixLength }, ...others];
     this.#gateway = gateway;
-    this.#configured = true;
+  }
+
+  /** Adds another network on the link. @returns Its directed broadcast address, u32; 0 if there is none. */
+  addNetwork(source: number, prefixLength: number): number {
+    this.#networks.push({ source, prefixLength });
+    return broadcastOf(source, prefixLength);
+  }
+
+  /** Takes a network away by our address in it. */
+  removeNetwork(source: number): void {
+    this.#networks = this.#networks.filter((network, index) => {
+      return index === 0 || network.source !== source;
+    });
   }
 
   /** Forgets everything: no lookup finds a route until the next `configure()`. */
   clear(): void {
-    this.#configured = false;
+    this.#networks = [];
     this.#gateway = null;
   }
 
@@ -41,28 +60,56 @@ export class Routes {
     return this.#gateway;
   }
 
-  /** Directed broadcast address of our network, u32; 0 if there is none. */
+  /** Directed broadcast address of our main network, u32; 0 if there is none. */
   get broadcast(): number {
-    return this.#configured ? broadcastOf(this.#source, this.#prefixLength) : 0;
+    const [main] = this.#networks;
+    return main === undefined ? 0 : broadcastOf(main.source, main.prefixLength);
+  }
+
+  /** Is it the directed broadcast address of one of our networks? */
+  isBroadcast(address: number): boolean {
+    if (address === 0) return false;
+    return this.#networks.some(({ source, prefixLength }) =>
+      broadcastOf(source, prefixLength) === address
+    );
+  }
+
+  /** Length of the prefix of the network in which an address of ours is, or null. */
+  prefixLengthOf(source: number): number | null {
+    return this.#networks.find((network) => network.source === source)?.prefixLength ?? null;
   }
 
   /** @returns True if the address can be reached without a router, or is the router's. */
   isOnLink(address: number): boolean {
-    if (!this.#configured) return false;
-    return address === this.#gateway || inSameNetwork(address, this.#source, this.#prefixLength);
+    return this.#networkOf(address) !== null ||
+      (this.#networks.length > 0 && address === this.#gateway);
   }
 
   /**
-   * Finds the way to a host, and the address to send from. RFC 9293 section 3.9.1.1 (MUST-44; groups are none, MUST-46).
+   * Finds the way to a host, and the address to send from: the one in its network, or in that of the gateway. RFC 9293 section
+   * 3.9.1.1 (MUST-44; groups are none, MUST-46).
    *
    * @param remote u32; a unicast address.
    * @returns Null if there is no route, or if the address is our own, a group's or of a reserved kind.
    */
   lookup(remote: number): Route | null {
-    if (!this.#configured || !isUnicast(remote) || remote === this.#source) return null;
-    if (this.broadcast !== 0 && remote === this.broadcast) return null;
-    if (this.isOnLink(remote)) return { source: this.#source, nextHop: remote };
+    const [main] = this.#networks;
+    if (main === undefined || !isUnicast(remote) || this.isBroadcast(remote)) return null;
+    if (this.#networks.some(({ source }) => source === remote)) return null;
+    const network = this.#networkOf(remote);
+    if (network !== null) return { source: network.source, nextHop: remote };
     if (this.#gateway === null) return null;
-    return { source: this.#source, nextHop: this.#gateway };
+    if (remote === this.#gateway) return { source: main.source, nextHop: remote };
+    return { source: (this.#networkOf(this.#gateway) ?? main).source, nextHop: this.#gateway };
+  }
+
+  /** The network with the longest prefix that an address is in. */
+  #networkOf(address: number): Network | null {
+    let best: Network | null = null;
+    for (const network of this.#networks) {
+      if (!inSameNetwork(address, network.source, network.prefixLength)) continue;
+      if (best === null || network.prefixLength > best.prefixLength) best = network;
+    }
+    return best;
   }
 }

@@ -1,13 +1,19 @@
 /** The datagram sockets of an interface: who has which port, and who gets what. Source: RFC 768, RFC 1122 section 4.1. */
 import { AddressInUse, AddressNotAvailable, NoBuffers } from "../errors.ts";
 import { read16 } from "../wire/bytes.ts";
-import { UNREACHABLE_PORT } from "../wire/icmp.ts";
-import { type Ipv4Packet, PROTOCOL_UDP } from "../wire/ipv4.ts";
+import { PROTOCOL_UDP } from "../wire/ipv4.ts";
 import { buildUdp, parseUdp, UDP_PAYLOAD_MAX_BYTES } from "../wire/udp.ts";
-import { ADDRESS_ANY, formatIp, type Ip, isMulticastIp, isUnicast } from "./addresses.ts";
+import {
+  ADDRESS_ANY,
+  formatIp,
+  type Ip,
+  isMulticastIp,
+  isUnicastIp,
+  isUnspecified,
+} from "./addresses.ts";
 import type { IcmpError } from "./icmp.ts";
 import { icmpReason } from "./icmp_reasons.ts";
-import type { IpLayer, SendOptions } from "./ip_layer.ts";
+import type { IpLayer, IpPacket, SendOptions } from "./ip_layer.ts";
 import type { MulticastGroups } from "./multicast_groups.ts";
 import {
   familyOf,
@@ -44,9 +50,9 @@ export interface UdpEndpoints extends UdpPeer {
 /** What UDP needs of its interface. */
 export interface UdpOptions {
   /** Our address for a destination, or null if there is no route. */
-  readonly sourceFor: (destination: number) => number | null;
+  readonly sourceFor: (destination: Ip) => Ip | null;
   /** Answers a datagram for which there is no socket. */
-  readonly unreachable: (code: number, packet: Uint8Array, source: number) => void;
+  readonly unreachable: (packet: IpPacket) => void;
   /** A datagram was too large for its path. @param mtu What the router told, bytes; 0 = nothing. */
   readonly tooBig: (destination: Ip, mtu: number) => void;
   /** Groups of the interface. */
@@ -83,7 +89,7 @@ export class Udp implements UdpTable {
     if (!Number.isInteger(port) || port < 0 || port > PORT_MAX) {
       throw new RangeError(`Cannot bind UDP port ${port}: expected 0 to 65535`);
     }
-    if (address !== ADDRESS_ANY && !this.#ip.isLocal(address) && !isMulticastIp(address)) {
+    if (!isUnspecified(address) && !this.#ip.isLocal(address) && !isMulticastIp(address)) {
       throw new AddressNotAvailable(
         `Cannot bind UDP port ${port} of ${formatIp(address)}: the address is not ours`,
       );
@@ -108,8 +114,8 @@ export class Udp implements UdpTable {
     return (this.#sockets.get(socket.port) ?? []).some((other) => {
       const isOtherFamily = other.family !== 0 && socket.family !== 0 &&
         other.family !== socket.family;
-      const isOverlap = other.address === socket.address || other.address === ADDRESS_ANY ||
-        socket.address === ADDRESS_ANY;
+      const isOverlap = other.address === socket.address || isUnspecified(other.address) ||
+        isUnspecified(socket.address);
       return !isOtherFamily && isOverlap && !(other.isShared && socket.isShared);
     });
   }
@@ -147,8 +153,8 @@ export class Udp implements UdpTable {
 
   sendFrom(socket: UdpSocket, data: Uint8Array, to: UdpPeer, options: SendOptions): boolean {
     const own = isMulticastIp(to.address) ? socket.groupOptions : socket.sendOptions;
-    const isNamed = socket.address !== ADDRESS_ANY && !isMulticastIp(socket.address);
-    const bound = isNamed && typeof socket.address === "number" ? { source: socket.address } : {};
+    const isNamed = !isUnspecified(socket.address) && !isMulticastIp(socket.address);
+    const bound = isNamed ? { source: socket.address } : {};
     const { address, port } = to;
     return this.send(data, { address, port, localPort: socket.port }, {
       ...bound,
@@ -164,9 +170,8 @@ export class Udp implements UdpTable {
    */
   send(data: Uint8Array, endpoints: UdpEndpoints, options: SendOptions = {}): boolean {
     const { address } = endpoints;
-    if (typeof address !== "number") return this.#ip.dropSent("NO_ROUTE");
     const source = options.source ?? this.#options.sourceFor(address);
-    if (source === null) return this.#ip.dropSent("NO_ROUTE");
+    if (source === null || typeof source !== typeof address) return this.#ip.dropSent("NO_ROUTE");
     // Checked before it is built: a datagram that can not be sent costs nothing.
     if (data.length > UDP_PAYLOAD_MAX_BYTES) return this.#ip.dropSent("TOO_BIG");
     const datagram = {
@@ -175,11 +180,11 @@ export class Udp implements UdpTable {
       payload: data,
     };
     const bytes = buildUdp(datagram, source, address);
-    return this.#ip.sendIpv4(address, PROTOCOL_UDP, bytes, { ...options, source });
+    return this.#ip.send(address, PROTOCOL_UDP, bytes, { ...options, source });
   }
 
   /** Takes a packet whose addresses have been checked; its views are valid only during the call. */
-  receive(packet: Ipv4Packet): void {
+  receive(packet: IpPacket): void {
     const datagram = parseUdp(packet.payload, packet.source, packet.destination);
     if (typeof datagram === "string") return this.#ip.count(datagram);
     const message: UdpMessage = {
@@ -207,15 +212,15 @@ export class Udp implements UdpTable {
     this.#ip.count("UDP_PORT");
     // RFC 1122 section 4.1.3.1 (SHOULD), for what was meant for this host alone.
     if (this.#ip.isLocal(packet.destination)) {
-      this.#options.unreachable(UNREACHABLE_PORT, packet.packet, packet.destination);
+      this.#options.unreachable(packet);
     }
   }
 
   /** Takes an ICMP error about a datagram. RFC 1122 section 4.1.3.3: it goes to the application. */
-  receiveError(error: IcmpError, quoted: Ipv4Packet): void {
+  receiveError(error: IcmpError, quoted: IpPacket): void {
     const to = { address: quoted.destination, port: read16(quoted.payload, 2) };
     const socket = this.#find(quoted.source, read16(quoted.payload, 0), to);
-    if (socket === null || !isUnicast(quoted.destination)) {
+    if (socket === null || !isUnicastIp(quoted.destination)) {
       return this.#ip.count("ICMP_QUOTED");
     }
     if (icmpReason(familyOf(to.address), error.type, error.code) === "TOO_BIG") {
@@ -232,7 +237,7 @@ export class Udp implements UdpTable {
     for (const socket of this.#sockets.get(port)?.slice() ?? []) {
       const isBound = socket.address === localAddress;
       const isHeard = isBound ||
-        (socket.address === ADDRESS_ANY && hasFamily(socket, localAddress) &&
+        (isUnspecified(socket.address) && hasFamily(socket, localAddress) &&
           (!isMulticastIp(localAddress) || socket.groups.has(localAddress)));
       if (!isHeard || socket.isClosed) continue;
       isFound = true;
@@ -251,7 +256,7 @@ export class Udp implements UdpTable {
     const isOurs = this.#ip.isLocal(address);
     for (const socket of this.#sockets.get(port) ?? []) {
       const isExact = socket.address === address;
-      if (!isExact && (!isOurs || socket.address !== ADDRESS_ANY)) continue;
+      if (!isExact && (!isOurs || !isUnspecified(socket.address))) continue;
       if (!hasFamily(socket, address)) continue;
       const rank = rankOf(socket, isExact, from);
       if (rank < bestRank) continue;

@@ -1,6 +1,6 @@
 /** A socket for datagrams, without promises. Source: RFC 768, RFC 1122 section 4.1. */
 import { BadResource, ConnectionRefused, type StackError } from "../errors.ts";
-import { ADDRESS_ANY, formatIp, type Ip } from "./addresses.ts";
+import { ADDRESS_ANY, formatIp, type Ip, isUnspecified } from "./addresses.ts";
 import type { IcmpError } from "./icmp.ts";
 import { icmpReason } from "./icmp_reasons.ts";
 import type { SendOptions } from "./ip_layer.ts";
@@ -86,7 +86,7 @@ export class UdpSocket {
     this.#table = table;
     this.port = port;
     this.address = options.address ?? ADDRESS_ANY;
-    const ofAddress = this.address === ADDRESS_ANY ? 0 : familyOf(this.address);
+    const ofAddress = isUnspecified(this.address) ? 0 : familyOf(this.address);
     this.family = options.family ?? ofAddress;
     this.isShared = options.isShared ?? false;
   }

@@ -6,6 +6,7 @@
  */
 import { frameBytesAt, RECORD_HEADER_BYTES } from "../link/records.ts";
 import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../wire/ethernet.ts";
+import { Ipv6Filter, type Ipv6FilterDrop } from "./ipv6_filter.ts";
 import { IPV4_BYTES, PROTOCOL_UDP } from "../wire/ipv4.ts";
 import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT } from "../wire/dhcp.ts";
 import { read16, read32 } from "../wire/bytes.ts";
@@ -26,6 +27,7 @@ export type FilterDrop =
   | "DHCP_SPOOFED"
   | "DHCP_LIMIT"
   | "IPV6"
+  | Ipv6FilterDrop
   | "VLAN"
   | "ETHERTYPE";
 
@@ -41,6 +43,8 @@ export interface FrameFilterOptions {
   readonly isOwnAddress: (address: number) => boolean;
   /** OFFLOAD bits that were agreed on with the client; they may change with its connection. */
   readonly offload: () => number;
+  /** Takes up an IPv6 address for the client; null = the network does not carry IPv6. Asked for when the source changes. */
+  readonly claimIpv6: () => ((address: bigint) => boolean) | null;
 }
 
 const ETHERNET_BYTES = 14;
@@ -91,6 +95,7 @@ export class FrameFilter {
   readonly #options: FrameFilterOptions;
   readonly #macHigh: number;
   readonly #macLow: number;
+  readonly #ipv6: Ipv6Filter;
   readonly #groupFrames = new Bucket(GROUP_FRAMES_PER_SECOND);
   readonly #groupBytes = new Bucket(GROUP_BYTES_PER_SECOND);
   readonly #dhcp = new Bucket(DHCP_PER_SECOND);
@@ -100,6 +105,10 @@ export class FrameFilter {
     this.#options = options;
     this.#macHigh = read16(options.mac, 0);
     this.#macLow = read32(options.mac, 2);
+    this.#ipv6 = new Ipv6Filter({
+      mac: options.mac,
+      claim: (address) => options.claimIpv6()?.(address) ?? false,
+    });
   }
 
   /**
@@ -159,8 +168,8 @@ export class FrameFilter {
       case ETHERTYPE_ARP:
         return this.#checkArp(batch, at + ETHERNET_BYTES, payloadBytes);
       case ETHERTYPE_IPV6:
-        // Neither the stack nor the relay speaks it yet; what can not be checked does not pass.
-        return "IPV6";
+        if (this.#options.claimIpv6() === null) return "IPV6";
+        return this.#ipv6.check(batch, at + ETHERNET_BYTES, payloadBytes);
       case ETHERTYPE_VLAN:
       case ETHERTYPE_SERVICE_VLAN:
         return "VLAN";

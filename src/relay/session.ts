@@ -76,6 +76,8 @@ export class Session implements Device {
   mac?: Uint8Array;
   /** Whether the client may send from an address, u32; the network that it joins says so. */
   isOwnAddress: (address: number) => boolean = () => true;
+  /** Takes up an IPv6 address for the client; null while its network does not carry IPv6. */
+  claimIpv6: ((address: bigint) => boolean) | null = null;
   /** What is being delivered: a batch, valid only within a call of the sink; null otherwise. */
   arrived: Uint8Array | null = null;
   readonly counters: SessionCounters = {
@@ -114,6 +116,7 @@ export class Session implements Device {
       nowMs: () => this.#clock.now(),
       isOwnAddress: (address) => this.isOwnAddress(address),
       offload: () => this.offload,
+      claimIpv6: () => this.claimIpv6,
     });
   }
 

@@ -20,8 +20,10 @@ import {
   isIpv4,
   isLoopback,
   isUnicast,
+  isUnicastIp,
   parseIpv4,
   prefixMask,
+  tryParseIp,
 } from "../net/addresses.ts";
 import { DhcpServer } from "../net/dhcp_server.ts";
 import { openStack, type Stack } from "../stack.ts";
@@ -30,6 +32,7 @@ import { DHCP_ACK, DHCP_SERVER_PORT, parseDhcp } from "../wire/dhcp.ts";
 import { ETHERTYPE_IPV4 } from "../wire/ethernet.ts";
 import { PROTOCOL_UDP } from "../wire/ipv4.ts";
 import { guardedClock } from "./guarded_clock.ts";
+import { Ipv6Owners } from "./ipv6_filter.ts";
 import type { Log } from "./log.ts";
 import type { ControlMessage } from "./protocol.ts";
 import type { Member, RelayNetwork } from "./server.ts";
@@ -122,6 +125,10 @@ class Bridge implements RelayNetwork {
   readonly #sessions = new Map<number, Session>();
   /** Addresses that a DHCP server has confirmed, by the client's MAC. Clients that are gone are taken out. */
   readonly #leases = new Map<string, number>();
+  /** Whose IPv6 addresses are whose. */
+  readonly #ipv6Owners = new Ipv6Owners<Session>((address) => {
+    return !isUnicastIp(address) || kernelHasIpv6(this.#options.name, address);
+  });
   readonly #touched = new Set<Session>();
   /** For clients that understand less than the TAP, by what they understand. */
   readonly #splitters = new Map<number, Splitter>();
@@ -154,6 +161,7 @@ class Bridge implements RelayNetwork {
       // Without a lease the address is static, and nobody knows it.
       return lease === null ? isUnicast(address) : address === lease;
     };
+    session.claimIpv6 = (address) => this.#ipv6Owners.claim(address, session);
     session.open({
       receive: (batch) => this.distribute(this.#merged(batch, session.offload), "client"),
       ready: () => {},
@@ -166,6 +174,7 @@ class Bridge implements RelayNetwork {
       close: () => {
         this.#sessions.delete(key);
         this.#leases.delete(text);
+        this.#ipv6Owners.release(session);
         session.close();
       },
     });
@@ -314,6 +323,12 @@ class Bridge implements RelayNetwork {
     const session = this.#sessions.get(macKey(message.chaddr, 0));
     if (session !== undefined) this.#leases.set(formatMac(session.clientMac), message.yiaddr);
   }
+}
+
+/** Whether the host itself has an IPv6 address on the TAP. */
+function kernelHasIpv6(name: string, address: bigint): boolean {
+  const own = networkInterfaces()[name] ?? [];
+  return own.some((one) => tryParseIp(one.address.split("%")[0] ?? "") === address);
 }
 
 /** In TAP mode the kernel reaches clients by their own addresses. */

@@ -14,6 +14,7 @@
  * Turns never nest. Callbacks run between calls of the core, so they may call it.
  */
 import type { Core } from "../core/core.ts";
+import type { IpAddress } from "../core/info_view.ts";
 import type { CoreFault } from "../errors.ts";
 import { BATCH_BYTES, RECORD_HEADER_BYTES } from "../layout/layout.gen.ts";
 import type { Device } from "../link/device.ts";
@@ -257,7 +258,7 @@ export class Loop {
   }
 
   /** Makes an address ours, or (with null) frees the index. */
-  setAddress(index: number, address: number | null, broadcast: number): void {
+  setAddress(index: number, address: IpAddress | null, broadcast: number): void {
     if (this.#closed) return;
     this.#core.setAddress(index, address, broadcast);
   }

@@ -6,7 +6,7 @@ import { websocketLink } from "../link/websocket.ts";
 import { readNameOptions } from "../net/name_settings.ts";
 import type { AddressInfo, LinkState } from "../options.ts";
 import { systemClock } from "../runtime/system_clock.ts";
-import { parseStatic } from "../stack.ts";
+import { readStatic } from "../net/static_config.ts";
 import type { PublishedPort, StackDescription } from "./protocol.ts";
 import { knockingWebSocket } from "./knocking_web_socket.ts";
 import { RecordedLink } from "./recorder.ts";
@@ -89,22 +89,25 @@ export function serveStack(
   news: StackNews,
   link: PublishingLink,
 ): ServedStack {
-  const { address, tuning, names } = description;
-  if (address !== "dhcp") parseStatic(address);
+  const { address = "auto", addressKey, tuning, names } = description;
+  if (typeof address === "object") readStatic(address);
   readNameOptions(names);
   const clock = systemClock();
   const epochMs = Date.now() - clock.now();
   const recorded = new RecordedLink(link, { clock, epochMs, onLink: (state) => news.link(state) });
+  const keyed = addressKey === undefined ? {} : { addressKey };
   const tuned = tuning === undefined ? {} : { tuning };
   const named = names === undefined ? {} : { names };
   let created: InProcessStack | null = null;
   let isClosed = false;
-  const stack = createStack({ link: recorded, address, ...tuned, ...named }).then((made) => {
-    created = made;
-    if (isClosed) void made.close();
-    else follow(made, news);
-    return made;
-  });
+  const stack = createStack({ link: recorded, address, ...keyed, ...tuned, ...named }).then(
+    (made) => {
+      created = made;
+      if (isClosed) void made.close();
+      else follow(made, news);
+      return made;
+    },
+  );
   stack.catch(() => {});
   return {
     stack,

@@ -99,7 +99,7 @@ export interface WorkerStack extends NetworkStack {
  * ```
  */
 export async function createWorkerStack(options: WorkerStackOptions): Promise<WorkerStack> {
-  const { worker, link, address, tuning, names } = options;
+  const { worker, link, address, addressKey, tuning, names } = options;
   const isAddress = typeof worker === "string" || worker instanceof URL;
   const isOurs = worker === undefined || isAddress;
   const end: MessageEnd = worker === undefined
@@ -109,9 +109,13 @@ export async function createWorkerStack(options: WorkerStackOptions): Promise<Wo
     : worker;
   const client = new Client(end, isOurs);
   try {
+    const addressed = {
+      ...(address === undefined ? {} : { address }),
+      ...(addressKey === undefined ? {} : { addressKey }),
+    };
     const tuned = tuning === undefined ? {} : { tuning };
     const named = names === undefined ? {} : { names };
-    await client.call("start", { link, address, ...tuned, ...named });
+    await client.call("start", { link, ...addressed, ...tuned, ...named });
   } catch (error) {
     client.discard(error);
     throw error;

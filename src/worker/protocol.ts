@@ -7,6 +7,7 @@
  */
 import { errorOf, StackError, type StackErrorCode } from "../errors.ts";
 import type {
+  AddressChoice,
   AddressInfo,
   ConnectionInfo,
   ConnectionRow,
@@ -19,7 +20,6 @@ import type {
   RecordType,
   ResolveOptions,
   ResolveRecordsOptions,
-  StaticAddress,
   TcpOptions,
   Trouble,
   Tuning,
@@ -68,8 +68,10 @@ export interface WebsocketDescription {
 export interface StackDescription {
   /** The link. */
   readonly link: WebsocketDescription;
-  /** `"dhcp"`, or a static address. */
-  readonly address: "dhcp" | StaticAddress;
+  /** As in `StackOptions`. Default `"auto"`. */
+  readonly address?: AddressChoice;
+  /** The same. */
+  readonly addressKey?: Uint8Array;
   /** Numbers. */
   readonly tuning?: Tuning;
   /** How names are resolved. Default: by the network's name servers. */

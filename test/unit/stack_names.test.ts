@@ -197,8 +197,9 @@ describe("connect() by name", () => {
     expect(error).toMatchObject({ name: "ConnectionRefused", code: "ECONNREFUSED" });
     expect(error.cause).toBeInstanceOf(AggregateError);
     expect(error.cause.errors.map(({ name }: Error) => name)).toEqual([
-      "NetworkUnreachable",
+      // RFC 6724 section 6, rule 1: what can not be reached comes last.
       "ConnectionRefused",
+      "NetworkUnreachable",
     ]);
   });
 });

@@ -83,8 +83,17 @@ describe("tunedConfig()", () => {
 describe("createStack()", () => {
   test.each([
     ["no options", undefined, TypeError],
-    ["no address", { address: undefined }, TypeError],
-    ["an unknown address", { address: "auto" }, TypeError],
+    ["an unknown address", { address: "ppp" }, TypeError],
+    ["no list of addresses", { address: { cidr: [] } }, RangeError],
+    ["an IPv6 address of a group", { address: { cidr: "ff02::1/64" } }, RangeError],
+    ["a gateway without an address", { address: { ...ADDRESS, gateway: "fd00::1" } }, RangeError],
+    [
+      "two gateways of a family",
+      { address: { ...ADDRESS, gateway: ["10.0.0.1", "10.0.0.3"] } },
+      RangeError,
+    ],
+    ["a key that is none", { addressKey: "secret" }, TypeError],
+    ["a key that is too short", { addressKey: new Uint8Array(8) }, RangeError],
     ["an address without prefix", { address: { cidr: "10.0.0.1" } }, RangeError],
     ["an address of a network", { address: { cidr: "10.0.0.0/24" } }, RangeError],
     ["a gateway that is none", { address: { ...ADDRESS, gateway: "10.0.0" } }, RangeError],
@@ -139,6 +148,14 @@ describe("createStack()", () => {
       mac: expect.stringMatching(/^.[26ae](:..){5}$/),
       mtu: 1500,
       leaseSeconds: null,
+      addresses: [{
+        address: "10.0.0.5",
+        prefixLength: 8,
+        family: 4,
+        origin: "static",
+        isDeprecated: false,
+      }],
+      gateways: ["10.0.0.1"],
     });
   });
 });
