@@ -351,7 +351,7 @@ const LISTENING: Readonly<Record<string, DenoCase>> = {
     })();
     (await client.connect({ hostname, port })).close();
     (await client.connect({ hostname, port })).close();
-    await pause();
+    while (count < 2) await pause(1);
     listener.close();
     await loop;
     same(count, 2);
