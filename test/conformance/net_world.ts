@@ -36,13 +36,18 @@ const EVENTS: readonly string[] = [
   "close",
 ];
 
+/** What programs compare of errors; whether a runtime's streams let such a field be enumerated is their affair. */
+const ERROR_FIELDS: readonly string[] = ["address", "code", "errno", "port", "syscall"];
+
 /** Long enough that what should not happen would have, ms. */
 export const QUIET_MS = 40;
 
 /** A value as a line has it; ports that were drawn and addresses of this world are named. */
 export function text(value: unknown, world: NetWorld, port: number): string {
   if (value instanceof Error) {
-    const fields = Object.entries(value).map(([key, field]) => `${key}=${String(field)}`).sort();
+    const fields = ERROR_FIELDS.map((key) => [key, Reflect.get(value, key)] as const)
+      .filter(([, field]) => field !== undefined)
+      .map(([key, field]) => `${key}=${String(field)}`);
     return named(`${value.name}: ${value.message} {${fields.join(" ")}}`, world, port);
   }
   if (value instanceof Uint8Array) return `${value.length} bytes`;

@@ -22,7 +22,9 @@ export { DatagramSocket as Socket };
 
 /** What `node:dgram` has. */
 export interface DgramModule {
+  /** Its class. */
   readonly Socket: typeof DatagramSocket;
+  /** Makes a socket; the listener gets its messages. */
   createSocket(
     options: "udp4" | "udp6" | DatagramSocketOptions,
     listener?: MessageListener,
@@ -52,6 +54,7 @@ export function dgramOf(stack: NetworkStack): DgramModule {
   };
 }
 
+/** The module as its default export. */
 const dgram: DgramModule = { Socket: DatagramSocket, createSocket };
 
 export default dgram;

@@ -19,26 +19,37 @@ import { checkFunction, checkPort, codedError, systemError } from "./node_error.
 
 /** Options of `createSocket()`. */
 export interface DatagramSocketOptions {
+  /** IPv4 or IPv6. */
   type: "udp4" | "udp6";
+  /** Several sockets may have the port, if all of them say so. */
   reuseAddr?: boolean | undefined;
+  /** With `"udp6"`: no IPv4. */
   ipv6Only?: boolean | undefined;
+  /** Room for datagrams that nobody has received yet, bytes. */
   recvBufferSize?: number | undefined;
   /** Accepted; the stack sends at once or refuses. */
   sendBufferSize?: number | undefined;
+  /** Looks names up; default: the stack's. */
   lookup?: LookupFunction | undefined;
+  /** Closes it. */
   signal?: AbortSignal | undefined;
 }
 
 /** Where to bind. */
 export interface DatagramBindOptions {
+  /** 0 or absent = any. */
   port?: number | undefined;
+  /** Default: all of the family. */
   address?: string | undefined;
 }
 
 /** One end. */
 export interface DatagramAddress {
+  /** IP address. */
   address: string;
+  /** `"IPv4"` or `"IPv6"`. */
   family: string;
+  /** Port. */
   port: number;
 }
 
@@ -56,6 +67,7 @@ type Done = (error?: Error | null) => void;
 
 /** A socket for datagrams. */
 export class DatagramSocket extends EventEmitter {
+  /** What it was made for. */
   readonly type: "udp4" | "udp6";
   readonly #options: DatagramSocketOptions;
   #state: "unbound" | "binding" | "bound" | "closed" = "unbound";
@@ -64,6 +76,7 @@ export class DatagramSocket extends EventEmitter {
   /** What waits until it is bound. */
   #waiting: (() => void)[] = [];
 
+  /** As `createSocket()`. */
   constructor(options: "udp4" | "udp6" | DatagramSocketOptions, listener?: MessageListener) {
     super();
     const given = typeof options === "string" ? { type: options } : options;

@@ -38,6 +38,7 @@ export { socketFactory, toDuplex } from "./to_duplex.ts";
 export interface NodeModules {
   /** `node:net`. */
   readonly net: NetModule;
+  /** Sockets for datagrams. */
   readonly dgram: DgramModule;
   /** With `dns/promises` as its `promises`. */
   readonly dns: DnsModule;
