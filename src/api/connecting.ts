@@ -1,5 +1,5 @@
 /** Active opens with promises. */
-import { ConnectionAborted, TimedOut } from "../errors.ts";
+import { ConnectionAborted, StackError, type StackErrorCode, TimedOut } from "../errors.ts";
 import { EVENT_CLOSED, EVENT_OPENED } from "../layout/layout.gen.ts";
 import { type Ip, isLinkLocalIp, parseIp, tryParseIp } from "../net/addresses.ts";
 import { BOTH_FAMILIES, type Family } from "../net/resolver.ts";
@@ -8,8 +8,15 @@ import type { ConnectOptions, TcpConnection } from "../options.ts";
 import type { Stack } from "../stack.ts";
 import type { Connection } from "../tcp/connection.ts";
 import { Race } from "./happy_eyeballs.ts";
+import { isSettled, untilAskable, untilSettled, type Wait } from "./settling.ts";
 import { StreamConnection } from "./tcp_connection.ts";
 import { type Patience, waitFor } from "./waiting.ts";
+
+/** What an open fails with while we lack a family. */
+const OUR_FAILURES: readonly StackErrorCode[] = ["ENETUNREACH", "EADDRNOTAVAIL", "ENOTFOUND"];
+
+/** What an attempt has more than the race, ms, so that it is the race that ends. */
+const SPARE_MS = 60_000;
 
 /** What an open needs of the stack. */
 export interface ConnectingParts {
@@ -35,11 +42,31 @@ export async function connectTo(
   };
   if (stack.address === null) await waitFor(ready, patience);
   const address = tryParseIp(hostname);
-  if (address === null) return await race(stack, options, patience);
-  await waitFor(new Promise<void>((go) => stack.whenFamily(familyOf(address), go)), patience);
+  if (address === null) return await connectByName(stack, options, patience);
+  const family = familyOf(address);
+  if (!isSettled(stack, family)) await untilSettled(stack, family, (go) => waitFor(go, patience));
   const leftMs = patience.untilMs - clock.now();
   if (leftMs <= 0) throw patience.late();
   return await opened(open(stack, options, address, Math.ceil(leftMs)), signal);
+}
+
+/** A name whose only addresses are of a family that is still on its way is tried again when that is there. */
+async function connectByName(
+  stack: Stack,
+  options: ConnectOptions,
+  patience: Patience,
+): Promise<TcpConnection> {
+  const wait: Wait = (promise) => waitFor(promise, patience);
+  await untilAskable(stack, undefined, wait);
+  const unsettled = BOTH_FAMILIES.filter((family) => !isSettled(stack, family));
+  try {
+    return await race(stack, options, patience);
+  } catch (error) {
+    const isOurs = error instanceof StackError && OUR_FAILURES.includes(error.code);
+    if (!isOurs || unsettled.length === 0) throw error;
+  }
+  for (const family of unsettled) await untilSettled(stack, family, wait);
+  return await race(stack, options, patience);
 }
 
 function open(
@@ -114,8 +141,7 @@ function race(
       overlaps: localPort === 0,
       find: (sink) => stack.resolver.find(hostname, sink, { families }),
       order: (addresses) => stack.interface.sortDestinations(addresses),
-      // A little more than is left, so that it is this race that ends.
-      open: (address) => open(stack, options, address, Math.ceil(untilMs - clock.now()) + 1),
+      open: (address) => open(stack, options, address, Math.ceil(untilMs - clock.now()) + SPARE_MS),
     }, (winner, error) => {
       stop();
       if (winner === null) reject(error);
@@ -140,13 +166,15 @@ function race(
   });
 }
 
-/** Families that we have addresses of; link-local ones reach no further than the link (RFC 8305 section 3). */
-function familiesOf({ interface: { addresses } }: Stack): readonly Family[] {
-  const usable = addresses.filter((address: Ip) =>
-    familyOf(address) === 4 || !isLinkLocalIp(address)
-  );
+/**
+ * Families that we have addresses of, or may still get; link-local ones reach no further than the link. RFC 8305 section 3 has
+ * nobody ask for the others.
+ */
+function familiesOf(stack: Stack): readonly Family[] {
+  const { addresses } = stack.interface;
+  const usable = addresses.filter((address) => familyOf(address) === 4 || !isLinkLocalIp(address));
   const families = BOTH_FAMILIES.filter((family) =>
-    usable.some((address) => familyOf(address) === family)
+    usable.some((address) => familyOf(address) === family) || !isSettled(stack, family)
   );
   return families.length === 0 ? BOTH_FAMILIES : families;
 }

@@ -16,6 +16,7 @@ import { type Family, familyOf } from "../net/resolver.ts";
 import type { Stack } from "../stack.ts";
 import { DNS_TYPES } from "../wire/dns.ts";
 import { checkName } from "./checks.ts";
+import { untilAskable } from "./settling.ts";
 
 /** What a question needs of the stack. */
 export interface ResolvingParts {
@@ -34,7 +35,7 @@ export async function resolveHost(
   const { server, signal } = checkResolve(options);
   const families = checkFamily(options);
   signal?.throwIfAborted();
-  if (tryParseIp(hostname) === null) await untilReady(parts, signal);
+  if (tryParseIp(hostname) === null) await untilReady(parts, server, signal);
   const found = await callback<readonly Ip[]>(
     (done) => parts.stack.resolver.resolve(hostname, done, { server, families }),
     signal,
@@ -58,7 +59,7 @@ export async function resolveAnswer<K extends RecordType>(
   signal?.throwIfAborted();
   // What is known here is of the type that was asked for.
   if (typeof asked !== "string") return { records: asked as NameRecords[K][], ttlSeconds: 0 };
-  await untilReady(parts, signal);
+  await untilReady(parts, server, signal);
   const { data, ttlSeconds } = await callback<Exclude<DnsOutcome<K>, StackError>>(
     (done) => parts.stack.resolver.client.ask(asked, type, done, { server }),
     signal,
@@ -115,11 +116,13 @@ function checkFamily({ family }: ResolveOptions): readonly Family[] {
 
 async function untilReady(
   { stack, ready }: ResolvingParts,
+  server: NameServer | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (stack.address !== null) return;
-  if (signal === undefined) await ready;
-  else await abortable(ready, signal);
+  const wait = <T>(promise: Promise<T>): Promise<T> =>
+    signal === undefined ? promise : abortable(promise, signal);
+  if (stack.address === null) await wait(ready);
+  await untilAskable(stack, server, wait);
 }
 
 function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -113,8 +113,7 @@ export class DnsExchange {
     const { iface } = this.#parts;
     const { server } = this.#request;
     const { address } = server;
-    // UDP of IPv6 is not there.
-    if (!isIpv4Number(address) || iface.routes.lookup(address) === null) {
+    if (iface.sourceFor(address) === null) {
       return this.#fail("can not be reached: there is no route");
     }
     const socket = iface.udp.bind({ port: 0 });

@@ -8,6 +8,7 @@ import { DNS_PORT } from "../wire/dns.ts";
 import { formatIp, type Ip, isIpv4Number, tryParseIp } from "./addresses.ts";
 import { type AskOptions, DnsClient, type DnsOutcome } from "./dns_client.ts";
 import type { ExchangeParts, NameServer } from "./dns_exchange.ts";
+import type { NetworkInterface } from "./interface.ts";
 import { answerLocally, candidatesOf, normalizeHostName, type SearchRules } from "./host_names.ts";
 import type { NameSettings } from "./name_settings.ts";
 
@@ -55,10 +56,16 @@ export class Resolver {
     return iface.nameServers.map((address) => ({ address, port: DNS_PORT }));
   }
 
+  /** Whether there is a way to one of the servers, or to the given one. */
+  canAsk(server?: NameServer): boolean {
+    const servers = server === undefined ? this.#servers() : [server];
+    return servers.some(({ address }) => this.#parts.iface.sourceFor(address) !== null);
+  }
+
   #rules(): SearchRules {
     const { iface, settings } = this.#parts;
     const { search, ndots } = settings;
-    return { search: search ?? iface.config?.search ?? [], ndots };
+    return { search: search ?? networkSearch(iface), ndots };
   }
 
   /**
@@ -94,7 +101,7 @@ export class Resolver {
   /**
    * Finds all addresses of a host.
    *
-   * @param callback Called once, maybe within this call: at least one address, IPv4 before IPv6, or the error.
+   * @param callback Called once, maybe within this call: at least one address, in the order of RFC 6724, or the error.
    * @returns The way to forget it.
    * @throws TypeError, RangeError if the name can not be one.
    */
@@ -105,11 +112,8 @@ export class Resolver {
   ): () => void {
     const found: Ip[] = [];
     return this.find(hostname, {
-      found: (family, addresses) => {
-        if (family === 4) found.unshift(...addresses);
-        else found.push(...addresses);
-      },
-      done: (error) => callback(error ?? found),
+      found: (_family, addresses) => void found.push(...addresses),
+      done: (error) => callback(error ?? this.#parts.iface.sortDestinations(found)),
     }, options);
   }
 
@@ -123,6 +127,11 @@ export class Resolver {
     this.#closed = true;
     this.client.close();
   }
+}
+
+/** Domains that the network names: those of DHCP, then those of routers (RFC 8106 section 5.2). */
+function networkSearch(iface: NetworkInterface): readonly string[] {
+  return [...iface.config?.search ?? [], ...iface.ipv6.routers.search];
 }
 
 /** Tells what is known without asking. */

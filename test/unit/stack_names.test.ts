@@ -1,16 +1,18 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { createStack, type InProcessStack } from "../../src/api/network_stack.ts";
 import { StackError } from "../../src/errors.ts";
+import type { Device } from "../../src/link/device.ts";
 import { pipe } from "../../src/link/pipe.ts";
-import type { TcpConnection, Tuning } from "../../src/options.ts";
+import type { StaticAddress, TcpConnection, Tuning } from "../../src/options.ts";
 import { systemClock } from "../../src/runtime/system_clock.ts";
 import { createWorkerStack } from "../../src/worker/client.ts";
 import { serveWorker } from "../../src/worker/host.ts";
 import { type PublishingLink, serveStack } from "../../src/worker/build_stack.ts";
-import { answerTo, questionOf, type WireAnswer } from "../dns_wire.ts";
+import { answerTo, questionOf, type WireAnswer, type WireRecord } from "../dns_wire.ts";
 
 const CLIENT = "10.0.0.1";
 const SERVER = "10.0.0.2";
+const SERVER_V6 = "2001:db8::2";
 /** Nobody has it. */
 const NOBODY = "10.0.0.77";
 const PORT = 7;
@@ -30,11 +32,11 @@ const a = (name: string, ...addresses: string[]): WireAnswer => ({
 });
 
 /** A stack that answers for names at port 53, over UDP and TCP, and what it was asked, by the way it was asked. */
-async function server(link: Parameters<typeof createStack>[0]["link"], zone: Zone): Promise<{
+async function server(link: Device, zone: Zone, address: StaticAddress = IPV4.right): Promise<{
   stack: InProcessStack;
   asked: string[];
 }> {
-  const stack = await createStack({ link, address: { cidr: `${SERVER}/24` }, tuning: TUNING });
+  const stack = await createStack({ link, address, tuning: TUNING });
   ends.push(() => stack.close());
   const asked: string[] = [];
   const socket = stack.interface.udp.bind({ port: 53 });
@@ -72,20 +74,45 @@ async function firstMessage(connection: TcpConnection): Promise<Uint8Array> {
   return Uint8Array.from(bytes.slice(2));
 }
 
-async function pair(zone: Zone): Promise<{
+const aaaa = (name: string, data: string): WireRecord => ({ name, type: "AAAA", data });
+
+const both: WireAnswer = {
+  answers: [aaaa("db.test", SERVER_V6), { name: "db.test", type: "A", data: SERVER }],
+};
+
+/** What both ends have. */
+interface Ends {
+  readonly left: StaticAddress;
+  readonly right: StaticAddress;
+}
+
+const IPV4: Ends = {
+  left: { cidr: `${CLIENT}/24`, dns: [SERVER] },
+  right: { cidr: `${SERVER}/24` },
+};
+
+/** Both families, and a name server over IPv6. */
+const TWO_FAMILIES: Ends = {
+  left: { cidr: [`${CLIENT}/24`, "2001:db8::1/64"], dns: [SERVER_V6] },
+  right: { cidr: [`${SERVER}/24`, `${SERVER_V6}/64`] },
+};
+
+async function pair(zone: Zone, addresses: Ends = IPV4): Promise<{
   left: InProcessStack;
   right: InProcessStack;
   asked: string[];
 }> {
   const [near, far] = pipe({ clock: systemClock() });
-  const { stack: right, asked } = await server(far, zone);
+  const { stack: right, asked } = await server(far, zone, addresses.right);
   const left = await createStack({
     link: near,
-    address: { cidr: `${CLIENT}/24`, dns: [SERVER] },
+    address: addresses.left,
     tuning: TUNING,
     names: { search: ["test"], hosts: { "fixed.test": SERVER } },
   });
   ends.push(() => left.close());
+  // An IPv6 address is used once nobody else has claimed it.
+  await Promise.all([left.ready, right.ready]);
   return { left, right, asked };
 }
 
@@ -171,6 +198,48 @@ describe("connect() by name", () => {
     expect(left.stack.resolver.client.pending).toBe(0);
     await expect(left.connect({ ...options, hostname: "a b" })).rejects.toBeInstanceOf(RangeError);
     expect(await codeOf(left.connect({ ...options, hostname: "no.test" }))).toBe("ENOTFOUND");
+  });
+
+  test("8305-2 prefers IPv6, and asks name servers over it, when both ends have it", async () => {
+    const { left, right, asked } = await pair({ "db.test": both }, TWO_FAMILIES);
+    const listener = await right.listen({ port: PORT });
+    const connection = await left.connect({ hostname: "db.test", port: PORT });
+    expect(connection.remoteAddress).toEqual({ hostname: SERVER_V6, port: PORT });
+    expect(asked).toEqual(["udp db.test", "udp db.test"]);
+    expect(await left.resolve("db.test")).toEqual([SERVER_V6, SERVER]);
+    connection.abort();
+    const fromIpv4 = await left.connect({
+      ...{ hostname: "db.test", port: PORT, localAddress: CLIENT },
+    });
+    expect(fromIpv4.remoteAddress.hostname).toBe(SERVER);
+    fromIpv4.abort();
+    listener.close();
+  });
+
+  test("goes on to IPv4, when IPv6 is silent", async () => {
+    const answers = [aaaa("db.test", "2001:db8::77"), ...a("db.test", SERVER).answers ?? []];
+    const { left, right } = await pair({ "db.test": { answers } }, TWO_FAMILIES);
+    const listener = await right.listen({ port: PORT });
+    const connection = await left.connect({ hostname: "db.test", port: PORT });
+    expect(connection.remoteAddress.hostname).toBe(SERVER);
+    connection.abort();
+    listener.close();
+  });
+
+  test("works over IPv6 alone, TCP for names included", async () => {
+    const many = Array.from(
+      { length: 100 },
+      (_, index) => aaaa("many.test", `2001:db8::1:${index}`),
+    );
+    const { left, asked } = await pair({ "db.test": both, "many.test": { answers: many } }, {
+      left: { cidr: "2001:db8::1/64", dns: [SERVER_V6] },
+      right: { cidr: `${SERVER_V6}/64` },
+    });
+    expect(await codeOf(left.connect({ hostname: "db.test", port: PORT }))).toBe("ECONNREFUSED");
+    // Nobody asks for a family that cannot be used.
+    expect(asked).toEqual(["udp db.test"]);
+    expect(await left.resolve("many.test", { family: 6 })).toHaveLength(100);
+    expect(asked.at(-1)).toBe("tcp many.test");
   });
 
   test("tells all failures through the worker's protocol too", async () => {
