@@ -3,9 +3,11 @@
  * these headers, and a client is a stranger: every field is compared with the frame as it was parsed here.
  */
 import {
+  IPV6_HEADER_BYTES,
   OFFLOAD_CHECKSUM,
   OFFLOAD_ECN,
   OFFLOAD_TCP4,
+  OFFLOAD_TCP6,
   VNET_CSUM_OFFSET,
   VNET_CSUM_START,
   VNET_FLAG_DATA_VALID,
@@ -14,12 +16,13 @@ import {
   VNET_GSO_ECN,
   VNET_GSO_SIZE,
   VNET_GSO_TCPV4,
+  VNET_GSO_TCPV6,
   VNET_GSO_TYPE,
   VNET_HDR_LEN,
 } from "../layout/layout.gen.ts";
 import { ETHERNET_HEADER_BYTES, RECORD_HEADER_BYTES, VNET_HEADER_BYTES } from "../link/records.ts";
 import { read16 } from "../wire/bytes.ts";
-import { ETHERTYPE_IPV4 } from "../wire/ethernet.ts";
+import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../wire/ethernet.ts";
 import { IPV4_BYTES, PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/ipv4.ts";
 
 /** Headers without options, and where their checksums are, bytes. RFC 9293 section 3.1, RFC 768. */
@@ -80,8 +83,11 @@ export function isOffloadAllowed(
   const transportBytes = partialBytes(batch, at, frameBytes);
   if (transportBytes < 0) return false;
   if (gsoType === 0) return true;
-  const wanted = (gsoType & VNET_GSO_ECN) === 0 ? OFFLOAD_TCP4 : OFFLOAD_TCP4 | OFFLOAD_ECN;
-  const isAgreed = (gsoType & ~VNET_GSO_ECN) === VNET_GSO_TCPV4 && (offload & wanted) === wanted;
+  const isV6 = isIpv6(batch, at + RECORD_HEADER_BYTES + ETHERNET_HEADER_BYTES);
+  const family = isV6 ? OFFLOAD_TCP6 : OFFLOAD_TCP4;
+  const wanted = (gsoType & VNET_GSO_ECN) === 0 ? family : family | OFFLOAD_ECN;
+  const isAgreed = (gsoType & ~VNET_GSO_ECN) === (isV6 ? VNET_GSO_TCPV6 : VNET_GSO_TCPV4) &&
+    (offload & wanted) === wanted;
   return isAgreed && isCutRight(batch, at, frameBytes, transportBytes, gsoSize, mtu);
 }
 
@@ -94,15 +100,17 @@ function partialBytes(batch: Uint8Array, at: number, frameBytes: number): number
   const vnet = at + RECORD_HEADER_BYTES - VNET_HEADER_BYTES;
   const ip = at + RECORD_HEADER_BYTES + ETHERNET_HEADER_BYTES;
   const leftBytes = frameBytes - ETHERNET_HEADER_BYTES;
-  if (leftBytes < IPV4_BYTES || read16(batch, ip - 2) !== ETHERTYPE_IPV4) return -1;
-  const headerBytes = ((batch[ip] ?? 0) & 0x0f) * 4;
-  const totalBytes = read16(batch, ip + 2);
-  if (((batch[ip] ?? 0) >> 4) !== 4 || headerBytes < IPV4_BYTES || totalBytes > leftBytes) {
-    return -1;
-  }
+  const isV6 = isIpv6(batch, ip);
+  if (leftBytes < (isV6 ? IPV6_HEADER_BYTES : IPV4_BYTES)) return -1;
+  if (!isV6 && read16(batch, ip - 2) !== ETHERTYPE_IPV4) return -1;
+  // Of IPv6 only what has no extension headers: our stack sends none before TCP and UDP.
+  const headerBytes = isV6 ? IPV6_HEADER_BYTES : ((batch[ip] ?? 0) & 0x0f) * 4;
+  const totalBytes = totalBytesOf(batch, ip);
+  const isVersion = ((batch[ip] ?? 0) >> 4) === (isV6 ? 6 : 4);
+  if (!isVersion || headerBytes < IPV4_BYTES || totalBytes > leftBytes) return -1;
   // A fragment does not have the whole of what is summed.
-  if ((read16(batch, ip + 6) & FRAGMENT_BITS) !== 0) return -1;
-  const protocol = batch[ip + 9];
+  if (!isV6 && (read16(batch, ip + 6) & FRAGMENT_BITS) !== 0) return -1;
+  const protocol = protocolOf(batch, ip);
   const isTcp = protocol === PROTOCOL_TCP;
   if (!isTcp && protocol !== PROTOCOL_UDP) return -1;
   const isThere = totalBytes >= headerBytes + (isTcp ? TCP_BYTES : UDP_BYTES) &&
@@ -124,12 +132,26 @@ function isCutRight(
   const ip = at + RECORD_HEADER_BYTES + ETHERNET_HEADER_BYTES;
   const packetBytes = frameBytes - ETHERNET_HEADER_BYTES;
   // No padding: what is cut is the frame to its end.
-  if (batch[ip + 9] !== PROTOCOL_TCP || read16(batch, ip + 2) !== packetBytes) return false;
+  const isWhole = protocolOf(batch, ip) === PROTOCOL_TCP && totalBytesOf(batch, ip) === packetBytes;
+  if (!isWhole) return false;
   const tcp = ip + packetBytes - transportBytes;
   const headerBytes = ((batch[tcp + TCP_OFFSET_OFFSET] ?? 0) >> 4) * 4;
   const textBytes = transportBytes - headerBytes;
   return headerBytes >= TCP_BYTES && gsoSize >= GSO_SIZE_MIN && gsoSize <= textBytes &&
     packetBytes - textBytes + gsoSize <= mtu;
+}
+
+function isIpv6(batch: Uint8Array, ip: number): boolean {
+  return read16(batch, ip - 2) === ETHERTYPE_IPV6;
+}
+
+/** What the header says, of either family. */
+function totalBytesOf(batch: Uint8Array, ip: number): number {
+  return isIpv6(batch, ip) ? IPV6_HEADER_BYTES + read16(batch, ip + 4) : read16(batch, ip + 2);
+}
+
+function protocolOf(batch: Uint8Array, ip: number): number {
+  return batch[ip + (isIpv6(batch, ip) ? 6 : 9)] ?? 0;
 }
 
 function little16(batch: Uint8Array, at: number): number {

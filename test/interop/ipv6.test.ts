@@ -198,6 +198,16 @@ describe.skipIf(missing !== null)("addresses of the network", () => {
     expect(origins).toEqual(["dhcp", "link-local", "slaac"]);
   });
 
+  it("IPv6 alone through a relay in TAP mode", async () => {
+    await using namespace = await makeNetwork([`${KERNEL}/64`]);
+    serve(namespace, RA);
+    const { peer, info } = await startPeer(namespace, "auto", KERNEL, true);
+    expect(info.address).toMatch(/^fd99::/);
+    const visit = await namespace.run(node, "-e", VISITOR, info.address);
+    expect(visit).toMatchObject({ stdout: `${BYTES}\n` });
+    expectTalk(await stopPeer(peer));
+  });
+
   it("by hand: an address that the kernel has is not taken", async () => {
     await using namespace = await makeNetwork([`${KERNEL}/64`, "fd99::7/64"]);
     const cidr = ["fd99::7/64", "fd99::8/64"];

@@ -11,13 +11,14 @@ import { seededRandom } from "../../src/runtime/seeded_random.ts";
 import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
 import { buildEthernet } from "../../src/wire/ethernet.ts";
 import { buildIpv4Packet } from "../../src/wire/ipv4.ts";
+import { buildIpv6Packet } from "../../src/wire/ipv6.ts";
 
 const CLIENT = Uint8Array.of(2, 0, 0, 0, 0, 1);
 const KERNEL = Uint8Array.of(2, 0, 0, 0, 0, 0xee);
 const MTU = 1500;
 /** OFFLOAD bits, and those that go with each other. */
-const [CHECKSUM, TCP4, ECN] = [1, 2, 8];
-const ALL = CHECKSUM | TCP4 | ECN;
+const [CHECKSUM, TCP4, TCP6, ECN] = [1, 2, 4, 8];
+const ALL = CHECKSUM | TCP4 | TCP6 | ECN;
 /** struct virtio_net_hdr. */
 const [NEEDS_CSUM, DATA_VALID] = [1, 2];
 const [GSO_NONE, GSO_TCP4, GSO_UDP, GSO_TCP6, GSO_ECN] = [0, 1, 3, 4, 0x80];
@@ -105,6 +106,14 @@ function tcpFrame(textBytes: number, toClient = false, protocol = 6): Uint8Array
   return buildEthernet(to, from, 0x0800, packet);
 }
 
+/** The same by IPv6. */
+function tcpFrame6(textBytes: number, protocol = 6): Uint8Array {
+  const segment = new Uint8Array(20 + textBytes);
+  segment[12] = 0x50;
+  const packet = buildIpv6Packet({ source: 0xfd_05n, destination: 0xfd_01n, protocol }, segment);
+  return buildEthernet(KERNEL, CLIENT, 0x86dd, packet);
+}
+
 function recordOf(frame: Uint8Array, header: Header): Uint8Array {
   const record = new Uint8Array(14 + frame.length);
   writeRecord(record, 0, frame);
@@ -127,6 +136,13 @@ const SUPER: Header = {
   csumStart: 34,
   csumOffset: 16,
 };
+const SUPER6: Header = {
+  ...SUPER,
+  gsoType: GSO_TCP6,
+  hdrLen: 74,
+  gsoSize: 1440,
+  csumStart: 54,
+};
 const PARTIAL: Header = { flags: NEEDS_CSUM, csumStart: 34, csumOffset: 16 };
 
 describe("a client's offload header that was agreed on", () => {
@@ -143,6 +159,15 @@ describe("a client's offload header that was agreed on", () => {
       recordOf(tcpFrame(100, false, 17), { ...PARTIAL, csumOffset: 6 }),
     ],
     ["a checksum that was verified", recordOf(tcpFrame(100), { flags: DATA_VALID })],
+    ["a super-segment of IPv6", recordOf(tcpFrame6(10_000), SUPER6)],
+    [
+      "one with CWR of IPv6",
+      recordOf(tcpFrame6(9_000), { ...SUPER6, gsoType: GSO_TCP6 | GSO_ECN }),
+    ],
+    [
+      "a partial checksum of UDP over IPv6",
+      recordOf(tcpFrame6(100, 17), { ...PARTIAL, csumStart: 54, csumOffset: 6 }),
+    ],
   ])("reaches the TAP as it is: %s", async (_what, record) => {
     const { tap, session } = await rig();
     session.receive(Uint8Array.from(record));
@@ -194,6 +219,10 @@ describe("a client's offload header that is hostile", () => {
     ["unknown flags", long, { ...SUPER, flags: NEEDS_CSUM | 8 }],
     ["fragments of UDP", tcpFrame(10_000, false, 17), { ...SUPER, gsoType: GSO_UDP }],
     ["TCP over IPv6 over IPv4", long, { ...SUPER, gsoType: GSO_TCP6 }],
+    ["TCP over IPv4 over IPv6", tcpFrame6(10_000), { ...SUPER6, gsoType: GSO_TCP4 }],
+    ["IPv6 segments beyond the MTU", tcpFrame6(10_000), { ...SUPER6, gsoSize: 1_441 }],
+    ["a sum within the IPv6 header", tcpFrame6(10_000), { ...SUPER6, csumStart: 34 }],
+    ["a sum behind an extension header", tcpFrame6(10_000, 60), SUPER6],
     ["a super-segment of UDP", tcpFrame(10_000, false, 17), { ...SUPER, csumOffset: 6 }],
     ["an unknown type", long, { ...SUPER, gsoType: 7 }],
     ["a segment size without a type", tcpFrame(100), { ...PARTIAL, gsoSize: 100 }],
@@ -216,6 +245,7 @@ describe("a client's offload header that is hostile", () => {
     ["a partial checksum", 0, PARTIAL],
     ["super-segments without checksums", TCP4, SUPER],
     ["super-segments", CHECKSUM, SUPER],
+    ["super-segments of this family", CHECKSUM | TCP6, SUPER],
     ["CWR", CHECKSUM | TCP4, { ...SUPER, gsoType: GSO_TCP4 | GSO_ECN }],
   ])("is dropped where nobody agreed on %s", async (_what, offload, header) => {
     const { tap, session } = await rig(offload);
