@@ -309,6 +309,9 @@ export class Stack {
 
   #path(remote: Ip, local?: Ip): Path | null {
     const { ipv6 } = this.interface;
+    if (this.interface.isLocal(remote)) {
+      return { source: local ?? remote, hop: this.interface.loopback.hop() };
+    }
     if (!isIpv4Number(remote)) {
       const wanted = local === undefined || isIpv4Number(local) ? undefined : local;
       const route = typeof local === "number" ? null : ipv6.lookup(remote, wanted);

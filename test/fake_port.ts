@@ -61,6 +61,14 @@ export class FakePort implements FramePort {
     this.injected.push(frame.slice());
   }
 
+  loopBack(slot: number): void {
+    this.setNextHop(slot, this.mac);
+  }
+
+  later(callback: () => void): void {
+    this.clock.at(this.clock.now(), callback);
+  }
+
   setNextHop(slot: number, mac: Uint8Array | null): void {
     this.hops.set(slot, mac === null ? null : mac.slice());
   }

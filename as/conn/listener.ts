@@ -20,6 +20,7 @@ import {
   Tcb,
 } from "../layout.gen.ts";
 import { isIpv4 } from "../wire/ip.ts";
+import { isLooped } from "../wire/loopback.ts";
 
 /** Flags of a listener for any address that leave one family out. */
 const FAMILY_FLAGS: u32 = LISTEN_FLAG_IPV4_ONLY | LISTEN_FLAG_IPV6_ONLY;
@@ -41,7 +42,8 @@ export function isLocalAddress(a: u64, b: u64): bool {
     const address = addressAt(i);
     if (address.used !== 0 && address.addrB === b && address.addrA === a) return true;
   }
-  return false;
+  // Of what is from us to us, every destination is ours: 127/8 and ::1 are in no table.
+  return isLooped();
 }
 
 /** An IPv4 address, as it lies, is the broadcast address of one of our networks. */

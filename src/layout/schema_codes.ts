@@ -309,6 +309,7 @@ export const CODES: readonly EnumSchema[] = [
       ["TCP4", "Super-segments of TCP over IPv4."],
       ["TCP6", "Super-segments of TCP over IPv6."],
       ["ECN", "Super-segments whose first segment has CWR. RFC 3168 section 6.1.2."],
+      ["LOOPED", "Not of a link: what is taken in now is from us to us, loopback addresses too."],
     ],
   },
   {

@@ -23,6 +23,10 @@ export interface FramePort {
    * @param frame From the destination MAC on, checksums complete; kept until then.
    */
   inject(frame: Uint8Array): void;
+  /** Names a next hop that is ourselves: frames to it come back to the core. @param slot 1 to HOPS_MAX - 1. */
+  loopBack(slot: number): void;
+  /** Runs a function in a task of its own, soon; never within this call. */
+  later(callback: () => void): void;
   /**
    * Tells the core the MAC of a next hop, or that it is not known (null): segments wait then.
    *

@@ -22,7 +22,7 @@ import {
   PROTOCOL_UDP,
 } from "../wire/ipv4.ts";
 import { read32 } from "../wire/bytes.ts";
-import { isUnicast } from "./addresses.ts";
+import { isLoopback, isUnicast } from "./addresses.ts";
 import type { EchoProbes } from "./echo_probes.ts";
 import { icmpReason } from "./icmp_reasons.ts";
 import { type IpLayer, RateLimit } from "./ip_layer.ts";
@@ -92,7 +92,7 @@ export class Icmp {
   }
 
   #answerEcho(packet: Ipv4Packet, message: IcmpMessage): void {
-    if (!this.#ip.isLocal(packet.destination) || !isUnicast(packet.source)) {
+    if (!this.#ip.isLocal(packet.destination) || !isHost(packet.source)) {
       return this.#ip.count("ICMP_ECHO_ADDRESS");
     }
     if (!this.#echoes.take(this.#ip.port.clock.now())) return this.#ip.count("ICMP_ECHO_LIMIT");
@@ -162,8 +162,8 @@ export class Icmp {
   #mayReport(offending: Ipv4Packet): boolean {
     const isAboutError = offending.protocol === PROTOCOL_ICMP &&
       (offending.payload.length < ICMP_BYTES || isIcmpError(offending.payload[0] ?? 0));
-    return !isAboutError && offending.fragmentOffset === 0 && isUnicast(offending.source) &&
-      isUnicast(offending.destination) && !this.#ip.isGroup(offending.source) &&
+    return !isAboutError && offending.fragmentOffset === 0 && isHost(offending.source) &&
+      isHost(offending.destination) && !this.#ip.isGroup(offending.source) &&
       !this.#ip.isGroup(offending.destination);
   }
 }
@@ -171,4 +171,9 @@ export class Icmp {
 /** Is it an echo request, as far as it is quoted? */
 function isEchoRequest(quoted: Ipv4Packet): boolean {
   return quoted.fragmentOffset === 0 && quoted.payload[0] === ICMP_ECHO_REQUEST;
+}
+
+/** Is it one host's address, our own loopback's too? What came by the link has none such. */
+function isHost(address: number): boolean {
+  return isUnicast(address) || isLoopback(address);
 }

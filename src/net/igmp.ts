@@ -20,10 +20,8 @@ import {
 import type { Ipv4Packet } from "../wire/ipv4.ts";
 import type { Ip } from "./addresses.ts";
 import type { FramePort } from "./frame_port.ts";
-import type { GroupReporter, MulticastGroups } from "./multicast_groups.ts";
+import { ALL_HOSTS, type GroupReporter, type MulticastGroups } from "./multicast_groups.ts";
 
-/** 224.0.0.1: all hosts; everybody is in it and nobody reports it. RFC 3376 section 6. */
-export const ALL_HOSTS = 0xe000_0001;
 /** 224.0.0.2: all routers. */
 const ALL_ROUTERS = 0xe000_0002;
 /** 224.0.0.22: all routers that speak IGMPv3. RFC 3376 section 4.2.14. */
@@ -67,7 +65,6 @@ export class Igmp implements GroupReporter {
 
   constructor(options: IgmpOptions) {
     this.#options = options;
-    options.groups.join(ALL_HOSTS);
     options.groups.addReporter(this);
   }
 

@@ -35,6 +35,8 @@ import {
   ADDRESS_BROADCAST,
   formatIpv4,
   type Ip,
+  isLoopback,
+  isLoopbackIp,
   isMulticast,
   isMulticastIp,
   isUnicast,
@@ -44,6 +46,7 @@ import type { FramePort } from "./frame_port.ts";
 import { EchoProbes } from "./echo_probes.ts";
 import { Icmp } from "./icmp.ts";
 import { checkConfig, type InterfaceConfig } from "./interface_config.ts";
+import { Loopback } from "./loopback.ts";
 import { Igmp } from "./igmp.ts";
 import type { IpLayer, IpPacket, SendOptions } from "./ip_layer.ts";
 import { Ipv6 } from "./ipv6.ts";
@@ -88,6 +91,8 @@ export class NetworkInterface implements IpLayer {
   /** Groups of both families. */
   readonly groups: MulticastGroups = new MulticastGroups();
   readonly #igmp: Igmp;
+  /** What is from us to us. */
+  readonly loopback: Loopback;
   /** Drops and events by name. */
   readonly counters: Record<string, number> = {};
   readonly #anyAddress: boolean;
@@ -110,6 +115,11 @@ export class NetworkInterface implements IpLayer {
       count: (reason) => void this.dropSent(reason),
     });
     this.#identification = port.random.next();
+    this.loopback = new Loopback({
+      port,
+      deliver: (packet) => this.#deliverLooped(packet),
+      dropSent: (reason) => this.dropSent(reason),
+    });
     this.#reassembly = new Reassembly({
       clock: port.clock,
       count: (reason) => this.count(reason),
@@ -141,6 +151,7 @@ export class NetworkInterface implements IpLayer {
       onUdp: (packet) => this.udp.receive(packet),
       onUdpError,
       probes: this.probes,
+      loopback: this.loopback,
       pathMtus: this.#pathMtus,
       reassembly: this.#reassembly,
       dropSent: (reason) => this.dropSent(reason),
@@ -213,6 +224,7 @@ export class NetworkInterface implements IpLayer {
     this.neighbors.clear();
     this.#pathMtus.clear();
     this.#reassembly.clear();
+    this.loopback.clear();
   }
 
   /**
@@ -264,6 +276,7 @@ export class NetworkInterface implements IpLayer {
   }
 
   isLocal(address: Ip): boolean {
+    if (isLoopbackIp(address)) return true;
     return !isUnspecified(address) && this.#addresses.includes(address);
   }
 
@@ -323,6 +336,14 @@ export class NetworkInterface implements IpLayer {
     this.port.inject(buildEthernet(destination, source, ETHERTYPE_IPV4, packet.packet));
   }
 
+  /** From us to us: checked when it was built, and no address is wrong. */
+  #deliverLooped(bytes: Uint8Array): void {
+    if (((bytes[0] ?? 0) >> 4) === VERSION_6) return this.ipv6.deliverLooped(bytes);
+    const packet = parseIpv4Packet(bytes);
+    if (typeof packet === "string") this.count(packet);
+    else this.#deliver(packet);
+  }
+
   #deliver(packet: Ipv4Packet): void {
     if (packet.protocol === PROTOCOL_ICMP) return this.icmp.receive(packet);
     if (packet.protocol === PROTOCOL_UDP) return this.udp.receive(packet);
@@ -337,6 +358,7 @@ export class NetworkInterface implements IpLayer {
     if (!isUnset && (!isUnicast(source) || this.isGroup(source) || this.isLocal(source))) {
       return "IP_SOURCE";
     }
+    if (isLoopback(destination)) return "IP_DESTINATION";
     if (isMulticast(destination)) return this.groups.has(destination) ? null : "IP_MULTICAST";
     if (this.isGroup(destination)) return null;
     // RFC 1122 section 3.3.6: a packet for one host in a frame for all was made by mistake or with intent.
@@ -363,7 +385,8 @@ export class NetworkInterface implements IpLayer {
       this.mtu,
       this.#pathMtus.of(destination, this.port.clock.now()) ?? this.mtu,
     );
-    const isCut = totalBytes > mtu;
+    const isOurs = this.isLocal(destination);
+    const isCut = totalBytes > mtu && !isOurs;
     if (totalBytes > PACKET_MAX_BYTES || (isCut && options.dontFragment === true)) {
       return this.dropSent("TOO_BIG");
     }
@@ -371,6 +394,9 @@ export class NetworkInterface implements IpLayer {
     if (typeof source !== "number") return this.dropSent("NO_ROUTE");
     const ttl = options.ttl === undefined ? {} : { ttl: options.ttl };
     const packet = buildIpv4Packet({ source, destination, protocol, ...ttl }, payload);
+    if (isOurs) return this.loopback.take(packet);
+    const isHeard = this.isBroadcast(destination) || this.groups.has(destination);
+    if (isHeard && options.loopback !== false) this.loopback.take(packet);
     if (!isCut) return this.#sendPacket(destination, packet, options);
     const fragments = splitIpv4(packet, mtu, this.#nextIdentification());
     return fragments.every((fragment) => this.#sendPacket(destination, fragment, options));
@@ -394,7 +420,7 @@ export class NetworkInterface implements IpLayer {
       const frame = buildEthernet(mac, this.port.mac, ETHERTYPE_IPV4, packet);
       return this.port.sendFrame(frame) || this.dropSent("SEND_FULL");
     }
-    const route = this.isLocal(destination) ? null : this.routes.lookup(destination);
+    const route = this.routes.lookup(destination);
     if (route === null) return this.dropSent("NO_ROUTE");
     return this.neighbors.send(route.nextHop, packet);
   }
@@ -407,6 +433,7 @@ export class NetworkInterface implements IpLayer {
 
   /** Our address for a destination, or null if there is no route. */
   sourceFor(destination: Ip): Ip | null {
+    if (this.isLocal(destination)) return destination;
     if (typeof destination === "bigint") return this.ipv6.sourceFor(destination);
     if (this.#config === null) return null;
     if (this.isGroup(destination)) return this.#config.address;

@@ -22,7 +22,13 @@ import {
   PROTOCOL_ICMPV6,
 } from "../wire/ipv6.ts";
 import { routerSolicitation } from "../wire/ndp.ts";
-import { haveSamePrefix, isLinkLocalIp, isMulticastIp, isUnicastIp } from "./addresses.ts";
+import {
+  haveSamePrefix,
+  isLinkLocalIp,
+  isLoopbackIp,
+  isMulticastIp,
+  isUnicastIp,
+} from "./addresses.ts";
 import type { EchoProbes } from "./echo_probes.ts";
 import type { FramePort } from "./frame_port.ts";
 import { Icmpv6, type QuotedHandler } from "./icmpv6.ts";
@@ -30,6 +36,7 @@ import type { SendOptions } from "./ip_layer.ts";
 import { type Ipv6Address, Ipv6Addresses, isBeyondLink } from "./ipv6_addresses.ts";
 import { Ipv6Input, MLD_HOP_LIMIT, ND_HOP_LIMIT } from "./ipv6_input.ts";
 import { Mld } from "./mld.ts";
+import type { Loopback } from "./loopback.ts";
 import type { MulticastGroups } from "./multicast_groups.ts";
 import { ALL_NODES, ALL_ROUTERS, NeighborDiscovery, solicitedNode } from "./neighbor_discovery.ts";
 import type { PathMtus } from "./path_mtus.ts";
@@ -65,6 +72,8 @@ export interface Ipv6Parts {
   readonly probes: EchoProbes;
   /** MTUs of paths, of both families. */
   readonly pathMtus: PathMtus;
+  /** What is from us to us. */
+  readonly loopback: Loopback;
   /** Fragments of both families. */
   readonly reassembly: Reassembly;
   /** Counts a packet that is not sent. @returns False. */
@@ -217,7 +226,7 @@ export class Ipv6 {
 
   /** Is it one of ours, and ready? */
   isLocal(address: bigint): boolean {
-    return this.addresses.isReady(address);
+    return isLoopbackIp(address) || this.addresses.isReady(address);
   }
 
   /** Is it a neighbour's? */
@@ -248,6 +257,7 @@ export class Ipv6 {
 
   /** The source for a destination, that of a group included, whether or not there is a way. */
   sourceFor(destination: bigint): bigint | null {
+    if (this.isLocal(destination)) return destination;
     if (isMulticastIp(destination)) return this.#candidateFor(destination)?.address ?? null;
     return this.lookup(destination)?.source ?? null;
   }
@@ -279,6 +289,10 @@ export class Ipv6 {
     if (typeof source !== "bigint") return dropSent("NO_ROUTE");
     const ttl = options.ttl === undefined ? {} : { ttl: options.ttl };
     const packet = buildIpv6Packet({ source, destination, protocol, ...ttl }, payload);
+    if (this.isLocal(destination)) return this.#parts.loopback.take(packet);
+    if (this.#parts.groups.has(destination) && options.loopback !== false) {
+      this.#parts.loopback.take(packet);
+    }
     const mtu = this.pathMtu(destination);
     const mac = options.mac ?? null;
     if (packet.length <= mtu) return this.sendPacket(destination, packet, mac, source);
@@ -328,6 +342,13 @@ export class Ipv6 {
     const packet = parseQuotedIpv6(first);
     if (typeof packet === "string") return;
     this.icmp.sendError(ICMPV6_TIME_EXCEEDED, TIME_EXCEEDED_REASSEMBLY, 0, packet);
+  }
+
+  /** Takes a packet from us to us. */
+  deliverLooped(bytes: Uint8Array): void {
+    const packet = parseIpv6Packet(bytes);
+    if (typeof packet === "string") this.#parts.count(packet);
+    else this.input.deliver(packet, this.#parts.port.mac);
   }
 
   /** Takes a frame that the core handed to the host; it is valid only during the call. */

@@ -2,6 +2,9 @@
 import { NoBuffers } from "../errors.ts";
 import { formatIp, type Ip, isMulticastIp } from "./addresses.ts";
 
+/** 224.0.0.1: all hosts; everybody is in it and nobody reports it. RFC 1112 section 7.1, RFC 3376 section 6. */
+export const ALL_HOSTS = 0xe000_0001;
+
 /** Groups of one interface. Full: `join()` throws `ENOBUFS`. */
 export const GROUPS_MAX = 256;
 
@@ -24,9 +27,9 @@ export class MulticastGroups {
     this.#reporters.add(reporter);
   }
 
-  /** Is there a member? */
+  /** Is there a member? Everybody is one of all hosts. */
   has(group: Ip): boolean {
-    return this.#members.has(group);
+    return group === ALL_HOSTS || this.#members.has(group);
   }
 
   /** The groups that have members. */

@@ -5,7 +5,6 @@
  * asked for makes us ask the owner that we know, and nothing else: whoever can send a frame could take over our neighbours
  * otherwise. What is read here has passed the checks of RFC 4861 section 7.1: see `icmpv6.ts`.
  */
-import { HOPS_MAX } from "../layout/layout.gen.ts";
 import type { IcmpMessage } from "../wire/icmp.ts";
 import { ETHERTYPE_IPV6 } from "../wire/ethernet.ts";
 import {
@@ -16,6 +15,7 @@ import {
   neighborSolicitation,
 } from "../wire/ndp.ts";
 import type { FramePort } from "./frame_port.ts";
+import { LOOPBACK_HOP } from "./loopback.ts";
 import { RateLimit } from "./ip_layer.ts";
 import { NeighborCache, NEIGHBORS_MAX } from "./neighbor_cache.ts";
 
@@ -71,8 +71,8 @@ export class NeighborDiscovery {
     const { port } = options;
     this.cache = new NeighborCache(port, {
       etherType: ETHERTYPE_IPV6,
-      // The lower half of the core's slots is that of IPv4.
-      slots: [NEIGHBORS_MAX, HOPS_MAX],
+      // The lower half of the core's slots is that of IPv4, the last one that of the loopback.
+      slots: [NEIGHBORS_MAX, LOOPBACK_HOP],
       conflict: "ND_CONFLICT",
       intervalMs: options.retransMs,
       // RFC 4861 section 6.3.2: from half to one and a half of the base, so that hosts do not ask in step.

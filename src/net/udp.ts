@@ -7,6 +7,7 @@ import {
   ADDRESS_ANY,
   formatIp,
   type Ip,
+  isLoopbackIp,
   isMulticastIp,
   isUnicastIp,
   isUnspecified,
@@ -220,7 +221,8 @@ export class Udp implements UdpTable {
   receiveError(error: IcmpError, quoted: IpPacket): void {
     const to = { address: quoted.destination, port: read16(quoted.payload, 2) };
     const socket = this.#find(quoted.source, read16(quoted.payload, 0), to);
-    if (socket === null || !isUnicastIp(quoted.destination)) {
+    const isHost = isUnicastIp(quoted.destination) || isLoopbackIp(quoted.destination);
+    if (socket === null || !isHost) {
       return this.#ip.count("ICMP_QUOTED");
     }
     if (icmpReason(familyOf(to.address), error.type, error.code) === "TOO_BIG") {

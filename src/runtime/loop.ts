@@ -16,11 +16,12 @@
 import type { Core } from "../core/core.ts";
 import type { IpAddress } from "../core/info_view.ts";
 import type { CoreFault } from "../errors.ts";
-import { BATCH_BYTES, RECORD_HEADER_BYTES } from "../layout/layout.gen.ts";
+import { BATCH_BYTES, OFFLOAD_LOOPED, RECORD_HEADER_BYTES } from "../layout/layout.gen.ts";
 import type { Device } from "../link/device.ts";
-import { writeRecord } from "../link/records.ts";
+import { OFFLOAD_ALL } from "../link/records.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { immediate } from "./immediate.ts";
+import { LoopedRecords } from "./looped.ts";
 import type { Random } from "./random.ts";
 
 /** A gap this far beyond an armed deadline means that nothing ran: a frozen tab, a sleeping machine. Ms. */
@@ -40,9 +41,6 @@ const ROUNDS_PER_TURN = 16;
 
 /** `advance()` calls in one turn; each does bounded work. */
 const ADVANCES_PER_TURN = 64;
-
-/** Frames of the host's own that wait. Full: further ones are lost, as on a link. */
-const INJECTED_MAX = 256;
 
 /** Below this room not even the smallest Ethernet frame fits, bytes. */
 const SMALLEST_RECORD_BYTES: number = RECORD_HEADER_BYTES + 60;
@@ -96,13 +94,15 @@ export class Loop {
   readonly #onTimer = (): void => this.#timerFired();
   readonly #onSoon = (): void => this.#wakened(true);
   readonly #onLater = (): void => this.#wakened(false);
+  /** OFFLOAD bits of the device. */
+  #offload = 0;
   #timer: Timer | null = null;
   /** Deadline that the timer is armed for, ms. */
   #timerAt = Infinity;
   /** Time of the running or last turn, ms: the core never sees time run backwards. */
   #now: number;
   #busy = false;
-  readonly #injected: Uint8Array[] = [];
+  readonly #looped: LoopedRecords;
   #isComingSoon = false;
   #isComingLater = false;
   /** A turn was asked for since something came: the next one that is asked for can wait for what follows it. */
@@ -121,6 +121,7 @@ export class Loop {
     this.clock = parts.clock;
     this.random = parts.random;
     this.mac = parts.mac;
+    this.#looped = new LoopedRecords(parts.mac);
     this.mtu = parts.device.mtu;
     this.#core = parts.core;
     this.#device = parts.device;
@@ -182,7 +183,6 @@ export class Loop {
         at = this.#core.ingest(batch, this.#now, at);
         this.#tellPunts();
       }
-      this.#ingestInjected();
       this.#heardBytes += batch.length;
       const isOverdue = this.#isComingLater && this.#heardBytes > ANSWER_AFTER_BYTES;
       this.#settle(this.#canWait && !isOverdue);
@@ -245,9 +245,20 @@ export class Loop {
 
   /** Gives the core a frame as if it had come by the link, in this turn or the next. */
   inject(frame: Uint8Array): void {
-    if (this.#closed || this.#injected.length >= INJECTED_MAX) return;
-    this.#injected.push(frame);
+    if (this.#closed) return;
+    this.#looped.inject(frame);
     this.wake();
+  }
+
+  /** Makes a next hop that is ourselves: what goes there comes back, and never reaches the device. */
+  loopBack(slot: number): void {
+    this.#looped.begin();
+    this.setNextHop(slot, this.mac);
+  }
+
+  /** Runs a function in a task of its own, soon. */
+  later(callback: () => void): void {
+    this.#defer.later(callback);
   }
 
   /** Names the MAC of a next hop, or (with null) says that it is not known. */
@@ -312,7 +323,6 @@ export class Loop {
         const lateMs = this.#now - this.#timerAt;
         this.#advance(lateMs > SUSPENSION_MS ? lateMs : 0);
       }
-      this.#ingestInjected();
       this.#settle(false);
     } catch (error) {
       this.#caught(error);
@@ -339,6 +349,7 @@ export class Loop {
    */
   #settle(canWait: boolean): void {
     for (let round = 0; round < ROUNDS_PER_TURN; round++) {
+      this.#ingestLooped();
       const events = this.#tellEvents();
       if (this.#closed || (round > 0 && events === 0 && !this.#wanted)) break;
       if (canWait && events > 0 && !this.#wanted && !this.#workLeft) {
@@ -352,15 +363,20 @@ export class Loop {
     if (!this.#closed) this.#arm();
   }
 
-  /** Frames of the host's own; what they make the host inject waits for the next turn. */
-  #ingestInjected(): void {
-    if (this.#injected.length === 0) return;
-    for (const frame of this.#injected.splice(0)) {
-      const record = new Uint8Array(RECORD_HEADER_BYTES + frame.length);
-      writeRecord(record, 0, frame);
-      this.#core.ingest(record, this.#now);
-      this.#tellPunts();
-    }
+  /** Takes in what has not come by the link. */
+  #ingestLooped(): void {
+    if (!this.#looped.isWaiting) return;
+    for (const record of this.#looped.takeInjected()) this.#ingestOwn(record);
+    const own = this.#looped.takeOwn();
+    if (own.length === 0) return;
+    this.#core.setOffload(this.#offload | OFFLOAD_LOOPED);
+    for (const records of own) this.#ingestOwn(records);
+    this.#core.setOffload(this.#offload);
+  }
+
+  #ingestOwn(records: Uint8Array): void {
+    this.#core.ingest(records, this.#now);
+    this.#tellPunts();
   }
 
   #tellPunts(): void {
@@ -400,7 +416,9 @@ export class Loop {
       const batch = this.#core.flush(room, this.#now);
       if (batch.length > 0) {
         this.#heardBytes = 0;
-        this.#device.send(batch);
+        const leaving = this.#looped.divert(batch);
+        if (leaving.length > 0) this.#device.send(leaving);
+        if (this.#looped.isWaiting) this.#wanted = true;
         this.#hasWoken = true;
       }
       if (!this.#core.more || this.#closed) return false;
@@ -435,7 +453,8 @@ export class Loop {
 
   /** What records may ask for is the link's affair: with whom it talks may change. */
   #heedOffload(): void {
-    if (!this.#closed) this.#core.setOffload(this.#device.offload ?? 0);
+    this.#offload = (this.#device.offload ?? 0) & OFFLOAD_ALL;
+    if (!this.#closed) this.#core.setOffload(this.#offload);
   }
 
   #tellLink(up: boolean, reason: string): void {
