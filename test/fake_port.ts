@@ -35,6 +35,8 @@ export class FakePort implements FramePort {
   /** MAC by slot, as text; null = told that it is not known. */
   readonly hops: Map<number, Uint8Array | null> = new Map();
   readonly addresses: Map<number, { address: Ip; broadcast: number }> = new Map();
+  /** What `setMtu()` was called with; 0 = never. */
+  toldMtu = 0;
   /** Frames given to the core. */
   readonly injected: Uint8Array[] = [];
   readonly icmpErrors: IcmpErrorCall[] = [];
@@ -59,6 +61,10 @@ export class FakePort implements FramePort {
 
   inject(frame: Uint8Array): void {
     this.injected.push(frame.slice());
+  }
+
+  setMtu(bytes: number): void {
+    this.toldMtu = bytes;
   }
 
   loopBack(slot: number): void {

@@ -7,6 +7,7 @@
 import { CoreFault } from "../errors.ts";
 import {
   BATCH_BYTES,
+  BOOT_MTU,
   CONTROL_EVENTS_HEAD,
   CONTROL_OWED_COUNT,
   CONTROL_REPLY_BYTES,
@@ -33,7 +34,7 @@ import {
 } from "../layout/layout.gen.ts";
 import { RxRegion } from "./batch.ts";
 import { instantiate, type KeySource, readRegions, type Regions, writeBoot } from "./boot.ts";
-import type { CoreConfig } from "./core_config.ts";
+import { type CoreConfig, MTU_MIN_BYTES } from "./core_config.ts";
 import type { CoreExports } from "./core_exports.ts";
 import { FastOpenCalls } from "./fast_open.ts";
 import { describeFault } from "./fault.ts";
@@ -53,7 +54,7 @@ const ANY: Endpoint = { address: 0, port: 0 };
 const EMPTY = new Uint8Array(0);
 
 /** Takes up to five numbers across the border; what a call does not need it ignores. */
-type Call = (a: number, b: number, c: number, d: number, e: number) => number;
+type Call<T> = (a: number, b: number, c: number, d: number, e: number) => T;
 
 /** A core: one interface's TCP over its own linear memory. */
 export class Core {
@@ -75,6 +76,7 @@ export class Core {
   readonly #memory: Uint8Array;
   readonly #view: DataView;
   readonly #regions: Regions;
+  readonly #boot: number;
   readonly #rx: RxRegion;
   readonly #rings: RingCalls;
   readonly #info: InfoView;
@@ -96,6 +98,7 @@ export class Core {
     const { timeWait, control } = this.#regions;
     this.unheld = new RestView(this.#view, this.tcbs, timeWait, control);
     this.memoryBytes = this.#memory.length;
+    this.#boot = boot;
     this.fastOpen = new FastOpenCalls(this, this.#regions.param, boot);
   }
 
@@ -228,6 +231,12 @@ export class Core {
       this.#calls.setOffload(bits);
       return 0;
     });
+  }
+
+  /** Sets the largest packet of connections to come, bytes; the core's least and the link's bound it. */
+  setMtu(bytes: number): void {
+    const mtu = Math.min(this.config.mtu, Math.max(MTU_MIN_BYTES, bytes));
+    this.#view.setUint32(this.#boot + BOOT_MTU, mtu, true);
   }
 
   // Events.
@@ -451,12 +460,12 @@ export class Core {
 
   /** Hash of what a hostile packet must not change. */
   stateHash(): bigint {
-    return this.#hash(this.#calls.stateHash);
+    return BigInt.asUintN(64, this.#call<bigint>(this.#calls.stateHash));
   }
 
   /** Hash of all regions. */
   fullHash(): bigint {
-    return this.#hash(this.#calls.fullHash);
+    return BigInt.asUintN(64, this.#call<bigint>(this.#calls.fullHash));
   }
 
   #u32(ptr: number): number {
@@ -471,19 +480,10 @@ export class Core {
   }
 
   /** Calls the core. A trap kills it. */
-  #call(call: Call, a = 0, b = 0, c = 0, d = 0, e = 0): number {
+  #call<T = number>(call: Call<T>, a = 0, b = 0, c = 0, d = 0, e = 0): T {
     if (this.#fault !== null) throw this.#fault;
     try {
       return call(a, b, c, d, e);
-    } catch (error) {
-      throw this.#trapped(error);
-    }
-  }
-
-  #hash(call: () => bigint): bigint {
-    if (this.#fault !== null) throw this.#fault;
-    try {
-      return BigInt.asUintN(64, call());
     } catch (error) {
       throw this.#trapped(error);
     }

@@ -21,6 +21,9 @@ import {
   MTU_PROBING_BLACK_HOLE,
 } from "../layout/layout.gen.ts";
 
+/** Smallest MTU that the core works with, bytes: one segment of RFC 1191's smallest plateau. */
+export const MTU_MIN_BYTES = 296;
+
 /** Everything the core can be told once, at its start. */
 export interface CoreConfig {
   /** Our MAC address, 6 bytes. */

@@ -30,6 +30,7 @@ import {
   OPTION_PARAMETERS,
   OPTION_REQUESTED_ADDRESS,
   OPTION_ROUTER,
+  OPTION_ROUTES,
   OPTION_SEARCH,
   OPTION_SERVER_ID,
   OPTION_SUBNET_MASK,
@@ -65,6 +66,8 @@ const RANDOM_RANGE = 0x1_0000_0000;
 /** What we take; every option that we read. */
 const PARAMETERS: readonly number[] = [
   OPTION_SUBNET_MASK,
+  // RFC 3442: asked for before routers.
+  OPTION_ROUTES,
   OPTION_ROUTER,
   OPTION_DNS,
   OPTION_DOMAIN,
@@ -329,6 +332,7 @@ export class DhcpClient {
       prefixLength: lease.prefixLength,
       gateway: lease.gateway,
       dns: lease.dns,
+      routes: lease.routes,
       mtu: lease.mtu,
       search: lease.search,
     });

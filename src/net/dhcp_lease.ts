@@ -15,8 +15,10 @@ import {
   OPTION_T2_SECONDS,
   read16Option,
   read32Option,
+  routesOption,
   textOption,
 } from "../wire/dhcp.ts";
+import type { StaticRoute } from "./interface_config.ts";
 import { inSameNetwork, isHostAddress, isUnicast, maskPrefix } from "./addresses.ts";
 import { normalizeHostName } from "./host_names.ts";
 
@@ -32,6 +34,8 @@ const T2_FRACTION = 0.875;
 const DNS_MAX = 3;
 /** Domains kept. */
 const SEARCH_MAX = 6;
+/** Routes kept. */
+const ROUTES_MAX = 32;
 /** Routers looked at. */
 const ROUTERS_MAX = 8;
 /** Smallest MTU of IPv4, bytes. RFC 2132 section 5.1. */
@@ -49,6 +53,8 @@ export interface Lease {
   readonly domain: string | null;
   /** Domains that complete short names, from `normalizeName()`: those of option 119, else the domain. */
   readonly search: readonly string[];
+  /** Networks behind other routers than the gateway. */
+  readonly routes: readonly StaticRoute[];
   /** Largest packet, bytes: the server's wish within what the link carries. */
   readonly mtu: number;
   /** 60 to 315,360,000. */
@@ -76,9 +82,16 @@ export function readLease(message: DhcpMessage, linkMtu: number): Lease | null {
   // An address that is the server's or a router's would cut us off from just these.
   const isTaken = address === server || routers.includes(address);
   if (isTaken || !isHostAddress(address, prefixLength)) return null;
-  const gateway = routers.find((router) =>
-    isUnicast(router) && (prefixLength === 32 || inSameNetwork(router, address, prefixLength))
-  );
+  const isNear = (router: number): boolean =>
+    isUnicast(router) && router !== address &&
+    (prefixLength === 32 || inSameNetwork(router, address, prefixLength));
+  // RFC 3442: where there are classless routes, the router option is not looked at.
+  const classless = routesOption(message, ROUTES_MAX);
+  const usable = classless?.filter(({ gateway }) => gateway === 0 || isNear(gateway)) ?? [];
+  const gateway = classless === null
+    ? routers.find(isNear)
+    : usable.find((route) => route.prefixLength === 0 && route.gateway !== 0)?.gateway;
+  const domain = textOption(message, OPTION_DOMAIN);
   const dns = addressesOption(message, OPTION_DNS, DNS_MAX).filter(isUnicast);
   return {
     address,
@@ -87,6 +100,7 @@ export function readLease(message: DhcpMessage, linkMtu: number): Lease | null {
     dns,
     domain: textOption(message, OPTION_DOMAIN),
     search: readSearch(message),
+    routes: usable.filter((route) => route.prefixLength > 0),
     mtu: readMtu(message, linkMtu),
     ...readTimes(message),
     server,

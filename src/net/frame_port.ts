@@ -23,6 +23,8 @@ export interface FramePort {
    * @param frame From the destination MAC on, checksums complete; kept until then.
    */
   inject(frame: Uint8Array): void;
+  /** Tells the core the largest packet of connections to come, bytes: less than the link's where the network says so. */
+  setMtu(bytes: number): void;
   /** Names a next hop that is ourselves: frames to it come back to the core. @param slot 1 to HOPS_MAX - 1. */
   loopBack(slot: number): void;
   /** Runs a function in a task of its own, soon; never within this call. */

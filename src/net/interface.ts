@@ -152,6 +152,7 @@ export class NetworkInterface implements IpLayer {
       onUdpError,
       probes: this.probes,
       loopback: this.loopback,
+      linkMtu: () => this.mtu,
       pathMtus: this.#pathMtus,
       reassembly: this.#reassembly,
       dropSent: (reason) => this.dropSent(reason),
@@ -200,7 +201,8 @@ export class NetworkInterface implements IpLayer {
     const isSame = this.#config?.address === config.address;
     if (!isSame) this.unconfigure();
     this.#config = config;
-    this.routes.configure(config.address, config.prefixLength, config.gateway);
+    this.routes.configure(config.address, config.prefixLength, config.gateway, config.routes);
+    this.port.setMtu(this.mtu);
     this.port.setAddress(0, config.address, this.routes.broadcast);
     this.#addresses[0] = config.address;
     if (!isSame) {
@@ -221,6 +223,7 @@ export class NetworkInterface implements IpLayer {
     });
     this.#config = null;
     this.routes.clear();
+    this.port.setMtu(this.port.mtu);
     this.neighbors.clear();
     this.#pathMtus.clear();
     this.#reassembly.clear();

@@ -4,6 +4,16 @@ import { formatIpv4, isHostAddress, isUnicast } from "./addresses.ts";
 /** Smallest MTU of IPv4, bytes. RFC 791 section 3.2. */
 export const MTU_MIN_BYTES = 68;
 
+/** The way to a network. Addresses are u32. */
+export interface StaticRoute {
+  /** Its first address. */
+  readonly network: number;
+  /** 0 to 32. */
+  readonly prefixLength: number;
+  /** Router, on the link; 0 = the network is on the link itself. */
+  readonly gateway: number;
+}
+
 /** What makes an interface usable. Addresses are u32. */
 export interface InterfaceConfig {
   /** Ours. */
@@ -16,6 +26,8 @@ export interface InterfaceConfig {
   readonly dns: readonly number[];
   /** Domains that complete short names, from `normalizeName()`. */
   readonly search?: readonly string[];
+  /** Networks that are not behind the gateway. Default none. */
+  readonly routes?: readonly StaticRoute[];
   /** Largest packet, 68 bytes to the link's. Default: the link's. */
   readonly mtu?: number;
 }

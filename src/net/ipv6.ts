@@ -72,6 +72,8 @@ export interface Ipv6Parts {
   readonly probes: EchoProbes;
   /** MTUs of paths, of both families. */
   readonly pathMtus: PathMtus;
+  /** Largest packet of the link, as far as others than routers have told, bytes. */
+  readonly linkMtu: () => number;
   /** What is from us to us. */
   readonly loopback: Loopback;
   /** Fragments of both families. */
@@ -176,7 +178,7 @@ export class Ipv6 {
 
   /** Largest packet, bytes. */
   get mtu(): number {
-    return this.routers.mtu ?? this.#parts.port.mtu;
+    return Math.min(this.routers.mtu ?? Infinity, this.#parts.linkMtu());
   }
 
   /** Begins to speak IPv6; what was before is gone. */

@@ -1,5 +1,6 @@
 /** Where packets go: the networks on the link, and one default gateway. Source: RFC 1122 section 3.3.1. */
 import { broadcastOf, inSameNetwork, isUnicast } from "./addresses.ts";
+import type { StaticRoute } from "./interface_config.ts";
 
 /** The answer to a lookup. */
 export interface Route {
@@ -21,6 +22,7 @@ export class Routes {
   /** That of the configuration first. */
   #networks: Network[] = [];
   #gateway: number | null = null;
+  #routes: readonly StaticRoute[] = [];
 
   /**
    * Sets the main network; it replaces the one before, with everything else if our address is another one.
@@ -28,8 +30,15 @@ export class Routes {
    * @param source Our address, u32.
    * @param prefixLength 0 to 32.
    * @param gateway Router for what is not on the link, u32; null = none. It is taken to be on the link.
+   * @param routes Networks elsewhere. RFC 3442.
    */
-  configure(source: number, prefixLength: number, gateway: number | null): void {
+  configure(
+    source: number,
+    prefixLength: number,
+    gateway: number | null,
+    routes: readonly StaticRoute[] = [],
+  ): void {
+    this.#routes = routes;
     const isSame = this.#networks[0]?.source === source;
     const others = isSame ? this.#networks.slice(1) : [];
     this.#networks = [{ source, prefixLength }, ...others];
@@ -53,6 +62,7 @@ export class Routes {
   clear(): void {
     this.#networks = [];
     this.#gateway = null;
+    this.#routes = [];
   }
 
   /** The default gateway, u32, or null. */
@@ -81,8 +91,14 @@ export class Routes {
 
   /** @returns True if the address can be reached without a router, or is the router's. */
   isOnLink(address: number): boolean {
-    return this.#networkOf(address) !== null ||
-      (this.#networks.length > 0 && address === this.#gateway);
+    if (this.#networks.length === 0) return false;
+    if (address === this.#gateway || this.#routes.some(({ gateway }) => gateway === address)) {
+      return true;
+    }
+    const network = this.#networkOf(address);
+    const route = this.#routeOf(address);
+    if (route === null) return network !== null;
+    return route.gateway === 0 || (network !== null && network.prefixLength >= route.prefixLength);
   }
 
   /**
@@ -97,10 +113,20 @@ export class Routes {
     if (main === undefined || !isUnicast(remote) || this.isBroadcast(remote)) return null;
     if (this.#networks.some(({ source }) => source === remote)) return null;
     const network = this.#networkOf(remote);
-    if (network !== null) return { source: network.source, nextHop: remote };
-    if (this.#gateway === null) return null;
-    if (remote === this.#gateway) return { source: main.source, nextHop: remote };
-    return { source: (this.#networkOf(this.#gateway) ?? main).source, nextHop: this.#gateway };
+    if (this.isOnLink(remote)) return { source: (network ?? main).source, nextHop: remote };
+    const gateway = this.#routeOf(remote)?.gateway ?? this.#gateway;
+    if (gateway === null) return null;
+    return { source: (this.#networkOf(gateway) ?? main).source, nextHop: gateway };
+  }
+
+  /** The route with the longest prefix that an address is in. */
+  #routeOf(address: number): StaticRoute | null {
+    let best: StaticRoute | null = null;
+    for (const route of this.#routes) {
+      if (!inSameNetwork(address, route.network, route.prefixLength)) continue;
+      if (best === null || route.prefixLength > best.prefixLength) best = route;
+    }
+    return best;
   }
 
   /** The network with the longest prefix that an address is in. */

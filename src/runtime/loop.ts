@@ -250,6 +250,11 @@ export class Loop {
     this.wake();
   }
 
+  /** Sets the largest packet of connections to come, bytes. */
+  setMtu(bytes: number): void {
+    if (!this.#closed) this.#core.setMtu(bytes);
+  }
+
   /** Makes a next hop that is ourselves: what goes there comes back, and never reaches the device. */
   loopBack(slot: number): void {
     this.#looped.begin();

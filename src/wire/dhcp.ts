@@ -40,6 +40,8 @@ export const OPTION_T2_SECONDS = 59;
 export const OPTION_CLIENT_ID = 61;
 /** Domains that complete short names. RFC 3397. */
 export const OPTION_SEARCH = 119;
+/** Classless routes. RFC 3442. */
+export const OPTION_ROUTES = 121;
 
 /** `op` of what clients send. */
 export const BOOT_REQUEST = 1;
@@ -51,6 +53,8 @@ const OPTION_END = 255;
 const HARDWARE_ETHERNET = 1;
 const MAC_BYTES = 6;
 const ADDRESS_BYTES = 4;
+const ADDRESS_BITS = 32;
+const BYTE_BITS = 8;
 const FLAG_BROADCAST = 0x8000;
 const COOKIE = 0x63825363;
 const SNAME_OFFSET = 44;
@@ -258,4 +262,39 @@ export function namesOption(message: DhcpMessage, code: number, maxCount: number
     offset = parsed.end;
   }
   return names;
+}
+
+/** A route of an option; addresses are u32. */
+export interface RouteOption {
+  readonly network: number;
+  /** 0 to 32. */
+  readonly prefixLength: number;
+  /** 0 = the network is on the link. */
+  readonly gateway: number;
+}
+
+/**
+ * Reads classless routes. RFC 3442: the prefix's length, as many bytes of the network as have bits of it, the router.
+ *
+ * @returns At most `maxCount`; null if the option is absent or can not be read.
+ */
+export function routesOption(message: DhcpMessage, maxCount: number): RouteOption[] | null {
+  const value = message.options.get(OPTION_ROUTES);
+  if (value === undefined || value.length === 0) return null;
+  const routes: RouteOption[] = [];
+  // Each turn moves on by at least five bytes.
+  for (let at = 0; at < value.length;) {
+    const prefixLength = read8(value, at);
+    const networkBytes = Math.ceil(prefixLength / BYTE_BITS);
+    const end = at + 1 + networkBytes + ADDRESS_BYTES;
+    if (prefixLength > ADDRESS_BITS || end > value.length) return null;
+    const network = new Uint8Array(ADDRESS_BYTES);
+    network.set(value.subarray(at + 1, at + 1 + networkBytes));
+    const gateway = read32(value, end - ADDRESS_BYTES);
+    if (routes.length < maxCount) {
+      routes.push({ network: read32(network, 0), prefixLength, gateway });
+    }
+    at = end;
+  }
+  return routes;
 }
