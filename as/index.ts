@@ -9,7 +9,7 @@ import { checksum as sumOf } from "./checksum.ts";
 import { drainEvents } from "./events.ts";
 import { expireDue, nextDue } from "./expire.ts";
 import { control } from "./config.ts";
-import { EVENTS_MAX, STATUS_UNSUPPORTED } from "./layout.gen.ts";
+import { EVENTS_MAX, OFFLOAD_LOOPED, STATUS_UNSUPPORTED } from "./layout.gen.ts";
 import { ingestBatch } from "./rx/ingest.ts";
 import { hashAll, hashState } from "./state_hash.ts";
 import { flushBatch } from "./tx/output.ts";
@@ -25,6 +25,7 @@ import { setOptionOf } from "./user/options.ts";
 import { getOptionOf } from "./user/read_options.ts";
 import { noteWritten, reserve, sendScratch } from "./user/send.ts";
 import { markUrgent } from "./user/urgent.ts";
+import { setLooped } from "./wire/loopback.ts";
 
 export function boot(): usize {
   return bootAddress();
@@ -171,6 +172,7 @@ export function linkUp(now: f64): void {
 
 export function setOffload(bits: u32): void {
   control.offload = bits;
+  setLooped((bits & OFFLOAD_LOOPED) !== 0);
 }
 
 export function reserveFrame(bytes: u32): usize {

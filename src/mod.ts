@@ -89,7 +89,7 @@ export { offload, type OffloadDevice, type OffloadOptions } from "./link/offload
 export { pcapng, type PcapngDevice, type PcapngOptions } from "./link/pcapng.ts";
 export { pipe, type PipeDevice, type PipeOptions } from "./link/pipe.ts";
 export { type WebsocketDevice, websocketLink, type WebsocketOptions } from "./link/websocket.ts";
-export type { InterfaceConfig } from "./net/interface.ts";
+export type { InterfaceConfig, StaticRoute } from "./net/interface.ts";
 export type { Deferral } from "./runtime/loop.ts";
 export type { Clock, Timer } from "./runtime/clock.ts";
 export type { Random } from "./runtime/random.ts";

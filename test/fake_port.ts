@@ -35,6 +35,8 @@ export class FakePort implements FramePort {
   /** MAC by slot, as text; null = told that it is not known. */
   readonly hops: Map<number, Uint8Array | null> = new Map();
   readonly addresses: Map<number, { address: Ip; broadcast: number }> = new Map();
+  /** Slots that no connection sends through. */
+  readonly idleHops: Set<number> = new Set();
   /** What `setMtu()` was called with; 0 = never. */
   toldMtu = 0;
   /** Frames given to the core. */
@@ -61,6 +63,10 @@ export class FakePort implements FramePort {
 
   inject(frame: Uint8Array): void {
     this.injected.push(frame.slice());
+  }
+
+  usedHops(): ReadonlySet<number> {
+    return new Set([...this.hops.keys()].filter((slot) => !this.idleHops.has(slot)));
   }
 
   setMtu(bytes: number): void {

@@ -43,7 +43,7 @@ export function isLocalAddress(a: u64, b: u64): bool {
     if (address.used !== 0 && address.addrB === b && address.addrA === a) return true;
   }
   // Of what is from us to us, every destination is ours: 127/8 and ::1 are in no table.
-  return isLooped();
+  return isLooped;
 }
 
 /** An IPv4 address, as it lies, is the broadcast address of one of our networks. */

@@ -96,13 +96,13 @@ function areOptionsFine(at: usize, end: usize): bool {
 function isSource(packet: usize): bool {
   const net = u32(load<u8>(packet + SOURCE_AT));
   if (net === 0) return ipv4Protocol(packet) === PROTOCOL_UDP;
-  return net < NET_MULTICAST && (net !== NET_LOOPBACK || isLooped());
+  return net < NET_MULTICAST && (net !== NET_LOOPBACK || isLooped);
 }
 
 /** Can this be the destination of a packet on a wire? Not "this host", not loopback: RFC 1122 section 3.2.1.3. */
 function isDestination(packet: usize): bool {
   const net = u32(load<u8>(packet + DESTINATION_AT));
-  return net !== 0 && (net !== NET_LOOPBACK || isLooped());
+  return net !== 0 && (net !== NET_LOOPBACK || isLooped);
 }
 
 /**

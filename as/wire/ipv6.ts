@@ -91,7 +91,7 @@ export function parseIpv6(packet: usize, bytes: u32, segment: Segment): i32 {
 function isLoopbackOrMapped(address: usize): bool {
   if (load<u64>(address) !== 0) return false;
   const second = load<u64>(address + SECOND_HALF);
-  return (second === LOOPBACK_B && !isLooped()) || u32(second) === MAPPED_PREFIX;
+  return (second === LOOPBACK_B && !isLooped) || u32(second) === MAPPED_PREFIX;
 }
 
 /** RFC 4291 section 2.7: a multicast address must not be a source. :: may be one, of neighbor discovery alone. */

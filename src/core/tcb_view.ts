@@ -14,6 +14,7 @@ import {
   TCB_GENERATION,
   TCB_LISTENER,
   TCB_LOCAL_PORT,
+  TCB_NEXT_HOP,
   TCB_REMOTE_PORT,
   TCB_SIZE,
   TCB_STATE,
@@ -95,6 +96,16 @@ export class TcbView {
       if (this.isUsed(slot)) handles.push(this.handle(slot));
     }
     return handles;
+  }
+
+  /** Slots of next hops that connections send through, those the user has let go of included. */
+  usedHops(): Set<number> {
+    const hops = new Set<number>();
+    const slots = this.slots;
+    for (let slot = 0; slot < slots; slot++) {
+      if (this.isUsed(slot)) hops.add(this.u16(slot, TCB_NEXT_HOP));
+    }
+    return hops;
   }
 
   /** A field of a TCB. @param offset TCB_* of a u32. */

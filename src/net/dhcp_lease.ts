@@ -91,7 +91,6 @@ export function readLease(message: DhcpMessage, linkMtu: number): Lease | null {
   const gateway = classless === null
     ? routers.find(isNear)
     : usable.find((route) => route.prefixLength === 0 && route.gateway !== 0)?.gateway;
-  const domain = textOption(message, OPTION_DOMAIN);
   const dns = addressesOption(message, OPTION_DNS, DNS_MAX).filter(isUnicast);
   return {
     address,

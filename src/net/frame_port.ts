@@ -23,6 +23,8 @@ export interface FramePort {
    * @param frame From the destination MAC on, checksums complete; kept until then.
    */
   inject(frame: Uint8Array): void;
+  /** Slots that some connection of the core sends through. */
+  usedHops(): ReadonlySet<number>;
   /** Tells the core the largest packet of connections to come, bytes: less than the link's where the network says so. */
   setMtu(bytes: number): void;
   /** Names a next hop that is ourselves: frames to it come back to the core. @param slot 1 to HOPS_MAX - 1. */

@@ -61,7 +61,7 @@ import { Routes } from "./routes.ts";
 import { sortDestinations } from "./source_selection.ts";
 import { Udp } from "./udp.ts";
 
-export { type InterfaceConfig, MTU_MIN_BYTES } from "./interface_config.ts";
+export { type InterfaceConfig, MTU_MIN_BYTES, type StaticRoute } from "./interface_config.ts";
 
 /** Longest packet, bytes. RFC 791 section 3.1. */
 const PACKET_MAX_BYTES = 65_535;

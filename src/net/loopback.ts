@@ -1,4 +1,7 @@
-/** Packets of the host's from us to us, of both families: they leave by no link. RFC 1122 section 3.2.1.3 (g), RFC 4291 section 2.5.3. */
+/**
+ * Packets of the host's from us to us, of both families: they leave by no link. RFC 1122 section 3.2.1.3 (g), RFC 4291 section
+ * 2.5.3; groups' members here hear what we send: RFC 1112 section 6.1.
+ */
 import { HOPS_MAX } from "../layout/layout.gen.ts";
 import type { FramePort } from "./frame_port.ts";
 

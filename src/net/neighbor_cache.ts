@@ -12,7 +12,10 @@ import { buildEthernet } from "../wire/ethernet.ts";
 import { type Ip, MAC_BYTES } from "./addresses.ts";
 import type { FramePort } from "./frame_port.ts";
 
-/** Entries of a family. Full: the least recently used one without a slot goes; all have slots: `hop()` is 0, `send()` drops. */
+/**
+ * Entries of a family. Full: the least recently used one without a slot goes; slots that no connection sends through are
+ * taken back first. All are in use: `hop()` is 0, `send()` drops.
+ */
 export const NEIGHBORS_MAX = 512;
 /** Entries that wait for their first answer. Full: `hop()` is 0, `send()` drops. */
 export const INCOMPLETE_MAX = 64;
@@ -27,6 +30,9 @@ export const REQUESTS_MAX = 3;
 export const NEGATIVE_MS = 5_000;
 /** How long after an answer no question is asked because of somebody else's claim, ms. */
 const CONFLICT_QUIET_MS = 5_000;
+
+/** A full table is not looked through again so soon, ms. */
+const RECLAIM_INTERVAL_MS = 1_000;
 
 /** Waits for the first answer. */
 const INCOMPLETE = 0;
@@ -89,6 +95,10 @@ export class NeighborCache<A extends Ip> {
   readonly #failed: Set<(slot: number, address: A) => void> = new Set();
   #incomplete = 0;
   #nextSlot: number;
+  /** Slots that were another's and are free again. */
+  #freeSlots: number[] = [];
+  /** Until when nothing is given back, ms: to look through all connections for nothing is not for every call. */
+  #fullUntilMs = -Infinity;
 
   constructor(port: FramePort, family: NeighborFamily<A>) {
     this.#port = port;
@@ -100,8 +110,8 @@ export class NeighborCache<A extends Ip> {
    * Names the next hop to the core, and starts to look for its MAC if needed.
    *
    * @param address On-link address, u32.
-   * @returns Slot, one of the family's; 0 if the table is full. The slot is the address's until `clear()`. Failure
-   * within {@linkcode NEGATIVE_MS} is told again through `onFailed`, after this call.
+   * @returns Slot, one of the family's; 0 if the table is full. The slot is the address's as long as a connection sends
+   * through it: one has to be opened at once. Failure within {@linkcode NEGATIVE_MS} is told again through `onFailed`, after this call.
    */
   hop(address: A): number {
     const neighbor = this.#lookup(address);
@@ -164,6 +174,8 @@ export class NeighborCache<A extends Ip> {
     this.#entries.clear();
     this.#incomplete = 0;
     this.#nextSlot = this.#family.slots[0];
+    this.#freeSlots = [];
+    this.#fullUntilMs = -Infinity;
   }
 
   /** Whether an answer about an address is awaited. */
@@ -244,7 +256,8 @@ export class NeighborCache<A extends Ip> {
   }
 
   #insert(address: A): Neighbor<A> | null {
-    if (this.#entries.size >= NEIGHBORS_MAX && !this.#evict()) return null;
+    const isFull = this.#entries.size >= NEIGHBORS_MAX;
+    if (isFull && !this.#evict() && !(this.#reclaim() && this.#evict())) return null;
     const neighbor: Neighbor<A> = {
       address,
       state: FAILED,
@@ -271,9 +284,26 @@ export class NeighborCache<A extends Ip> {
   }
 
   #giveSlot(neighbor: Neighbor<A>): void {
-    if (this.#nextSlot >= this.#family.slots[1]) return;
-    neighbor.slot = this.#nextSlot++;
+    const isLeft = this.#nextSlot < this.#family.slots[1];
+    if (!isLeft && this.#freeSlots.length === 0 && !this.#reclaim()) return;
+    neighbor.slot = isLeft ? this.#nextSlot++ : this.#freeSlots.pop() ?? 0;
     this.#port.setNextHop(neighbor.slot, neighbor.mac);
+  }
+
+  /** Takes the slots back that no connection sends through. @returns False if there is none. */
+  #reclaim(): boolean {
+    const now = this.#port.clock.now();
+    if (now < this.#fullUntilMs) return false;
+    const used = this.#port.usedHops();
+    for (const neighbor of this.#entries.values()) {
+      if (neighbor.slot === 0 || used.has(neighbor.slot)) continue;
+      this.#port.setNextHop(neighbor.slot, null);
+      this.#freeSlots.push(neighbor.slot);
+      neighbor.slot = 0;
+    }
+    if (this.#freeSlots.length > 0) return true;
+    this.#fullUntilMs = now + RECLAIM_INTERVAL_MS;
+    return false;
   }
 
   /** The only writer of `state`. Time counts from here, requests too. */

@@ -67,7 +67,7 @@ export class UdpSocket {
   readonly groups: Set<Ip> = new Set();
   /** How its datagrams are sent, unless `send()` says otherwise. */
   sendOptions: SendOptions = {};
-  /** The same for datagrams to groups. */
+  /** The same for datagrams to groups. RFC 1112 section 6.1. */
   groupOptions: SendOptions = { ttl: 1 };
   /** Called for each datagram. */
   onMessage: ((message: UdpMessage) => void) | null = null;

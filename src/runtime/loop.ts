@@ -250,6 +250,11 @@ export class Loop {
     this.wake();
   }
 
+  /** Slots that connections send through. */
+  usedHops(): ReadonlySet<number> {
+    return this.#core.tcbs.usedHops();
+  }
+
   /** Sets the largest packet of connections to come, bytes. */
   setMtu(bytes: number): void {
     if (!this.#closed) this.#core.setMtu(bytes);

@@ -71,7 +71,7 @@ describe("classless routes", () => {
     expect(routesOption(ack([OPTION_ROUTES, Uint8Array.of(33, 1, 1, 1, 1, 1)]), 32)).toBe(null);
   });
 
-  test("go before the router option, their default route alone is the gateway", () => {
+  test("3442-1 go before the router option, their default route alone is the gateway", () => {
     const some = Uint8Array.from(route("192.168.0.0", 16, "10.0.2.7"));
     const lease = readLease(ack([OPTION_ROUTES, some]), 1_500);
     expect(lease?.gateway).toBe(null);

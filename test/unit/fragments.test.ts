@@ -105,7 +105,7 @@ describe("splitIpv6() and joinIpv6()", () => {
 });
 
 describe("an interface with fragments", () => {
-  test("sends what is larger than the MTU in fragments, and takes it", () => {
+  test("6864-1 sends what is larger than the MTU in fragments, and takes it", () => {
     const { made, got } = listening();
     const b = station(2, made.port.clock);
     connect([made, b]);
@@ -119,7 +119,7 @@ describe("an interface with fragments", () => {
     expect(made.iface.counters["REASSEMBLED"]).toBe(3);
   });
 
-  test("takes fragments in any order, with duplicates", () => {
+  test("791-1 takes fragments in any order, with duplicates", () => {
     const { made, got } = listening();
     const frames = framesOf(bytesOf(6_000), 1);
     for (const index of [3, 1, 1, 4, 0, 3, 2]) deliver(made.iface, frames[index] ?? frames[0]!);
@@ -127,7 +127,7 @@ describe("an interface with fragments", () => {
     expect(made.iface.counters).toMatchObject({ FRAGMENT_DUPLICATE: 2, REASSEMBLED: 1 });
   });
 
-  test("drops the whole packet and the rest of it, if fragments overlap", () => {
+  test("5722-1 drops the whole packet and the rest of it, if fragments overlap", () => {
     const { made, got } = listening();
     const frames = framesOf(bytesOf(4_000), 5);
     deliver(made.iface, frames[0]!);
@@ -155,7 +155,7 @@ describe("an interface with fragments", () => {
     expect(got).toEqual([]);
   });
 
-  test("tells the sender when time is up, if it has the first fragment", () => {
+  test("1122-4 tells the sender when time is up, if it has the first fragment", () => {
     const { made } = listening();
     deliver(made.iface, framesOf(bytesOf(4_000), 1)[1]!);
     deliver(made.iface, framesOf(bytesOf(4_000), 2)[0]!);

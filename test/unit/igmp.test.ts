@@ -62,7 +62,7 @@ function query(made: Station, code: number, group = 0, bytes = 4): void {
 }
 
 describe("joining and leaving", () => {
-  test("is told twice to all routers of IGMPv3, for the first and the last socket", () => {
+  test("3376-1 is told twice to all routers of IGMPv3, for the first and the last socket", () => {
     const made = host();
     const first = made.iface.udp.bind({ port: 5_353, isShared: true });
     const second = made.iface.udp.bind({ port: 5_353, isShared: true });
@@ -112,7 +112,7 @@ describe("joining and leaving", () => {
 });
 
 describe("a query", () => {
-  test("about everything is answered once, within its time", () => {
+  test("3376-2 about everything is answered once, within its time", () => {
     const made = host();
     const socket = made.iface.udp.bind({ port: 7 });
     socket.join(GROUP);
@@ -142,7 +142,7 @@ describe("a query", () => {
     expect(sent(made).filter((text) => text.startsWith("224.0.0.1:"))).toEqual([]);
   });
 
-  test("of version 2 is answered so, and farewells go to all routers, until it is forgotten", () => {
+  test("3376-3 of version 2 is answered so, and farewells go to all routers, until it is forgotten", () => {
     const made = host();
     const socket = made.iface.udp.bind({ port: 7 });
     socket.join(GROUP);
@@ -197,7 +197,7 @@ describe("a query", () => {
 });
 
 describe("datagrams to a group", () => {
-  test("reach the sockets that have joined it", () => {
+  test("1112-1 reach the sockets that have joined it", () => {
     const a = host();
     const b = station(3, a.port.clock);
     connect([a, b]);
@@ -213,7 +213,10 @@ describe("datagrams to a group", () => {
     a.port.clock.advance(10);
     expect(got).toEqual([]);
     member.join(GROUP);
+    b.port.sent.length = 0;
     sender.send(Uint8Array.of(1), GROUP, 7);
+    // Time to live of what leaves.
+    expect(b.port.sent[0]?.[14 + 8]).toBe(1);
     a.port.clock.advance(10);
     expect(got).toEqual([`member ${GROUP}`, "bound"]);
     expect(a.iface.counters["IP_MULTICAST"]).toBe(1);

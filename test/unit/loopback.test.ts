@@ -143,7 +143,7 @@ describe("datagrams to ourselves", () => {
     expect(leaked()).toBe(0);
   });
 
-  test("to a group are heard by members here, unless the sender does not want it", () => {
+  test("1112-2 to a group are heard by members here, unless the sender does not want it", () => {
     const { stack, clock, leaked } = alone();
     const group = parseIpv4("239.1.1.1");
     const member = stack.interface.udp.bind({ port: 7 });
@@ -187,7 +187,7 @@ describe("echoes to ourselves", () => {
 });
 
 describe("what comes by the link", () => {
-  test("is no loopback's", () => {
+  test("1122-3 is no loopback's", () => {
     const { stack, receive } = alone();
     const got: string[] = [];
     stack.interface.udp.bind({ port: 7 }).onMessage = () => void got.push("datagram");

@@ -310,6 +310,35 @@ describe("send()", () => {
   });
 });
 
+describe("a full table of next hops", () => {
+  /** Names so many dead neighbours, as connections to them are opened. @returns Slots that were given. */
+  function dead(made: Station, from: number, count: number): number[] {
+    const slots: number[] = [];
+    for (let host = from; host < from + count; host++) {
+      slots.push(made.iface.neighbors.hop(ip(`10.7.${host >> 8}.${host & 0xff}`)));
+      made.port.clock.advance(100);
+    }
+    made.port.clock.advance(10_000);
+    return slots;
+  }
+
+  test("takes back what no connection sends through, and nothing else", () => {
+    const made = configured(8);
+    const slot = made.iface.neighbors.hop(PEER);
+    deliver(made.iface, replyFrom(9));
+    const first = dead(made, 0, NEIGHBORS_MAX);
+    expect(first.filter((given) => given === 0).length).toBeGreaterThan(0);
+    for (const given of first) made.port.idleHops.add(given);
+    const second = dead(made, 1_000, NEIGHBORS_MAX - 2);
+    expect(second).not.toContain(0);
+    expect(second).not.toContain(slot);
+    expect(new Set(second).size).toBe(second.length);
+    expect(made.iface.neighbors.hop(PEER)).toBe(slot);
+    expect(macText(made, slot)).toBe("02:00:00:00:00:09");
+    expect(made.iface.neighbors.size).toBeLessThanOrEqual(NEIGHBORS_MAX);
+  });
+});
+
 describe("probe()", () => {
   test("hears the owner", async () => {
     const a = configured();

@@ -74,7 +74,7 @@ describe("UdpSocket", () => {
     expect(got).toEqual(["exact", "any", "any"]);
   });
 
-  test("a port without a socket answers port unreachable, which the sender's socket hears", () => {
+  test("1122-1 1122-2 a port without a socket answers port unreachable, which the sender's socket hears", () => {
     const { a, b, pass } = pair();
     const client = b.iface.udp.bind({ port: 0 });
     const errors: string[] = [];
