@@ -37,3 +37,17 @@ describe.each(PAIRS)("net as node:net, %s", (_, makePair) => {
     }
   });
 });
+
+test("a server closes with its stack", async () => {
+  const { left, right } = await inProcessPair();
+  const lines: string[] = [];
+  const server = netOf(right).createServer().listen(80);
+  for (const event of ["close", "error"]) server.on(event, () => lines.push(event));
+  expect(server.address()).toMatchObject({ port: 80 });
+  const closed = new Promise((resolve) => server.once("close", resolve));
+  await right.close();
+  await closed;
+  await left.close();
+  expect(lines).toEqual(["close"]);
+  expect(server.listening).toBe(false);
+});

@@ -1,5 +1,6 @@
 /** `net.Server` over a stack. */
 import { EventEmitter } from "node:events";
+import { BadResource } from "../../errors.ts";
 import type { NetworkStack, TcpConnection, TcpListener } from "../../options.ts";
 import type { BlockList } from "./block_list.ts";
 import { type Listener, normalizeArgs } from "./connect_args.ts";
@@ -232,10 +233,10 @@ export class Server extends EventEmitter {
       try {
         connection = await listener.accept();
       } catch (error) {
-        // The stack has ended, unless we have closed it ourselves.
+        // The stack has ended, unless we have closed it ourselves; who closed the stack needs no error to know.
         if (this.#listener !== listener) return;
         return soon(() => {
-          this.emit("error", describedError("accept", error));
+          if (!(error instanceof BadResource)) this.emit("error", describedError("accept", error));
           this.close();
         });
       }
