@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { nodeModules } from "../../src/api/node/mod.ts";
 import { createStack, type InProcessStack } from "../../src/api/network_stack.ts";
 import { StackError } from "../../src/errors.ts";
 import type { Device } from "../../src/link/device.ts";
@@ -162,6 +163,14 @@ describe("names over a stack of one's own", () => {
     expect(await codeOf(left.resolveRecords("nothing.test", "CAA"))).toBe("ENOTFOUND");
     expect(await codeOf(left.resolveRecords("mail.test", "CAA"))).toBe("ENODATA");
   });
+});
+
+test("dns.resolve4() of Node tells for how long an address holds", async () => {
+  const { left } = await pair({ "db.test": a("db.test", SERVER) });
+  const { promises } = nodeModules(left).dns;
+  const found = await promises.resolve4("db.test", { ttl: true });
+  expect(found).toEqual([{ address: SERVER, ttl: 60 }]);
+  expect(await promises.resolve4("db.test")).toEqual([SERVER]);
 });
 
 describe("connect() by name", () => {

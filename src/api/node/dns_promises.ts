@@ -208,10 +208,10 @@ export class Resolver {
     if (typeof name !== "string") throw argumentType("name", "string", name);
     const hasTtl = typeof options === "object" && options !== null && "ttl" in options &&
       Boolean(options.ttl);
-    const asked = this.#names.query(name, type);
-    if (!hasTtl || (type !== "A" && type !== "AAAA")) return asked;
-    // The stack's resolver keeps times to live to itself.
-    return asked.then((found) => (found as string[]).map((address) => ({ address, ttl: 0 })));
+    const isAddress = type === "A" || type === "AAAA";
+    return hasTtl && isAddress
+      ? this.#names.queryWithTtl(name, type)
+      : this.#names.query(name, type);
   }
 }
 

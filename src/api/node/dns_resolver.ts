@@ -113,13 +113,28 @@ export class NameResolver {
     return await this.#ask(formatIp(ip), "PTR", "getHostByAddr") as string[];
   }
 
+  /** Addresses of a name, each with its time to live, s. */
+  async queryWithTtl(name: string, type: "A" | "AAAA"): Promise<unknown[]> {
+    const { found, ttl } = await this.#answer(name, type, callOf(type));
+    return found.map((address) => ({ address, ttl }));
+  }
+
   async #ask<K extends RecordType>(name: string, type: K, syscall: string): Promise<unknown[]> {
+    return (await this.#answer(name, type, syscall)).found;
+  }
+
+  async #answer<K extends RecordType>(
+    name: string,
+    type: K,
+    syscall: string,
+  ): Promise<{ found: unknown[]; ttl: number }> {
     const [server] = this.#servers ?? [];
     const { signal } = this.#running;
     const options = server === undefined ? {} : { nameServer: parseServer(server) };
     try {
-      const records = await this.#stack().resolveRecords(name, type, { ...options, signal });
-      return records.map((record) => SHAPES[type](record));
+      const stack = this.#stack();
+      const { records, ttlSeconds } = await stack.resolveAnswer(name, type, { ...options, signal });
+      return { found: records.map((record) => SHAPES[type](record)), ttl: ttlSeconds };
     } catch (error) {
       throw this.#errorOf(error, signal, syscall, name);
     }
@@ -127,8 +142,8 @@ export class NameResolver {
 
   async #any(name: string): Promise<unknown[]> {
     const answers = await Promise.allSettled(ANY_TYPES.map(async (type) => {
-      const records = await this.#ask(name, type, callOf("ANY"));
-      return records.map((record) => ({ ...anyRecord(type, record), type }));
+      const { found, ttl } = await this.#answer(name, type, callOf("ANY"));
+      return found.map((record) => ({ ...anyRecord(type, record, ttl), type }));
     }));
     const found = answers.flatMap((answer) => answer.status === "fulfilled" ? answer.value : []);
     const failed = answers.find((answer) => answer.status === "rejected");
@@ -147,9 +162,9 @@ export class NameResolver {
   }
 }
 
-function anyRecord(type: RecordType, record: unknown): object {
+function anyRecord(type: RecordType, record: unknown, ttl: number): object {
   if (type === "TXT") return { entries: record };
-  if (type === "A" || type === "AAAA") return { address: record, ttl: 0 };
+  if (type === "A" || type === "AAAA") return { address: record, ttl };
   return typeof record === "object" && record !== null ? record : { value: record };
 }
 
