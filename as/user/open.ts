@@ -132,9 +132,9 @@ export function decideParked(slot: u32, generation: u32, decision: u32): i32 {
   const tcb = resolve(slot, generation);
   if (tcb === null) return -STATUS_STALE_HANDLE;
   if ((tcb.flags & FLAG_PARKED) === 0) return -STATUS_WRONG_STATE;
-  // From here nobody holds the handle until the handshake is complete.
+  // The host goes on holding the handle: it has something ready for the connection, and must learn if that never comes.
   if (decision === DECISION_ACCEPT) {
-    tcb.flags = (tcb.flags & ~FLAG_PARKED) | FLAG_RELEASED;
+    tcb.flags &= ~FLAG_PARKED;
     control.parkedLive--;
     disarmLife(tcb);
     answerSyn(tcb);

@@ -65,6 +65,7 @@ export class Dialer {
     this.#listener = listener;
     listener.onAsked = (asked) => this.#asked(asked);
     listener.onReady = () => this.#ready();
+    listener.onLost = (handle) => this.#forget(handle);
   }
 
   /** Sockets, dialling and open. */

@@ -71,6 +71,8 @@ export class Listener {
   onReady: (() => void) | null = null;
   /** A SYN wants a verdict, if the listener was made with `decide: "host"`; without a handler it times out. */
   onAsked: ((asked: AskedConnection) => void) | null = null;
+  /** A SYN that was asked about, or the connection of it, is gone before `accept()` gave it; by its handle. */
+  onLost: ((handle: number) => void) | null = null;
   /** It ended without `close()`: the core is dead or the stack closed. */
   onEnd: ((error: StackError) => void) | null = null;
   /** Whose connections it takes, if the address is any. */
@@ -125,6 +127,7 @@ export class Listener {
   /** A connection that waits is gone; called by the manager alone. */
   lose(handle: number): void {
     this.#waiting.delete(handle);
+    this.onLost?.(handle);
   }
 
   /** The core is dead or the stack closed; called by the manager alone. */

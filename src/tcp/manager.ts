@@ -196,7 +196,7 @@ export class ConnectionManager implements ConnectionHost, ListenerHost {
       owner.deliver(bits, detail);
     } else if ((bits & EVENT_CLOSED) !== 0) {
       // Nobody has seen it: it is gone before it was accepted, or its SYN before it was decided over.
-      owner?.lose(handle);
+      (owner ?? this.#listeners.get(detail >>> 16))?.lose(handle);
       this.#owners.delete(handle);
       this.core.release(handle, this.now());
     } else if (owner === undefined && (bits & (EVENT_ACCEPTABLE | EVENT_ASKED)) !== 0) {

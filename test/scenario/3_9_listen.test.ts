@@ -396,13 +396,28 @@ describe("S74 the host decides over SYNs", () => {
     `);
   });
 
+  scenario("the host is told, when the accepted SYN is reset before its ACK", (on) => {
+    on.server().script(`
+      +0 listen decide
+      +0 < S 0:0(0) win 20000 <mss 1000>
+      +0 event ASKED
+      +0 decide ACCEPT
+      +0 > S. 0:0(0) ack 1
+      +0 < R 1:1(0) win 0
+      +0 event CLOSED RESET
+      +0 quiet ACCEPTABLE
+      +0 close
+      +0 state GONE
+    `);
+  });
+
   scenario("the decision comes too late, when it was made before", (on) => {
     on.server().script(`
       +0 listen decide
       +0 < S 0:0(0) win 20000 <${FULL_SYN}>
       +0 decide ACCEPT
       +0 > S. 0:0(0) ack 1
-      +0 decide REFUSE = STALE_HANDLE
+      +0 decide REFUSE = WRONG_STATE
       +0 < . 1:1(0) ack 1 win 100 <nop,nop,TS val 5000 ecr 0>
       +0 decide REFUSE = WRONG_STATE
       +0 accept

@@ -289,6 +289,18 @@ describe("listen()", () => {
     expect(core.log).toContain(`decide ${handle} ${DECISION_REFUSE}`);
     expect(listener.waiting).toBe(0);
   });
+
+  test("tells the host of an accepted SYN that is gone before its connection came", () => {
+    const listener = manager.listen({ port: 0, anyPort: true, decide: "host" });
+    const lost: number[] = [];
+    listener.onAsked = (request) => void request.accept();
+    listener.onLost = (handle) => void lost.push(handle);
+    const { handle } = core.passive({ address: FAR.address, port: 443 }, REMOTE);
+    manager.onEvent(handle, EVENT_ASKED, listener.id << 16);
+    manager.onEvent(handle, EVENT_CLOSED, (listener.id << 16) | REASON_RESET);
+    expect(lost).toEqual([handle]);
+    expect(core.log).toContain(`release ${handle}`);
+  });
 });
 
 describe("IPv6", () => {
