@@ -450,6 +450,10 @@ export class NetworkInterface implements IpLayer {
    */
   sortDestinations(destinations: readonly Ip[]): Ip[] {
     return sortDestinations(destinations, (destination) => {
+      // What is this host itself is reached from itself, whatever the link has given us.
+      if (isLoopbackIp(destination)) {
+        return { address: destination, prefixLength: 0, isDeprecated: false };
+      }
       if (typeof destination === "bigint") return this.ipv6.candidateFor(destination);
       const address = this.sourceFor(destination);
       if (address === null || this.#config === null) return null;

@@ -107,10 +107,15 @@ class Server {
     const writer = connection.writable.getWriter();
     const headers = `HTTP/1.0 200 OK\r\nContent-Length: ${bytes}\r\n\r\n`;
     await writer.write(new TextEncoder().encode(headers));
-    for (const chunk of seededChunks(seed, bytes)) await writer.write(chunk);
+    // The widest window: at any one moment the kernel's reader may be behind.
+    let sndWndBytes = 0;
+    for (const chunk of seededChunks(seed, bytes)) {
+      await writer.write(chunk);
+      sndWndBytes = Math.max(sndWndBytes, connection.info().sndWndBytes);
+    }
     if (bytes > this.#largestBytes) {
       this.#largestBytes = bytes;
-      this.largest = connection.info();
+      this.largest = { ...connection.info(), sndWndBytes };
     }
     await writer.close();
     await connection.close();

@@ -217,10 +217,14 @@ export const END_ROWS: readonly Row[] = [
     name: "close with unread data: the peer is reset (RFC 2525 section 2.17)",
     expects: "ECONNRESET",
     async run(trial) {
+      let wrote = (): void => {};
+      const written = new Promise<void>((resolve) => (wrote = resolve));
       const { end, said } = await pair(trial, async (peer) => {
         await peer.write(pattern(100_000));
+        wrote();
         return (await drain(peer, RESET)).replace("0 bytes, ", "");
       });
+      await written;
       await pause(300);
       end.close().catch(() => {});
       return await said;
