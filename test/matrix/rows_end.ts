@@ -225,7 +225,8 @@ export const END_ROWS: readonly Row[] = [
         return (await drain(peer, RESET)).replace("0 bytes, ", "");
       });
       await written;
-      await pause(300);
+      // Node's face reads ahead of its user: what stays behind that comes a round trip later, also in a page that is late.
+      await pause(1_500);
       end.close().catch(() => {});
       return await said;
     },
