@@ -1,5 +1,6 @@
 /** Rows about bytes on their way. */
 import {
+  arrival,
   bytes,
   drain,
   echo,
@@ -201,13 +202,17 @@ export const DATA_ROWS: readonly Row[] = [
   {
     name: "write after the peer has reset",
     expects: "{reset}",
-    async run({ face, peer }) {
+    async run(trial) {
+      const { face, peer } = trial;
+      const wasReset = later<void>();
       const port = await peer.serve(async (end) => {
         await pause(30);
         end.reset();
+        wasReset.resolve();
       });
       const end = await face.connect({ hostname: peer.hostname, port });
-      await pause(200);
+      await wasReset.promise;
+      await arrival(trial);
       return await fate(face, end.write(bytes("late")), "written");
     },
   },
@@ -227,14 +232,18 @@ export const DATA_ROWS: readonly Row[] = [
   {
     name: "what was sent before a reset can be read after it",
     expects: "hello",
-    async run({ face, peer }) {
+    async run(trial) {
+      const { face, peer } = trial;
+      const wasReset = later<void>();
       const port = await peer.serve(async (end) => {
         await end.write(bytes("hello"));
         await pause(50);
         end.reset();
+        wasReset.resolve();
       });
       const end = await face.connect({ hostname: peer.hostname, port });
-      await pause(150);
+      await wasReset.promise;
+      await arrival(trial);
       try {
         return text(await end.read());
       } catch (error) {

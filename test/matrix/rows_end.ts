@@ -1,5 +1,6 @@
 /** Rows about ends: of a direction, of a connection. */
 import {
+  AT_ONCE_MS,
   bytes,
   drain,
   type End,
@@ -160,7 +161,7 @@ export const END_ROWS: readonly Row[] = [
       });
       await end.end();
       await end.read();
-      return await fateWithin(trial.face, end.closed ?? pause(0), 1_000, "over");
+      return await fateWithin(trial.face, end.closed ?? pause(0), AT_ONCE_MS, "over");
     },
   },
   {
@@ -173,7 +174,7 @@ export const END_ROWS: readonly Row[] = [
         peer.reset();
       });
       end.read().catch(() => {});
-      return await fateWithin(trial.face, end.closed ?? pause(0), 1_000, "over");
+      return await fateWithin(trial.face, end.closed ?? pause(0), AT_ONCE_MS, "over");
     },
   },
   {
@@ -217,16 +218,12 @@ export const END_ROWS: readonly Row[] = [
     name: "close with unread data: the peer is reset (RFC 2525 section 2.17)",
     expects: "ECONNRESET",
     async run(trial) {
-      let wrote = (): void => {};
-      const written = new Promise<void>((resolve) => (wrote = resolve));
+      // More than two windows: Node's streams read so far ahead of their user, and what they have is not unread any more.
       const { end, said } = await pair(trial, async (peer) => {
-        await peer.write(pattern(100_000));
-        wrote();
+        peer.write(pattern(400_000)).catch(() => {});
         return (await drain(peer, RESET)).replace("0 bytes, ", "");
       });
-      await written;
-      // Node's face reads ahead of its user: what stays behind that comes a round trip later, also in a page that is late.
-      await pause(1_500);
+      await pause(300);
       end.close().catch(() => {});
       return await said;
     },
@@ -236,7 +233,7 @@ export const END_ROWS: readonly Row[] = [
     expects: "{closingRead}",
     async run(trial) {
       const { end } = await pair(trial, () => pause(1_000));
-      const reading = fateWithin(trial.face, end.read().then(text), 500, "end");
+      const reading = fateWithin(trial.face, end.read().then(text), AT_ONCE_MS, "end");
       await pause(20);
       end.close().catch(() => {});
       return await reading;
@@ -249,7 +246,7 @@ export const END_ROWS: readonly Row[] = [
       const { end } = await pair(trial, () => pause(1_000));
       end.close().catch(() => {});
       await pause(20);
-      return await fateWithin(trial.face, end.read(), 500, "end");
+      return await fateWithin(trial.face, end.read(), AT_ONCE_MS, "end");
     },
   },
   {
@@ -259,7 +256,7 @@ export const END_ROWS: readonly Row[] = [
       const { end } = await pair(trial, () => pause(1_000));
       end.close().catch(() => {});
       await pause(20);
-      return await fateWithin(trial.face, end.write(bytes("late")), 500, "written");
+      return await fateWithin(trial.face, end.write(bytes("late")), AT_ONCE_MS, "written");
     },
   },
   {
@@ -281,7 +278,7 @@ export const END_ROWS: readonly Row[] = [
         peer.reset();
       });
       await end.read().catch(() => {});
-      return await fateWithin(trial.face, end.close(), 500);
+      return await fateWithin(trial.face, end.close(), AT_ONCE_MS);
     },
   },
   {
@@ -303,7 +300,7 @@ export const END_ROWS: readonly Row[] = [
     needs: ["reset"],
     async run(trial) {
       const { end } = await pair(trial, () => pause(1_000));
-      const reading = fateWithin(trial.face, end.read(), 500, "end");
+      const reading = fateWithin(trial.face, end.read(), AT_ONCE_MS, "end");
       await pause(20);
       end.reset?.();
       return await reading;

@@ -1,5 +1,7 @@
 /** Rows about listening and accepting. */
 import {
+  arrival,
+  AT_ONCE_MS,
   bytes,
   type Door,
   drain,
@@ -103,7 +105,7 @@ export const LISTEN_ROWS: readonly Row[] = [
       const peer = await trial.peer.dial(door.port);
       await peer.write(bytes("hello"));
       await peer.end();
-      await pause(50);
+      await arrival(trial);
       const accepted = await door.accept();
       return `${text(await take(accepted, 5))}, ${text(await accepted.read())}`;
     },
@@ -118,9 +120,9 @@ export const LISTEN_ROWS: readonly Row[] = [
     async run(trial) {
       const door = await doorOf(trial);
       const peer = await trial.peer.dial(door.port);
-      await pause(50);
+      await arrival(trial);
       peer.reset();
-      await pause(200);
+      await arrival(trial);
       const accepting = (async () => {
         const accepted = await door.accept();
         return text(await accepted.read());
@@ -198,7 +200,7 @@ export const LISTEN_ROWS: readonly Row[] = [
     needs,
     async run(trial) {
       const door = await doorOf(trial);
-      const accepting = fateWithin(trial.face, door.accept(), 300, "accepted");
+      const accepting = fateWithin(trial.face, door.accept(), AT_ONCE_MS, "accepted");
       await pause(20);
       door.close();
       return await accepting;
@@ -211,7 +213,7 @@ export const LISTEN_ROWS: readonly Row[] = [
     async run(trial) {
       const door = await doorOf(trial);
       door.close();
-      return await fateWithin(trial.face, door.accept(), 300, "accepted");
+      return await fateWithin(trial.face, door.accept(), AT_ONCE_MS, "accepted");
     },
   },
   {
@@ -250,7 +252,7 @@ export const LISTEN_ROWS: readonly Row[] = [
       await pause(20);
       door.close();
       const ended = drain(peer, (error) => String(Reflect.get(error as object, "code")));
-      return await Promise.race([ended, pause(500).then(() => "lives")]);
+      return await Promise.race([ended, pause(AT_ONCE_MS).then(() => "lives")]);
     },
   },
   {

@@ -112,6 +112,9 @@ export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/** What comes at once has come by then, however busy the machine is, ms. */
+export const AT_ONCE_MS = 2_000;
+
 /** What became of a promise: `said`, or the face's word for what it rejects with. */
 export async function fate(face: Face, work: Promise<unknown>, said = "ok"): Promise<string> {
   try {
@@ -192,4 +195,11 @@ export async function echo(end: End): Promise<void> {
     await end.write(chunk);
   }
   await end.end();
+}
+
+/** Waits until all has come that the peer has sent by now: the bytes of a later connection come behind it. */
+export async function arrival({ face, peer }: Trial): Promise<void> {
+  const end = await face.connect({ hostname: peer.hostname, port: await peer.serve(echo) });
+  await end.write(bytes("?"));
+  await end.read();
 }

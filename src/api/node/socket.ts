@@ -63,6 +63,7 @@ export class Socket extends Duplex {
   #bytesDispatched = 0;
   #bytesInFlight = 0;
   #lastPendingBytes = 0;
+  #isLeaving = false;
   #isResetting = false;
   #peerEnded = false;
   #noDelay: boolean | null = null;
@@ -231,6 +232,7 @@ export class Socket extends Duplex {
 
   /** Ends, and destroys once everything is written. */
   destroySoon(): void {
+    this.#isLeaving = true;
     if (this.writable) this.end();
     if (this.writableFinished) this.destroy();
     else this.once("finish", () => this.destroy());
@@ -294,7 +296,8 @@ export class Socket extends Duplex {
   /** @internal */
   override _final(done: Done): void {
     if (this.connecting) this.once("connect", () => this._final(done));
-    else if (this.#carrier === null) done();
+    // Who is destroyed next closes at once, both ways: whether unread data makes that a reset must not hang on when a FIN left.
+    else if (this.#carrier === null || this.#isLeaving) done();
     else this.#carrier.shutdown(done);
   }
 
