@@ -23,6 +23,7 @@ import {
   withLock,
 } from "./common.mjs";
 import { ENTRIES, outputOf, WORKER } from "./entries.mjs";
+import { licensesOf, SSH_FILES, SSH_LICENSES, sshPageBuild } from "./ssh_page.mjs";
 import { rareFunctions } from "./train.mjs";
 
 /** The modules that asc makes. `kernels` is for tests and benchmarks and is never shipped. */
@@ -435,7 +436,10 @@ async function buildWeb(esbuild) {
     });
     writeOutputs(result);
   }
-  for (const [name, path] of Object.entries(CHART_FILES)) {
+  const ssh = await esbuild.build(sshPageBuild(COMMON, WITHOUT_WORKER_TEXT));
+  writeOutputs(ssh);
+  replaceFile(inRoot("dist", "web", SSH_LICENSES), licensesOf(ssh.metafile));
+  for (const [name, path] of Object.entries({ ...CHART_FILES, ...SSH_FILES })) {
     replaceFile(inRoot("dist", "web", name), readFileSync(inRoot(path)));
   }
   for (const path of walk(inRoot("web"))) {

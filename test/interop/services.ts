@@ -21,6 +21,10 @@ const POSTGRES_FOLDER = "/usr/lib/postgresql";
 export const SERVICE_USER = "tide";
 export const SERVICE_PASSWORD = "wire and water";
 
+/** That password as /etc/shadow has it: `perl -e 'print crypt("wire and water", "\$6\$tidewire\$")'`. */
+const SERVICE_PASSWORD_CRYPT =
+  "$6$tidewire$QRWs0jvWqypDJO1Ncl/VBVeAJoYoQQcTFO/jBGO9Lwg14FNZrtohCW9FI7QkXr2YGW272/pqHdNA68EUCT9/l1";
+
 /** Programs, and the packages that bring them. */
 const PROGRAMS: readonly (readonly [path: () => string | null, pkg: string])[] = [
   [() => postgresPath("postgres"), "postgresql"],
@@ -180,7 +184,7 @@ export class Redis extends Base {
   }
 }
 
-/** OpenSSH: a login of root by a key, which this service makes. */
+/** OpenSSH: a login of root by a key, which this service makes, or by the password of all services. */
 export class Sshd extends Base {
   /** The client's key. */
   readonly keyPath: string;
@@ -188,11 +192,10 @@ export class Sshd extends Base {
   constructor(namespace: Namespace) {
     super(namespace, "sshd");
     this.keyPath = join(this.folder, "client_key");
-    for (const [path, type] of [["host_key", "ecdsa"], ["client_key", "ecdsa"]] as const) {
-      const target = join(this.folder, path);
-      // The older form of the file is the one that clients in a page can read.
-      run(["ssh-keygen", "-q", "-t", type, "-b", "256", "-m", "PEM", "-N", "", "-f", target]);
-    }
+    this.#makeKey("host_key");
+    this.#makeKey("client_key");
+    const shadow = `root:${SERVICE_PASSWORD_CRYPT}:1:0:99999:7:::\nsshd:!:1::::::\n`;
+    writeFileSync(join(this.folder, "shadow"), shadow, { mode: 0o600 });
     const lines = [
       `ListenAddress ${KERNEL_ADDRESS}`,
       `HostKey ${join(this.folder, "host_key")}`,
@@ -200,8 +203,8 @@ export class Sshd extends Base {
       `PidFile ${join(this.folder, "pid")}`,
       "StrictModes no",
       "UsePAM no",
-      "PermitRootLogin prohibit-password",
-      "PasswordAuthentication no",
+      "PermitRootLogin yes",
+      "PasswordAuthentication yes",
       "UseDNS no",
       // Sessions whose client has gone without a word are not to outlive the test.
       "LoginGraceTime 5",
@@ -213,9 +216,31 @@ export class Sshd extends Base {
     mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
   }
 
+  /** As clients show it. */
+  get hostFingerprint(): string {
+    const path = join(this.folder, "host_key.pub");
+    return execFileSync("ssh-keygen", ["-lf", path], { encoding: "utf8" }).split(" ")[1] ?? "";
+  }
+
+  /** Makes another host key, which the next start uses. */
+  renewHostKey(): void {
+    rmSync(join(this.folder, "host_key"));
+    this.#makeKey("host_key");
+  }
+
+  #makeKey(name: string): void {
+    const target = join(this.folder, name);
+    // The older form of the file is the one that clients in a page can read.
+    run(["ssh-keygen", "-q", "-t", "ecdsa", "-b", "256", "-m", "PEM", "-N", "", "-f", target]);
+  }
+
   protected recipe(): Recipe {
+    const shadow = join(this.folder, "shadow");
+    const config = join(this.folder, "config");
+    // The password is root's for this server alone: it sees another file than the rest of the system.
+    const script = `mount --bind ${shadow} /etc/shadow && exec /usr/sbin/sshd -D -e -f ${config}`;
     return {
-      command: ["/usr/sbin/sshd", "-D", "-e", "-f", join(this.folder, "config")],
+      command: ["unshare", "--mount", "sh", "-c", script],
       port: 22,
       signal: "SIGTERM",
     };
