@@ -4,6 +4,7 @@ import type { NetAddress, TcpConnection, TcpListener } from "../options.ts";
 import { toNetAddress } from "../tcp/connection_info.ts";
 import type { Listener } from "../tcp/listener.ts";
 import { StreamConnection } from "./tcp_connection.ts";
+import { untilClosed } from "./until_closed.ts";
 
 /** An `accept()` that waits. */
 interface Waiter {
@@ -41,15 +42,8 @@ export class StreamListener implements TcpListener {
   }
 
   /** Accepts until it is closed; ends then, without an error. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<TcpConnection, void, void> {
-    while (this.#error === null) {
-      try {
-        yield await this.accept();
-      } catch (error) {
-        if (error instanceof BadResource && error === this.#error) return;
-        throw error;
-      }
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<TcpConnection, void, void> {
+    return untilClosed(() => this.accept(), () => this.#error !== null);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -2,6 +2,13 @@
 import { BadResource } from "../errors.ts";
 import type { UdpDatagram } from "../udp_options.ts";
 
+/** A `receive()` that waits. */
+export interface Waiter {
+  readonly into: Uint8Array<ArrayBuffer> | null;
+  readonly resolve: (datagram: UdpDatagram) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** Refuses what is no payload. */
 export function checkData(data: Uint8Array): void {
   if (data instanceof Uint8Array) return;

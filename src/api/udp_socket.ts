@@ -2,7 +2,6 @@
 import {
   AddressInUse,
   AddressNotAvailable,
-  BadResource,
   HostUnreachable,
   MessageTooLong,
   NetworkUnreachable,
@@ -30,7 +29,8 @@ import {
   DATAGRAM_COST_BYTES,
   UDP_DEFAULTS,
 } from "./udp_checks.ts";
-import { checkData, closedError, placed } from "./udp_shared.ts";
+import { checkData, closedError, placed, type Waiter } from "./udp_shared.ts";
+import { untilClosed } from "./until_closed.ts";
 
 /** Between two attempts to send what found no room, ms. */
 const SEND_PAUSE_MS = 1;
@@ -46,13 +46,6 @@ export interface UdpSurroundings {
   resolve(hostname: string): Promise<string[]>;
   /** Settles once the interface has an address. */
   whenConfigured(): Promise<unknown>;
-}
-
-/** A `receive()` that waits. */
-interface Waiter {
-  readonly into: Uint8Array<ArrayBuffer> | null;
-  readonly resolve: (datagram: UdpDatagram) => void;
-  readonly reject: (error: StackError) => void;
 }
 
 /** The socket that `stack.bindUdp()` gives. */
@@ -214,15 +207,8 @@ export class DatagramSocket implements UdpSocket {
   }
 
   /** Receives until it is closed; ends then, without an error. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<UdpDatagram, void, void> {
-    while (!this.#isClosed) {
-      try {
-        yield await this.receive();
-      } catch (error) {
-        if (this.#isClosed && error instanceof BadResource) return;
-        throw error;
-      }
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<UdpDatagram, void, void> {
+    return untilClosed(() => this.receive(), () => this.#isClosed);
   }
 
   /** See {@linkcode UdpSocket}. */

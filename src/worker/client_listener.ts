@@ -1,4 +1,5 @@
 /** A listener of the worker's stack, as the page has it. */
+import { untilClosed } from "../api/until_closed.ts";
 import { BadResource } from "../errors.ts";
 import type { NetAddress, TcpConnection, TcpListener } from "../options.ts";
 import type { OpenedListener } from "./protocol.ts";
@@ -40,15 +41,8 @@ export class WorkerListener implements TcpListener {
   }
 
   /** Accepts until it is closed; ends then, without an error. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<TcpConnection, void, void> {
-    while (!this.#isClosed) {
-      try {
-        yield await this.accept();
-      } catch (error) {
-        if (this.#isClosed && error instanceof BadResource) return;
-        throw error;
-      }
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<TcpConnection, void, void> {
+    return untilClosed(() => this.accept(), () => this.#isClosed);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

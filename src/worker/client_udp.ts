@@ -1,6 +1,6 @@
 /** A datagram socket of the worker's stack, as the page has it. */
-import { checkData, closedError, placed } from "../api/udp_shared.ts";
-import { BadResource } from "../errors.ts";
+import { checkData, closedError, placed, type Waiter } from "../api/udp_shared.ts";
+import { untilClosed } from "../api/until_closed.ts";
 import type { NetAddress } from "../net_address.ts";
 import type {
   UdpBindOptions,
@@ -20,13 +20,6 @@ export interface UdpClient {
     transfer?: ArrayBuffer[],
   ): Promise<Calls[K]["result"]>;
   post(message: PageMessage): void;
-}
-
-/** A `receive()` that waits. */
-interface Waiter {
-  readonly into: Uint8Array<ArrayBuffer> | null;
-  readonly resolve: (datagram: UdpDatagram) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /** The sockets of one client. */
@@ -151,15 +144,8 @@ class WorkerUdpSocket implements UdpSocket {
   }
 
   /** Receives until it is closed; ends then, without an error. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<UdpDatagram, void, void> {
-    while (!this.#isClosed) {
-      try {
-        yield await this.receive();
-      } catch (error) {
-        if (this.#isClosed && error instanceof BadResource) return;
-        throw error;
-      }
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<UdpDatagram, void, void> {
+    return untilClosed(() => this.receive(), () => this.#isClosed);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
