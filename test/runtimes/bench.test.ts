@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Said } from "../../src/bench/cases.ts";
 import { runInRuntime } from "../../src/bench/run_process.ts";
 import { inRoot, run, scriptCommand } from "../../src/dev/common.mjs";
+import { testInRuntimes } from "./in_runtimes.ts";
 import { runtimes } from "./runtimes.ts";
 
 const BUNDLE = inRoot("dist", "bench", "cases.mjs");
@@ -26,26 +27,19 @@ describe("the benchmark", () => {
     expect(code).toBe(0);
   });
 
-  for (const { name, command, missing } of runtimes()) {
-    test(`runs in ${name}`, async () => {
-      if (missing !== null) {
-        process.stdout.write(`${name} is not tested: ${missing}\n`);
-        expect(process.env["CI"], missing).toBeUndefined();
-        return;
-      }
-      const cases = ["pipeline", "bulk", "streams", "latency", "udp", "tap"];
-      const said = await saidBy(command, cases);
-      const results = said.flatMap((one) => "result" in one ? [one.result] : []);
-      expect(new Set(results.map((one) => one.case))).toEqual(new Set(cases.slice(0, -1)));
-      for (const result of results) {
-        expect(result).toMatchObject({ runtime: name, clock: "cpu" });
-        expect(result.median, JSON.stringify(result)).toBeGreaterThan(0);
-      }
-      const others = said.flatMap((one) => "missing" in one ? [one.missing] : []);
-      expect(others).toHaveLength(2);
-      expect(others[0]).toMatch(/^tap\/plain: Cannot run without TAPs/);
-    });
-  }
+  testInRuntimes("runs in", async ({ name, command }) => {
+    const cases = ["pipeline", "bulk", "streams", "latency", "udp", "tap"];
+    const said = await saidBy(command, cases);
+    const results = said.flatMap((one) => "result" in one ? [one.result] : []);
+    expect(new Set(results.map((one) => one.case))).toEqual(new Set(cases.slice(0, -1)));
+    for (const result of results) {
+      expect(result).toMatchObject({ runtime: name, clock: "cpu" });
+      expect(result.median, JSON.stringify(result)).toBeGreaterThan(0);
+    }
+    const others = said.flatMap((one) => "missing" in one ? [one.missing] : []);
+    expect(others).toHaveLength(2);
+    expect(others[0]).toMatch(/^tap\/plain: Cannot run without TAPs/);
+  });
 
   test("says what went wrong in a runtime", async () => {
     const [node] = runtimes();

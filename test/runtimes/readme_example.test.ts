@@ -3,12 +3,11 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { join } from "node:path";
-import process from "node:process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { inRoot } from "../../src/dev/common.mjs";
 import { buildProduct, type RelayProcess, startRelay } from "../interop/tab.ts";
-import { runtimes } from "./runtimes.ts";
+import { testInRuntimes } from "./in_runtimes.ts";
 
 const run = promisify(execFile);
 
@@ -68,26 +67,19 @@ describe("the example of README.md", () => {
     expect(example.trimEnd().split("\n").length).toBeLessThanOrEqual(EXAMPLE_LINES_MAX);
   });
 
-  for (const { name, command, missing } of runtimes()) {
-    test(`prints what the server answers, in ${name}`, async () => {
-      if (missing !== null) {
-        process.stdout.write(`The example is not run in ${name}: ${missing}\n`);
-        expect(process.env["CI"], missing).toBeUndefined();
-        return;
-      }
-      // Node 20 takes no TypeScript; the example has no types in it.
-      const path = join(folder, name === "node" ? "example.mjs" : "example.ts");
-      writeFileSync(path, example);
-      const [program = "", ...before] = command;
-      const { stdout, stderr } = await run(program, [...before, path, settings], {
-        cwd: folder,
-        timeout: TIMEOUT_MS,
-      });
-      expect(stdout).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
-      expect(stdout).toContain(`\r\n\r\n${BODY}`);
-      expect(stderr).toBe("");
-      const request = requests.pop();
-      expect(request).toMatchObject({ method: "GET", url: "/", httpVersion: "1.0" });
+  testInRuntimes("prints what the server answers, in", async ({ name, command }) => {
+    // Node 20 takes no TypeScript; the example has no types in it.
+    const path = join(folder, name === "node" ? "example.mjs" : "example.ts");
+    writeFileSync(path, example);
+    const [program = "", ...before] = command;
+    const { stdout, stderr } = await run(program, [...before, path, settings], {
+      cwd: folder,
+      timeout: TIMEOUT_MS,
     });
-  }
+    expect(stdout).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(stdout).toContain(`\r\n\r\n${BODY}`);
+    expect(stderr).toBe("");
+    const request = requests.pop();
+    expect(request).toMatchObject({ method: "GET", url: "/", httpVersion: "1.0" });
+  });
 });
