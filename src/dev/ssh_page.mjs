@@ -61,6 +61,8 @@ export function sshPageBuild(common, plugin) {
     minify: true,
     sourcemap: false,
     alias: Object.fromEntries(aliases),
+    // Where there is a compiler, ssh2 has a binary; without it it does the same in JavaScript.
+    external: ["*.node"],
     inject: [inRoot("web/ssh/node/globals.ts")],
     define: { global: "globalThis", __dirname: '"/"' },
     metafile: true,
