@@ -13,6 +13,7 @@ const DEFAULT_PORT = 80;
 
 /** Where a fetch goes. */
 export interface HttpTarget {
+  /** Name or address, without brackets. */
   readonly hostname: string;
   readonly port: number;
   /** Path and query, from the slash on. */
@@ -63,12 +64,11 @@ export function parseTarget(text: string): HttpTarget {
   if (url.username !== "" || url.password !== "") {
     throw new TypeError("Addresses with a user name or a password are not supported");
   }
-  if (url.hostname.startsWith("[")) {
-    throw new TypeError("IPv6 addresses can not be fetched yet");
-  }
   const port = url.port === "" ? DEFAULT_PORT : Number(url.port);
   if (port === 0) throw new TypeError("Port 0 can not be connected to");
-  return { hostname: url.hostname, port, path: `${url.pathname}${url.search}`, host: url.host };
+  // The brackets belong to the URL and to the Host field (RFC 3986 section 3.2.2), not to the address.
+  const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  return { hostname, port, path: `${url.pathname}${url.search}`, host: url.host };
 }
 
 /**

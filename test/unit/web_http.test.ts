@@ -17,6 +17,9 @@ describe("parseTarget()", () => {
     ["  10.0.2.2:8000 ", "10.0.2.2", 8000, "/", "10.0.2.2:8000"],
     ["localhost/x y", "localhost", 80, "/x%20y", "localhost"],
     ["HTTP://EXAMPLE.com/A", "example.com", 80, "/A", "example.com"],
+    ["http://[2001:db8::1]/", "2001:db8::1", 80, "/", "[2001:db8::1]"],
+    ["[2001:DB8:0:0::1]:8000/a", "2001:db8::1", 8000, "/a", "[2001:db8::1]:8000"],
+    ["http://[::ffff:10.0.2.2]/", "::ffff:a00:202", 80, "/", "[::ffff:a00:202]"],
   ])("reads %j", (text, hostname, port, path, host) => {
     expect(parseTarget(text)).toEqual({ hostname, port, path, host });
   });
@@ -31,7 +34,9 @@ describe("parseTarget()", () => {
     ["http://host:99999/", "is not an address"],
     ["http://host:0/", "Port 0"],
     ["http://user:secret@host/", "user name"],
-    ["http://[::1]/", "IPv6"],
+    ["http://[::1/", "is not an address"],
+    ["http://2001:db8::1/", "is not an address"],
+    ["http://[fe80::1%25eth0]/", "is not an address"],
   ])("explains what is wrong, when it is %j", (text, part) => {
     expect(() => parseTarget(text)).toThrow(TypeError);
     expect(() => parseTarget(text)).toThrow(part);
@@ -117,6 +122,21 @@ describe("httpGet()", () => {
     expect(asked).toMatch(/^GET \/x\?y HTTP\/1\.0\r\nHost: 10\.0\.0\.2\r\n/);
     expect(response.contentLength).toBe(5);
     expect(await new Response(response.body).text()).toBe("hello");
+  });
+
+  test("asks an IPv6 address, and keeps its brackets in the Host field", async () => {
+    const { left: stack, right } = await inProcessPair();
+    onTestFinished(async () => {
+      await stack.close();
+      await right.close();
+    });
+    const listener = await stack.listen({ port: 8000, hostname: "::1" });
+    const asking = httpGet(stack, parseTarget("http://[::1]:8000/"));
+    const connection = await listener.accept();
+    const { value } = await connection.readable.getReader().read();
+    expect(new TextDecoder().decode(value)).toContain("\r\nHost: [::1]:8000\r\n");
+    await say(connection, "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nv6");
+    expect(await new Response((await asking).body).text()).toBe("v6");
   });
 
   test("gives the body until the end, when its length is not known", async () => {
