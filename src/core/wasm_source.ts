@@ -39,7 +39,12 @@ export async function coreModule(source?: CoreSource): Promise<WebAssembly.Modul
     return await compile(await responseBytes(source));
   }
   if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return await compile(source);
-  throw new TypeError(
+  throw notACore();
+}
+
+/** The error of what is none of the accepted kinds. */
+export function notACore(): TypeError {
+  return new TypeError(
     "Cannot load the core: expected a URL, a Response, bytes or a WebAssembly.Module",
   );
 }
@@ -98,7 +103,12 @@ async function fetchBytes(url: URL): Promise<BufferSource> {
   return await responseBytes(response);
 }
 
-async function responseBytes(response: Response): Promise<BufferSource> {
+/**
+ * The bytes of a core that is being fetched.
+ *
+ * @throws {TypeError} If the answer is not one of success.
+ */
+export async function responseBytes(response: Response): Promise<ArrayBuffer> {
   if (!response.ok) {
     throw new TypeError(
       `Cannot fetch the core from "${response.url}": status ${response.status}, expected 200`,

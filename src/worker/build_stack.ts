@@ -89,7 +89,7 @@ export function serveStack(
   news: StackNews,
   link: PublishingLink,
 ): ServedStack {
-  const { address = "auto", addressKey, tuning, names } = description;
+  const { address = "auto", addressKey, tuning, names, wasm } = description;
   if (typeof address === "object") readStatic(address);
   readNameOptions(names);
   const clock = systemClock();
@@ -98,16 +98,16 @@ export function serveStack(
   const keyed = addressKey === undefined ? {} : { addressKey };
   const tuned = tuning === undefined ? {} : { tuning };
   const named = names === undefined ? {} : { names };
+  const sourced = wasm === undefined ? {} : { wasm };
   let created: InProcessStack | null = null;
   let isClosed = false;
-  const stack = createStack({ link: recorded, address, ...keyed, ...tuned, ...named }).then(
-    (made) => {
-      created = made;
-      if (isClosed) void made.close();
-      else follow(made, news);
-      return made;
-    },
-  );
+  const given = { ...keyed, ...tuned, ...named, ...sourced };
+  const stack = createStack({ link: recorded, address, ...given }).then((made) => {
+    created = made;
+    if (isClosed) void made.close();
+    else follow(made, news);
+    return made;
+  });
   stack.catch(() => {});
   return {
     stack,

@@ -45,6 +45,7 @@ import {
   type StackDescription,
   type WorkerMessage,
 } from "./protocol.ts";
+import { type SentCore, toSentCore } from "./sent_core.ts";
 import { startWorker } from "./start.ts";
 
 /** Media type of a capture. */
@@ -85,9 +86,9 @@ export interface WorkerStack extends NetworkStack {
 /**
  * Starts a stack in a worker.
  *
- * @param options The worker, the link and the address.
+ * @param options The worker, the link, the address, and where the core comes from.
  * @returns The stack, once the worker runs and has understood; its link may still be down, see `ready` and `onLink`.
- * @throws {TypeError} If a value is not of its type.
+ * @throws {TypeError} If a value is not of its type, or `wasm` can not be had or is not a core.
  * @throws {RangeError} If a value is out of range.
  * @throws {StackError} `CORE_FAULT` if the worker can not be started.
  * @example
@@ -95,15 +96,18 @@ export interface WorkerStack extends NetworkStack {
  * const stack = await createWorkerStack({
  *   link: { kind: "websocket", url: `wss://${location.host}/tunnel`, token },
  *   address: "dhcp",
+ *   wasm: await WebAssembly.compileStreaming(fetch("/core.wasm")),
  * });
  * ```
  */
 export async function createWorkerStack(options: WorkerStackOptions): Promise<WorkerStack> {
   const { worker, link, address, addressKey, tuning, names } = options;
+  // First of all: what is wrong with it starts no worker.
+  const core = options.wasm === undefined ? undefined : await toSentCore(options.wasm);
   const isAddress = typeof worker === "string" || worker instanceof URL;
   const isOurs = worker === undefined || isAddress;
   const end: MessageEnd = worker === undefined
-    ? await startWorker()
+    ? await startWorker({ isCoreSent: core !== undefined })
     : isAddress
     ? new Worker(worker, { type: "module" })
     : worker;
@@ -115,7 +119,7 @@ export async function createWorkerStack(options: WorkerStackOptions): Promise<Wo
     };
     const tuned = tuning === undefined ? {} : { tuning };
     const named = names === undefined ? {} : { names };
-    await client.call("start", { link, ...addressed, ...tuned, ...named });
+    await client.start({ link, ...addressed, ...tuned, ...named }, core);
   } catch (error) {
     client.discard(error);
     throw error;
@@ -162,6 +166,15 @@ class Client implements WorkerStack, ClientSurroundings {
     worker.addEventListener("error", (event) => this.#fault(event));
     worker.addEventListener("messageerror", (event) => this.#fault(event));
     worker.start?.();
+  }
+
+  /** @param core Handed over, if it is bytes. */
+  async start(description: Calls["start"]["args"], core: SentCore | undefined): Promise<void> {
+    if (core === undefined) await this.call("start", description);
+    else {
+      const transfer = core instanceof ArrayBuffer ? [core] : [];
+      await this.call("start", { ...description, wasm: core }, transfer);
+    }
   }
 
   /** Asks for what comes by itself; the stack was started. */

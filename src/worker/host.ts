@@ -23,6 +23,7 @@ import {
   toWireError,
   type WorkerMessage,
 } from "./protocol.ts";
+import { fromSentCore } from "./sent_core.ts";
 
 /** Options of {@linkcode serveWorker}. */
 export interface ServeOptions {
@@ -65,6 +66,8 @@ class Host implements ConnectionSurroundings {
   /** What begins once a call is answered, by the call's id. */
   readonly #adopted = new Map<number, () => void>();
   #served: ServedStack | null = null;
+  /** A core is on its way. */
+  #isStarting = false;
   #nextHandle = 1;
 
   constructor(scope: MessageEnd, build: StackBuilder) {
@@ -176,13 +179,22 @@ class Host implements ConnectionSurroundings {
     }
   }
 
-  async #start(description: Calls["start"]["args"]): Promise<null> {
-    if (this.#served !== null) throw new TypeError("Cannot start a second stack in this worker");
-    this.#served = this.#build(description, {
-      link: (state) => this.post({ kind: "link", state }),
-      lease: (lease) => this.post({ kind: "lease", lease }),
-    });
-    return await null;
+  async #start({ wasm, ...description }: Calls["start"]["args"]): Promise<null> {
+    if (this.#served !== null || this.#isStarting) {
+      throw new TypeError("Cannot start a second stack in this worker");
+    }
+    this.#isStarting = true;
+    try {
+      // Waited for, so that the page hears of a core that is none before it has a stack.
+      const core = wasm === undefined ? {} : { wasm: await fromSentCore(wasm) };
+      this.#served = this.#build({ ...description, ...core }, {
+        link: (state) => this.post({ kind: "link", state }),
+        lease: (lease) => this.post({ kind: "lease", lease }),
+      });
+    } finally {
+      this.#isStarting = false;
+    }
+    return null;
   }
 
   async #connect(options: Calls["connect"]["args"], id: number): Promise<OpenedConnection> {

@@ -28,6 +28,7 @@ import type {
   UdpInfo,
   UdpOptions,
   UdpTrouble,
+  WasmSource,
 } from "../options.ts";
 import type {
   PingOptions,
@@ -35,6 +36,7 @@ import type {
   TracerouteOptions,
   TracerouteResult,
 } from "../probe_options.ts";
+import type { SentCore } from "./sent_core.ts";
 
 /** Path of the tunnel's WebSocket at a relay. */
 export const TUNNEL_PATH = "/tunnel";
@@ -76,6 +78,11 @@ export interface StackDescription {
   readonly tuning?: Tuning;
   /** How names are resolved. Default: by the network's name servers. */
   readonly names?: NameOptions;
+  /**
+   * Where the core comes from. Default: inlined. A Module is compiled once for page and worker, the bytes of a Response are read
+   * in the page, a URL is fetched by the worker.
+   */
+  readonly wasm?: WasmSource;
 }
 
 /** An error on its way. */
@@ -114,7 +121,7 @@ export interface PublishedPort {
 
 /** Calls by name: what goes there, what comes back. */
 export interface Calls {
-  start: { args: StackDescription; result: null };
+  start: { args: Omit<StackDescription, "wasm"> & { readonly wasm?: SentCore }; result: null };
   ready: { args: null; result: AddressInfo };
   connect: { args: Omit<ConnectOptions, "signal">; result: OpenedConnection };
   listen: { args: ListenOptions; result: OpenedListener };

@@ -9,13 +9,20 @@
 import { CoreFault } from "../errors.ts";
 import { isRunning } from "./protocol.ts";
 
+/** How a worker is started. */
+export interface StartOptions {
+  /** It is sent a core, so its text does without. */
+  readonly isCoreSent: boolean;
+}
+
 /**
  * Starts a worker.
  *
+ * @param options What it needs.
  * @returns The worker, once its script runs.
  * @throws {CoreFault} If that is not possible: no `Worker` here, or a page's policy forbids it.
  */
-export async function startWorker(): Promise<Worker> {
+export async function startWorker({ isCoreSent }: StartOptions): Promise<Worker> {
   if (typeof Worker === "undefined") {
     throw new CoreFault(
       "Cannot start a worker for the stack: this runtime has no Worker; createStack() runs it here",
@@ -26,7 +33,7 @@ export async function startWorker(): Promise<Worker> {
     return await running(new Worker(new URL("./script.ts", import.meta.url), { type: "module" }));
   } catch (fromFile) {
     try {
-      return await startText();
+      return await startText(isCoreSent ? "" : await inlinedCore());
     } catch (fromText) {
       throw new CoreFault(
         `Cannot start a worker for the stack: ${reasonOf(fromFile)}; from its text: ${
@@ -37,13 +44,14 @@ export async function startWorker(): Promise<Worker> {
   }
 }
 
-async function startText(): Promise<Worker> {
-  const [{ CORE_WASM_BASE64 }, { WORKER_TEXT }] = await Promise.all([
-    import("../core/core_wasm.gen.ts"),
-    import("./worker_text.gen.ts"),
-  ]);
-  // The text lacks the core, which this side has anyway.
-  const parts = [`const INLINED_CORE_WASM = "${CORE_WASM_BASE64}";`, WORKER_TEXT];
+async function inlinedCore(): Promise<string> {
+  return (await import("../core/core_wasm.gen.ts")).CORE_WASM_BASE64;
+}
+
+/** @param core What the text lacks, because this side has it anyway. */
+async function startText(core: string): Promise<Worker> {
+  const { WORKER_TEXT } = await import("./worker_text.gen.ts");
+  const parts = [`const INLINED_CORE_WASM = "${core}";`, WORKER_TEXT];
   const url = URL.createObjectURL(new Blob(parts, { type: "text/javascript" }));
   try {
     return await running(new Worker(url, { type: "module" }));

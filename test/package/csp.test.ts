@@ -14,6 +14,10 @@ const BODY = "Hello from the relay's host";
 const WASM = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'";
 const RELAY = "connect-src ws://127.0.0.1:* http://127.0.0.1:*";
 
+/** What worked, and the beginnings of what was said about what could not. */
+const FORMS = "Response, bytes, buffer, Module, URL, " +
+  'Cannot fetch the core from "", Cannot compile the core, Cannot load the core';
+
 const missing = whatInstallingMisses() ?? (chromiumPath() === null ? "no Chromium" : null);
 
 describe.skipIf(missing !== null)("a page's policy", () => {
@@ -29,14 +33,17 @@ describe.skipIf(missing !== null)("a page's policy", () => {
     browser = await startBrowser();
     for (const name of ["Vite", "esbuild (modules)"]) {
       const bundler = BUNDLERS.find((bundler) => bundler.name === name);
-      for (const app of ["pipe_app", "worker_app", "wasm_app"]) {
+      for (const app of ["pipe_app", "worker_app", "wasm_app", "worker_wasm_app"]) {
         await bundler?.bundle(consumer.folder, `${app}.mjs`, outOf(name, app));
       }
     }
-    copyFileSync(
-      inRoot("dist", "core.wasm"),
-      `${outOf("esbuild (modules)", "wasm_app")}/core.wasm`,
-    );
+    for (
+      const out of [
+        outOf("esbuild (modules)", "wasm_app"),
+        outOf("esbuild (modules)", "worker_wasm_app"),
+        outOf("Vite", "worker_wasm_app"),
+      ]
+    ) copyFileSync(inRoot("dist", "core.wasm"), `${out}/core.wasm`);
   });
 
   afterAll(async () => {
@@ -98,6 +105,15 @@ describe.skipIf(missing !== null)("a page's policy", () => {
   test("a worker's text takes worker-src blob:", async () => {
     const policy = `${WASM}; worker-src 'self' blob:; ${RELAY}`;
     expect(await resultOf("esbuild (modules)", "worker_app", policy)).toBe(BODY);
+  });
+
+  test.each([
+    ["file", "Vite", "worker-src 'self'"],
+    // The text has no core in it, when one is sent.
+    ["text", "esbuild (modules)", "worker-src 'self' blob:"],
+  ])("a worker from its %s takes every form of the core", async (_, bundler, workers) => {
+    const policy = `${WASM}; ${workers}; ${RELAY} 'self'`;
+    expect(await resultOf(bundler, "worker_wasm_app", policy)).toBe(FORMS);
   });
 
   test("without worker-src, the error says what is missing", async () => {

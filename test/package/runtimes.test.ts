@@ -59,6 +59,14 @@ describe.skipIf(whatInstallingMisses() !== null)("the installed package", () => 
       if (!isAbsent()) expect(await run("wasm_app.mjs")).toBe(FORMS);
     });
 
+    test(`a worker's core is taken from a URL, a Response, bytes or a Module, in ${name}`, async () => {
+      // Node 20 has no workers of this kind, which the next test shows.
+      if (isAbsent() || name === "node") return;
+      await using relay = await openRelay();
+      const settings = JSON.stringify({ url: relay.url, token: relay.token });
+      expect(await run("worker_wasm_app.mjs", settings)).toBe(FORMS);
+    });
+
     test(`a stack in a worker reaches a relay, or says that there are no workers, in ${name}`, async () => {
       if (isAbsent()) return;
       await using relay = await openRelay({ hostPorts: [port] });
