@@ -2,17 +2,16 @@
  * IPv6 against the kernel and dnsmasq, which sends router advertisements and serves DHCP, on networks of IPv6 alone, IPv4 alone
  * and both.
  */
-import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { nodePath } from "../../src/dev/common.mjs";
 import type { AddressInfo } from "../../src/options.ts";
+import { nodePath } from "../../src/dev/common.mjs";
+import { DNSMASQ, whatDnsmasqMisses } from "./dnsmasq.ts";
 import type { Ipv6Report, Ipv6Settings } from "./ipv6_peer.ts";
-import { ROOT, until } from "./launch.ts";
+import { until } from "./launch.ts";
 import { Namespace, type Running, whatIsMissing } from "./namespace.ts";
+import { PeerProgram } from "./peer_program.ts";
 
 const KERNEL = "fd99::1";
 const KERNEL_V4 = "10.99.0.1";
@@ -22,19 +21,10 @@ const BYTES = 2_000_000;
 /** What the router announces, bytes. */
 const MTU = 1_480;
 
-const missing = whatIsMissing() ?? whatServerMisses();
+const missing = whatIsMissing() ?? whatDnsmasqMisses();
 
 if (missing !== null && process.env["CI"] === "true") {
   throw new Error(`IPv6 can not be tested: ${missing}`);
-}
-
-function whatServerMisses(): string | null {
-  try {
-    execFileSync("dnsmasq", ["--version"], { stdio: "ignore" });
-    return null;
-  } catch {
-    return "no `dnsmasq`; the package dnsmasq-base brings it";
-  }
 }
 
 /** Echoes what it gets, by TCP and by UDP. */
@@ -60,25 +50,14 @@ const RA = ["--enable-ra", "--dhcp-range=fd99::,ra-only,64,1h", `--ra-param=tap0
 const DHCP = ["--dhcp-range=10.99.0.50,10.99.0.60,255.255.255.0,1h"];
 
 describe.skipIf(missing !== null)("addresses of the network", () => {
-  const folder = join(ROOT, `node_modules/.ipv6-${process.pid}`);
-  const script = join(folder, "peer.mjs");
+  let program: PeerProgram;
   const node = nodePath() ?? process.execPath;
 
   beforeAll(async () => {
-    mkdirSync(folder, { recursive: true });
-    await build({
-      entryPoints: [join(ROOT, "test/interop/ipv6_peer.ts")],
-      outfile: script,
-      bundle: true,
-      format: "esm",
-      platform: "node",
-      target: "node20",
-      external: ["koffi", "ws"],
-      logLevel: "error",
-    });
+    program = await PeerProgram.build("ipv6_peer");
   });
 
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => program.delete());
 
   /** A namespace with a TAP that has the kernel's addresses. */
   async function makeNetwork(addresses: readonly string[]): Promise<Namespace> {
@@ -100,15 +79,9 @@ describe.skipIf(missing !== null)("addresses of the network", () => {
   /** Starts dnsmasq on the TAP. */
   function serve(namespace: Namespace, options: readonly string[]): void {
     namespace.start([
-      "dnsmasq",
-      "--no-daemon",
-      "--conf-file=/dev/null",
-      "--pid-file=",
-      "--no-resolv",
-      "--no-hosts",
+      ...DNSMASQ,
       "--no-ping",
-      `--dhcp-leasefile=${join(folder, `${namespace.name}.leases`)}`,
-      "--user=root",
+      `--dhcp-leasefile=${join(program.folder, `${namespace.name}.leases`)}`,
       `--interface=${namespace.tap}`,
       ...options,
     ]);
@@ -125,7 +98,7 @@ describe.skipIf(missing !== null)("addresses of the network", () => {
       ...{ tap: namespace.tap, viaRelay, address, port: OUR_PORT, bytes: BYTES },
       echo: { hostname, port: ECHO_PORT },
     };
-    const peer = namespace.start([node, script, JSON.stringify(settings)], "pipe");
+    const peer = namespace.start(program.command(JSON.stringify(settings)), "pipe");
     void peer.ended.then(({ stderr }) => process.stderr.write(stderr));
     await until(() => peer.stdout().includes("listening"), "our stack has talked to the kernel");
     return { peer, info: JSON.parse(peer.stdout().split("\n")[0] ?? "") };

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { build, type BuildOptions } from "esbuild";
 import { bunPath, denoPath, nodePath } from "../../src/dev/common.mjs";
 import type { Namespace, Running } from "./namespace.ts";
+import { scriptRunner } from "./peer_program.ts";
 import type { Report, RuntimeName, Settings } from "./peer_settings.ts";
 import { HTTP_PORT, OUR_ADDRESS } from "./ports.ts";
 
@@ -137,9 +138,7 @@ export class Workshop {
 
   /** The command of a bundled script: in Node, or where Deno is alone, in Deno. */
   script(name: (typeof PEERS | typeof KERNEL_SCRIPTS)[number], ...args: string[]): string[] {
-    const node = nodePath();
-    const program = node === undefined ? [process.execPath, "run", "-A"] : [node];
-    return [...program, this.path(`${name}.mjs`), ...args];
+    return [...scriptRunner(), this.path(`${name}.mjs`), ...args];
   }
 
   /** Starts our side and waits until it listens. */
@@ -173,10 +172,7 @@ export class Workshop {
 
   /** Starts the kernel's server and waits until it listens. */
   async startKernelServer(namespace: Namespace): Promise<Running> {
-    // Where Deno runs alone, it serves, too.
-    const node = nodePath();
-    const program = node === undefined ? [process.execPath, "run", "-A"] : [node];
-    const server = namespace.start([...program, this.path("kernel_server.mjs")]);
+    const server = namespace.start(this.script("kernel_server"));
     await until(() => server.stdout().includes("ready"), "the kernel's server listens");
     return server;
   }

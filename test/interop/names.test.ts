@@ -1,14 +1,13 @@
 /** The resolver against dnsmasq, as the authority of a zone with records of all types, in a namespace of its own. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import process from "node:process";
-import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nodePath } from "../../src/dev/common.mjs";
-import { ROOT, until } from "./launch.ts";
+import { DNSMASQ, whatDnsmasqMisses } from "./dnsmasq.ts";
+import { until } from "./launch.ts";
 import type { Answers, Questions } from "./names_peer.ts";
 import { Namespace, type Running, whatIsMissing } from "./namespace.ts";
+import { PeerProgram } from "./peer_program.ts";
 import { HTTP_PORT, KERNEL_ADDRESS, SILENT_ADDRESS } from "./ports.ts";
 
 const ZONE = "lab.test";
@@ -42,19 +41,10 @@ const OPTIONS: readonly string[] = [
   `--caa-record=${ZONE},128,issue,ca.example`,
 ];
 
-const missing = whatIsMissing() ?? whatServerMisses();
+const missing = whatIsMissing() ?? whatDnsmasqMisses();
 
 if (missing !== null && process.env["CI"] === "true") {
   throw new Error(`Names can not be tested: ${missing}`);
-}
-
-function whatServerMisses(): string | null {
-  try {
-    execFileSync("dnsmasq", ["--version"], { stdio: "ignore" });
-    return null;
-  } catch {
-    return "no `dnsmasq`; the package dnsmasq-base brings it";
-  }
 }
 
 /** A server that greets. */
@@ -63,8 +53,7 @@ const GREETER = `require("node:net").createServer((socket) => {
 }).listen(${HTTP_PORT}, "${KERNEL_ADDRESS}", () => console.log("ready"));`;
 
 describe.skipIf(missing !== null)("names of dnsmasq", () => {
-  const folder = join(ROOT, `node_modules/.names-${process.pid}`);
-  const script = join(folder, "peer.mjs");
+  let peer: PeerProgram;
   let namespace: Namespace;
   let server: Running;
   let answers: Answers;
@@ -97,26 +86,10 @@ describe.skipIf(missing !== null)("names of dnsmasq", () => {
   };
 
   beforeAll(async () => {
-    mkdirSync(folder, { recursive: true });
-    await build({
-      entryPoints: [join(ROOT, "test/interop/names_peer.ts")],
-      outfile: script,
-      bundle: true,
-      format: "esm",
-      platform: "node",
-      target: "node20",
-      external: ["koffi"],
-      logLevel: "error",
-    });
+    peer = await PeerProgram.build("names_peer");
     namespace = new Namespace();
     server = namespace.start([
-      "dnsmasq",
-      "--no-daemon",
-      "--conf-file=/dev/null",
-      "--pid-file=",
-      "--no-resolv",
-      "--no-hosts",
-      "--user=root",
+      ...DNSMASQ,
       "--bind-interfaces",
       `--listen-address=${KERNEL_ADDRESS}`,
       `--edns-packet-max=${PAYLOAD_BYTES}`,
@@ -126,15 +99,12 @@ describe.skipIf(missing !== null)("names of dnsmasq", () => {
     const greeter = namespace.start([node, "-e", GREETER]);
     await until(() => greeter.stdout().includes("ready"), "the greeter listens");
     await until(() => isListening(namespace), `dnsmasq listens: ${server.stdout()}`);
-    const { stdout, stderr, code } = await namespace.run(node, script, JSON.stringify(questions));
-    expect(stderr).toBe("");
-    expect(code).toBe(0);
-    answers = JSON.parse(stdout);
+    answers = await peer.report(namespace, JSON.stringify(questions));
   });
 
   afterAll(async () => {
     await namespace?.[Symbol.asyncDispose]();
-    rmSync(folder, { recursive: true, force: true });
+    peer?.delete();
   });
 
   it("gives records of each type as they stand in the zone", () => {

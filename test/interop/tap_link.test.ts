@@ -1,15 +1,12 @@
 /** The TAP link against the kernel, in a network namespace of its own, in each runtime. */
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bunPath, denoPath, nodePath } from "../../src/dev/common.mjs";
+import { PeerProgram } from "./peer_program.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const NAMESPACE = `tw-tap-${process.pid}`;
 const TAP = "twtap0";
 
@@ -58,28 +55,16 @@ function ip(...args: string[]): void {
 }
 
 describe.skipIf(missing !== null)("openTap() against the kernel", () => {
-  let folder = "";
-  let script = "";
+  let peer: PeerProgram;
 
   beforeAll(async () => {
-    // Below the repository, so that the runtimes find koffi in its node_modules.
-    folder = mkdtempSync(join(ROOT, "node_modules/.tap-link-"));
-    script = join(folder, "peer.mjs");
-    await build({
-      entryPoints: [join(ROOT, "test/interop/tap_link_peer.ts")],
-      outfile: script,
-      bundle: true,
-      format: "esm",
-      platform: "node",
-      external: ["koffi"],
-      logLevel: "error",
-    });
+    peer = await PeerProgram.build("tap_link_peer");
     ip("netns", "add", NAMESPACE);
     ip("-n", NAMESPACE, "link", "set", "lo", "up");
   });
 
   afterAll(() => {
-    rmSync(folder, { recursive: true, force: true });
+    peer.delete();
     ip("netns", "del", NAMESPACE);
   });
 
@@ -94,7 +79,12 @@ describe.skipIf(missing !== null)("openTap() against the kernel", () => {
         ip("-n", NAMESPACE, "link", "set", TAP, "up");
         try {
           const args = ["netns", "exec", NAMESPACE, ...(runtime.command ?? [])];
-          const { stdout } = await promisify(execFile)("ip", [...args, script, runtime.name, TAP], {
+          const { stdout } = await promisify(execFile)("ip", [
+            ...args,
+            peer.path,
+            runtime.name,
+            TAP,
+          ], {
             timeout: PEER_TIMEOUT_MS,
             killSignal: "SIGKILL",
           });

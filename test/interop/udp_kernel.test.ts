@@ -1,15 +1,9 @@
 /** Datagrams, groups and echoes between a stack of ours and the kernel, in a network namespace. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { nodePath } from "../../src/dev/common.mjs";
-import { runHere, whatIsMissing } from "./namespace.ts";
+import { Namespace, whatIsMissing } from "./namespace.ts";
+import { PeerProgram } from "./peer_program.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const NAMESPACE = `tw-udp-${process.pid}`;
 const missing = whatIsMissing();
 
 if (missing !== null && process.env["CI"] === "true") {
@@ -17,35 +11,17 @@ if (missing !== null && process.env["CI"] === "true") {
 }
 
 describe.skipIf(missing !== null)("datagrams and the kernel", () => {
-  let folder = "";
+  let peer: PeerProgram;
 
   beforeAll(async () => {
-    // Below the repository, so that koffi is found in its node_modules.
-    folder = mkdtempSync(join(ROOT, "node_modules/.udp-kernel-"));
-    await build({
-      entryPoints: [join(ROOT, "test/interop/udp_kernel_peer.ts")],
-      outfile: join(folder, "peer.mjs"),
-      bundle: true,
-      format: "esm",
-      platform: "node",
-      external: ["koffi"],
-      logLevel: "error",
-    });
-    await runHere("ip", ["netns", "add", NAMESPACE]);
-    await runHere("ip", ["-n", NAMESPACE, "link", "set", "lo", "up"]);
+    peer = await PeerProgram.build("udp_kernel_peer");
   });
 
-  afterAll(async () => {
-    await runHere("ip", ["netns", "del", NAMESPACE]);
-    rmSync(folder, { recursive: true, force: true });
-  });
+  afterAll(() => peer.delete());
 
   test("fragments, echoes, errors and groups go both ways", async () => {
-    const peer = join(folder, "peer.mjs");
-    const args = ["netns", "exec", NAMESPACE, nodePath() ?? "node", peer, "twudp0"];
-    const { code, stdout, stderr } = await runHere("ip", args);
-    expect(`${code} ${stderr.replace(/^.*Warning.*$/gm, "")}`.trim()).toBe("0");
-    expect(JSON.parse(stdout)).toEqual({
+    await using namespace = new Namespace({ bare: true });
+    expect(await peer.report(namespace, namespace.tap)).toEqual({
       big: true,
       reassembled: 1,
       ping: 3,
