@@ -39,11 +39,23 @@ export interface NamespaceOptions {
   readonly bare?: boolean;
 }
 
-/** Those that were not deleted yet: a test run that is interrupted leaves none behind. */
+/** Those that were not deleted yet: a run that is interrupted or whose test takes too long leaves none behind. */
 const alive = new Set<Namespace>();
-process.once("exit", () => {
+
+function deleteAll(): void {
   for (const namespace of alive) namespace.delete();
-});
+}
+
+process.once("exit", deleteAll);
+
+// Who ends by a signal does not get there, and that is how every process of a test run is ended.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => {
+    deleteAll();
+    // Nobody else has something to do: it ends as it would have without us.
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+  });
+}
 
 let made = 0;
 

@@ -1,6 +1,7 @@
 /** The kernel's habits and ours: ping, ARP, refusals, resets, half-closes, silence, and many connections at once. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -9,6 +10,7 @@ import { examine } from "./capture.ts";
 import { curl, ROOT, runtimePath, RUNTIMES, until, Workshop } from "./launch.ts";
 import { Namespace, whatIsMissing } from "./namespace.ts";
 import { HALF_CLOSE_BYTES, HALF_CLOSE_SEED } from "./peer_habits.ts";
+import { PeerProgram } from "./peer_program.ts";
 import { CLOSED_PORT, KERNEL_ADDRESS, OUR_ADDRESS, PREFIX_LENGTH } from "./ports.ts";
 import { seededSha256 } from "./seeded_bytes.ts";
 import { say } from "./transfer.ts";
@@ -135,12 +137,29 @@ describe.skipIf(missing !== null)("the kernel", () => {
     }
   });
 
+  const namespaces = (): string[] =>
+    execFileSync("ip", ["netns", "list"], { encoding: "utf8" }).split(/\s+/);
+
   it("keeps nothing of a namespace that was deleted", () => {
     const namespace = new Namespace();
-    const list = (): string => execFileSync("ip", ["netns", "list"], { encoding: "utf8" });
-    expect(list()).toContain(namespace.name);
+    expect(namespaces()).toContain(namespace.name);
     namespace.delete();
-    expect(list().split(/\s+/)).not.toContain(namespace.name);
+    expect(namespaces()).not.toContain(namespace.name);
+  });
+
+  it("keeps nothing of a namespace whose process was told to end", async () => {
+    const program = await PeerProgram.build("namespace_peer");
+    try {
+      const [command = "", ...args] = program.command();
+      const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
+      const [name] = await once(child.stdout.setEncoding("utf8"), "data");
+      expect(namespaces()).toContain(name);
+      child.kill("SIGTERM");
+      expect(await once(child, "exit")).toEqual([null, "SIGTERM"]);
+      expect(namespaces()).not.toContain(name);
+    } finally {
+      program.delete();
+    }
   });
 });
 

@@ -57,7 +57,7 @@ describe.skipIf(missing !== null)("addresses of the network", () => {
     program = await PeerProgram.build("ipv6_peer");
   });
 
-  afterAll(() => program.delete());
+  afterAll(() => program?.delete());
 
   /** A namespace with a TAP that has the kernel's addresses. */
   async function makeNetwork(addresses: readonly string[]): Promise<Namespace> {

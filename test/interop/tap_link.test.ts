@@ -5,9 +5,9 @@ import process from "node:process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bunPath, denoPath, nodePath } from "../../src/dev/common.mjs";
+import { Namespace } from "./namespace.ts";
 import { PeerProgram } from "./peer_program.ts";
 
-const NAMESPACE = `tw-tap-${process.pid}`;
 const TAP = "twtap0";
 
 /** A peer that does not end by itself after `close()` is killed then, and the test fails. */
@@ -50,22 +50,18 @@ function runtimes(): Runtime[] {
   ];
 }
 
-function ip(...args: string[]): void {
-  execFileSync("ip", args, { stdio: ["ignore", "ignore", "pipe"] });
-}
-
 describe.skipIf(missing !== null)("openTap() against the kernel", () => {
   let peer: PeerProgram;
+  let namespace: Namespace;
 
   beforeAll(async () => {
     peer = await PeerProgram.build("tap_link_peer");
-    ip("netns", "add", NAMESPACE);
-    ip("-n", NAMESPACE, "link", "set", "lo", "up");
+    namespace = new Namespace({ bare: true });
   });
 
   afterAll(() => {
-    peer.delete();
-    ip("netns", "del", NAMESPACE);
+    namespace?.delete();
+    peer?.delete();
   });
 
   for (const runtime of runtimes()) {
@@ -73,18 +69,14 @@ describe.skipIf(missing !== null)("openTap() against the kernel", () => {
       `answers, drops, comes back and lets ${runtime.name} end`,
       async () => {
         expect(runtime.command, `${runtime.name} is not installed`).not.toBeNull();
-        ip("-n", NAMESPACE, "tuntap", "add", TAP, "mode", "tap");
-        ip("-n", NAMESPACE, "link", "set", TAP, "mtu", "1400");
-        ip("-n", NAMESPACE, "addr", "add", "10.99.0.1/24", "dev", TAP);
-        ip("-n", NAMESPACE, "link", "set", TAP, "up");
+        namespace.ip("tuntap", "add", TAP, "mode", "tap");
+        namespace.ip("link", "set", TAP, "mtu", "1400");
+        namespace.ip("addr", "add", "10.99.0.1/24", "dev", TAP);
+        namespace.ip("link", "set", TAP, "up");
         try {
-          const args = ["netns", "exec", NAMESPACE, ...(runtime.command ?? [])];
-          const { stdout } = await promisify(execFile)("ip", [
-            ...args,
-            peer.path,
-            runtime.name,
-            TAP,
-          ], {
+          const within = ["netns", "exec", namespace.name];
+          const command = [...runtime.command ?? [], peer.path, runtime.name, TAP];
+          const { stdout } = await promisify(execFile)("ip", [...within, ...command], {
             timeout: PEER_TIMEOUT_MS,
             killSignal: "SIGKILL",
           });
@@ -96,7 +88,7 @@ describe.skipIf(missing !== null)("openTap() against the kernel", () => {
           expect(result.echoReplies).toBe(40_001);
           if (process.env["TIDEWIRE_MEASURE"] !== undefined) process.stdout.write(stdout);
         } finally {
-          ip("-n", NAMESPACE, "link", "del", TAP);
+          namespace.ip("link", "del", TAP);
         }
       },
     );
