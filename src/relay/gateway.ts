@@ -27,6 +27,7 @@ import { guardedClock } from "./guarded_clock.ts";
 import type { Log } from "./log.ts";
 import type { ControlMessage } from "./protocol.ts";
 import { Publisher, type PublishPolicy } from "./publish.ts";
+import { remembered } from "./remembered.ts";
 import type { Member, RelayNetwork } from "./server.ts";
 import type { Session } from "./session.ts";
 
@@ -82,8 +83,8 @@ export interface UserNetworkOptions {
  * @returns Joins each client to a gateway of its own.
  */
 export function userNetwork(options: UserNetworkOptions): RelayNetwork {
-  const ownAddresses = ownAddressesOf(options.clock);
-  const policy = (): EgressPolicy => ({ ...options.egress, ownAddresses: ownAddresses() });
+  const own = remembered(options.clock, OWN_ADDRESSES_MS, ownAddresses);
+  const policy = (): EgressPolicy => ({ ...options.egress, ownAddresses: own() });
   return {
     mode: "user",
     mtu: options.mtu ?? MTU,
@@ -223,19 +224,11 @@ class Gateway implements Member {
   }
 }
 
-/** The host's own IPv4 addresses, looked up now and then. */
-function ownAddressesOf(clock: Clock): () => ReadonlySet<number> {
-  let known: ReadonlySet<number> = new Set();
-  let untilMs = -Infinity;
-  return () => {
-    const nowMs = clock.now();
-    if (nowMs < untilMs) return known;
-    untilMs = nowMs + OWN_ADDRESSES_MS;
-    const lists = Object.values(networkInterfaces()).map((list) => list ?? []);
-    const texts = lists.flat().filter(({ family }) => family === "IPv4");
-    known = new Set(texts.map(({ address }) => parseIpv4(address)));
-    return known;
-  };
+/** The host's own IPv4 addresses. */
+function ownAddresses(): ReadonlySet<number> {
+  const lists = Object.values(networkInterfaces()).map((list) => list ?? []);
+  const texts = lists.flat().filter(({ family }) => family === "IPv4");
+  return new Set(texts.map(({ address }) => parseIpv4(address)));
 }
 
 /**

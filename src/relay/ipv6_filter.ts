@@ -142,6 +142,8 @@ function isDhcpServer(datagram: Uint8Array): "DHCP_SERVER" | null {
 /** Who has which address on a network: whoever sent from it first, for as long as it is there. RFC 6620. */
 export class Ipv6Owners<T> {
   readonly #owners: Map<bigint, T> = new Map();
+  /** How many each has. */
+  readonly #counts: Map<T, number> = new Map();
   readonly #isForeign: (address: bigint) => boolean;
 
   /** @param isForeign Whether an address can not be a client's: the host's own, a group's. */
@@ -153,16 +155,17 @@ export class Ipv6Owners<T> {
   claim(address: bigint, owner: T): boolean {
     const known = this.#owners.get(address);
     if (known !== undefined) return known === owner;
-    if (this.#isForeign(address)) return false;
-    let count = 0;
-    for (const other of this.#owners.values()) if (other === owner) count++;
-    if (count >= IPV6_SOURCES_MAX) return false;
+    // Whoever sends from a new address with every frame is refused before anything dear is asked.
+    const count = this.#counts.get(owner) ?? 0;
+    if (count >= IPV6_SOURCES_MAX || this.#isForeign(address)) return false;
     this.#owners.set(address, owner);
+    this.#counts.set(owner, count + 1);
     return true;
   }
 
   /** The owner has gone. */
   release(owner: T): void {
+    this.#counts.delete(owner);
     for (const [address, other] of this.#owners) if (other === owner) this.#owners.delete(address);
   }
 }

@@ -17,6 +17,7 @@ import {
   formatIpv4,
   formatMac,
   inSameNetwork,
+  type Ip,
   isIpv4,
   isLoopback,
   isUnicast,
@@ -35,6 +36,7 @@ import { guardedClock } from "./guarded_clock.ts";
 import { Ipv6Owners } from "./ipv6_filter.ts";
 import type { Log } from "./log.ts";
 import type { ControlMessage } from "./protocol.ts";
+import { remembered } from "./remembered.ts";
 import type { Member, RelayNetwork } from "./server.ts";
 import { Session } from "./session.ts";
 
@@ -45,6 +47,9 @@ const LEASE_SECONDS = 3_600;
 
 /** Linear memory of the stack that serves DHCP, MiB. */
 const MEMORY_MIB = 16;
+
+/** How long the kernel's own IPv6 addresses are remembered, ms: to ask takes 70 µs, and clients decide how often. */
+const KERNEL_IPV6_MS = 1_000;
 
 const DNS_SERVERS_MAX = 3;
 const ETHERNET_BYTES = 14;
@@ -127,8 +132,10 @@ class Bridge implements RelayNetwork {
   readonly #leases = new Map<string, number>();
   /** Whose IPv6 addresses are whose. */
   readonly #ipv6Owners = new Ipv6Owners<Session>((address) => {
-    return !isUnicastIp(address) || kernelHasIpv6(this.#options.name, address);
+    return !isUnicastIp(address) || this.#kernelIpv6().has(address);
   });
+  /** The host's own IPv6 addresses on the TAP. */
+  readonly #kernelIpv6: () => ReadonlySet<Ip>;
   readonly #touched = new Set<Session>();
   /** For clients that understand less than the TAP, by what they understand. */
   readonly #splitters = new Map<number, Splitter>();
@@ -140,6 +147,7 @@ class Bridge implements RelayNetwork {
 
   constructor(options: TapNetworkOptions) {
     this.#options = options;
+    this.#kernelIpv6 = remembered(options.clock, KERNEL_IPV6_MS, () => kernelIpv6(options.name));
     this.#tap = options.tap;
     this.mtu = options.tap.mtu;
     this.offload = options.tap.offload ?? 0;
@@ -325,10 +333,11 @@ class Bridge implements RelayNetwork {
   }
 }
 
-/** Whether the host itself has an IPv6 address on the TAP. */
-function kernelHasIpv6(name: string, address: bigint): boolean {
+/** The host's own IPv6 addresses on the TAP. */
+function kernelIpv6(name: string): ReadonlySet<Ip> {
   const own = networkInterfaces()[name] ?? [];
-  return own.some((one) => tryParseIp(one.address.split("%")[0] ?? "") === address);
+  const addresses = own.map(({ address }) => tryParseIp(address.split("%")[0] ?? ""));
+  return new Set(addresses.filter((address) => address !== null));
 }
 
 /** In TAP mode the kernel reaches clients by their own addresses. */

@@ -6,6 +6,8 @@ import {
   type Ipv6FilterDrop,
   Ipv6Owners,
 } from "../../src/relay/ipv6_filter.ts";
+import { remembered } from "../../src/relay/remembered.ts";
+import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
 import type { IcmpMessage } from "../../src/wire/icmp.ts";
 import { buildIcmpv6, ICMPV6_ECHO_REQUEST, REDIRECT } from "../../src/wire/icmpv6.ts";
 import { buildIpv6Packet, PROTOCOL_ICMPV6 } from "../../src/wire/ipv6.ts";
@@ -143,5 +145,31 @@ describe("Ipv6Owners", () => {
     expect(taken.filter(Boolean)).toHaveLength(IPV6_SOURCES_MAX);
     expect(owners.claim(5n, "a")).toBe(true);
     expect(owners.claim(19n, "b")).toBe(true);
+  });
+
+  test("asks nothing dear for who has all there is to have", () => {
+    let asked = 0;
+    const owners = new Ipv6Owners<string>(() => {
+      asked++;
+      return false;
+    });
+    for (let i = 0; i < 1_000; i++) owners.claim(BigInt(i), "a");
+    expect(asked).toBe(IPV6_SOURCES_MAX);
+    owners.release("a");
+    expect(owners.claim(999n, "a")).toBe(true);
+  });
+});
+
+describe("remembered()", () => {
+  test("asks again only once an answer is old", () => {
+    const clock = new VirtualClock();
+    let asked = 0;
+    const answer = remembered(clock, 1_000, () => ++asked);
+    for (let i = 0; i < 2_000; i++) answer();
+    expect(asked).toBe(1);
+    clock.advance(999);
+    expect(answer()).toBe(1);
+    clock.advance(1);
+    expect([answer(), answer()]).toEqual([2, 2]);
   });
 });
