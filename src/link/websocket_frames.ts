@@ -26,6 +26,12 @@ const KEY_BYTES = 4;
 /** 2 bytes, 8 of length, 4 of mask. */
 const HEADER_MAX_BYTES = 14;
 
+/**
+ * What is left to ws comes in few pieces: text of 4 KiB, control frames. ws holds each fragment, and with it all of what the
+ * system has read at once, 64 KiB, of which the fragment may be a byte; with its own limits that is 1 GiB a connection.
+ */
+export const WS_LIMITS = { maxFragments: 64, maxBufferedChunks: 8_192 } as const;
+
 /** @returns Whether sockets of ws are those of node:net here: Bun brings a WebSocket of its own under that name. */
 export function hasByteSockets(): boolean {
   return !("Bun" in globalThis);

@@ -5,7 +5,13 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket as WsSocket } from "ws";
 import { systemRandom } from "../runtime/system_random.ts";
-import { type FrameReader, FrameWriter, hasByteSockets, readFrames } from "./websocket_frames.ts";
+import {
+  type FrameReader,
+  FrameWriter,
+  hasByteSockets,
+  readFrames,
+  WS_LIMITS,
+} from "./websocket_frames.ts";
 import { BATCH_BYTES } from "./records.ts";
 import { Stage } from "./websocket_stage.ts";
 
@@ -129,6 +135,7 @@ export async function loadWs(maxPayloadBytes: number): Promise<SocketMaker> {
     maxPayload: maxPayloadBytes,
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     followRedirects: false,
+    ...WS_LIMITS,
     generateMask: maskMaker(),
   };
   return (url, protocol) => {

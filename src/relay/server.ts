@@ -9,7 +9,7 @@ import type { Duplex } from "node:stream";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { BATCH_BYTES } from "../link/records.ts";
-import { readFrames } from "../link/websocket_frames.ts";
+import { readFrames, WS_LIMITS } from "../link/websocket_frames.ts";
 import { parseControl, TUNNEL_PROTOCOL, TUNNEL_VERSION } from "../link/websocket_control.ts";
 import { formatMac } from "../net/addresses.ts";
 import {
@@ -60,7 +60,7 @@ const PING_MS = 15_000;
 /** Time for a closing handshake, ms; what is left is cut. */
 const LINGER_MS = 1_000;
 
-/** Control messages of one client in ten seconds; more are ignored. */
+/** Control messages of one client between two pings; more are ignored. */
 const CONTROLS_PER_PING = 300;
 
 /** What clients are joined to: a gateway each, or one TAP. */
@@ -143,7 +143,7 @@ export class Relay {
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: BATCH_BYTES,
-      ...{ closeTimeout: LINGER_MS },
+      ...{ closeTimeout: LINGER_MS, ...WS_LIMITS },
       handleProtocols: (offered) => offered.has(TUNNEL_PROTOCOL) ? TUNNEL_PROTOCOL : false,
     });
     http.on("request", (request, response) => answerHttp(request, response, options.serve));

@@ -14,6 +14,9 @@ import { CLOSE_INTERNAL, CLOSE_PROTOCOL, CLOSE_TIMEOUT, type ControlMessage } fr
 /** Bytes that may wait for a client. Full: `room()` is 0 and TCP waits; what is sent all the same is dropped, newest first. */
 export const QUEUE_BYTES: number = 1 << 20;
 
+/** Bytes of control messages that may wait beside it: they are not dropped, because somebody waits for each. */
+const CONTROLS_BYTES = 1 << 18;
+
 /** How often a full queue is looked at, ms: there is no event for it everywhere. */
 const POLL_MS = 4;
 
@@ -166,9 +169,14 @@ export class Session implements Device {
     }
   }
 
-  /** Sends a control message, if the client is here. */
+  /** Sends a control message, if the client is here. Who asks and asks and never reads the answers is closed. */
   sendControl(message: ControlMessage): void {
-    if (this.#socket?.readyState === READY_OPEN) this.#socket.send(JSON.stringify(message));
+    const socket = this.#socket;
+    if (socket === null || socket.readyState !== READY_OPEN) return;
+    if (socket.bufferedAmount > QUEUE_BYTES + CONTROLS_BYTES) {
+      return this.fail("The client does not read", CLOSE_TIMEOUT);
+    }
+    socket.send(JSON.stringify(message));
   }
 
   /** Ends it: something went wrong with this client alone. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { BATCH_BYTES } from "../../src/link/records.ts";
+import { WS_LIMITS } from "../../src/link/websocket_frames.ts";
 import { noLog } from "../../src/relay/log.ts";
 import { servePage } from "../../src/relay/page.ts";
 import {
@@ -229,6 +230,14 @@ describe("hello", () => {
     const client = await new Client(await start()).open();
     client.socket.send(data);
     expect(await client.closed).toBe(code);
+  });
+
+  test("is not put together of any number of fragments, each of which holds what it came in", async () => {
+    const client = await new Client(await start()).open();
+    for (let i = 0; i <= WS_LIMITS.maxFragments; i++) {
+      client.socket.send("x", { fin: false });
+    }
+    expect(await client.closed).toBe(1008);
   });
 
   test("is waited for for five seconds", async () => {

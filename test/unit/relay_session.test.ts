@@ -273,6 +273,21 @@ describe("session as a device", () => {
     expect(socket.closed).toBe(null);
   });
 
+  test("a client that asks and never reads the answers is closed", () => {
+    const { session, socket, ended } = rig();
+    // The data's queue is full, and stays: answers still go.
+    socket.bufferedAmount = QUEUE_BYTES;
+    let answers = 0;
+    while (socket.closed === null && answers < 10_000) {
+      session.sendControl({ type: "stats", id: answers++, stats: {} });
+      socket.bufferedAmount += 4_096;
+    }
+    expect(socket.sent.length).toBe(answers - 1);
+    expect(answers).toBeGreaterThan(50);
+    expect(answers).toBeLessThan(100);
+    expect([socket.closed, socket.terminated, ended.length]).toEqual([4408, true, 1]);
+  });
+
   test("the link is down while the client is away", () => {
     const { session, seen } = rig();
     session.detach();
