@@ -251,6 +251,16 @@ export function readFrames(
   return reader;
 }
 
+/** Options of {@linkcode FrameWriter}. */
+export interface FrameWriterOptions {
+  /** Fills a key of 4 bytes that nobody can foresee. */
+  readonly fillKey: (key: Uint8Array) => void;
+  /** Whether no close was sent yet. */
+  readonly isOpen: () => boolean;
+  /** Called when the socket has sent a message: it may have room again. */
+  readonly onSent: () => void;
+}
+
 /**
  * Writes masked binary messages, as a client: what one turn of the event loop sends leaves as one message, or as several
  * full ones.
@@ -259,22 +269,18 @@ export class FrameWriter {
   /** What is about to be sent. */
   readonly stage: Stage;
   readonly #socket: Duplex;
-  readonly #fillKey: (key: Uint8Array) => void;
+  readonly #options: FrameWriterOptions;
   readonly #region: MaskRegion;
   readonly #key = new Uint8Array(KEY_BYTES);
   readonly #outbox = new Outbox();
 
-  /**
-   * @param socket The socket beneath.
-   * @param fillKey Fills a key of 4 bytes that nobody can foresee.
-   * @param onSent Called when the socket has sent a message: it may have room again.
-   */
-  constructor(socket: Duplex, fillKey: (key: Uint8Array) => void, onSent: () => void = () => {}) {
+  /** @param socket The socket beneath. @param options See {@linkcode FrameWriterOptions}. */
+  constructor(socket: Duplex, options: FrameWriterOptions) {
     this.#socket = socket;
-    this.#fillKey = fillKey;
+    this.#options = options;
     const edge = startEdge();
     this.#region = new MaskRegion(edge, edge.output());
-    this.stage = new Stage(this.#region.bytes, (bytes) => this.#leave(bytes, onSent));
+    this.stage = new Stage(this.#region.bytes, (bytes) => this.#leave(bytes));
   }
 
   /** Nothing more is sent. */
@@ -283,16 +289,17 @@ export class FrameWriter {
     this.#outbox.close();
   }
 
-  #leave(bytes: number, onSent: () => void): void {
-    if (!this.#socket.writable) return;
-    this.#fillKey(this.#key);
+  #leave(bytes: number): void {
+    // A close may wait in the socket since this was put. RFC 6455 section 5.5.1: nothing follows it.
+    if (!this.#socket.writable || !this.#options.isOpen()) return;
+    this.#options.fillKey(this.#key);
     this.#region.mask(0, bytes, little32(this.#key, 0));
     this.#putHeader(bytes);
     this.#outbox.put(this.#region.bytes.subarray(0, bytes));
     this.#outbox.take((message, sent) => {
       this.#socket.write(message, () => {
         sent();
-        onSent();
+        this.#options.onSent();
       });
     });
   }

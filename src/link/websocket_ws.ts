@@ -231,6 +231,10 @@ class DirectSocket implements WebSocketLike {
     };
     this.#reader = readFrames(this.#below, { isMasked: false, deliver });
     if (this.#reader === null) return;
-    this.#writer = new FrameWriter(this.#below, this.#fillKey, () => this.onRoom?.());
+    this.#writer = new FrameWriter(this.#below, {
+      fillKey: this.#fillKey,
+      isOpen: () => ws.readyState === ws.OPEN,
+      onSent: () => this.onRoom?.(),
+    });
   }
 }

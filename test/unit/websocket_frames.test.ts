@@ -213,16 +213,21 @@ describe("FrameWriter", () => {
       },
     });
     const keys: Buffer[] = [];
-    const writer = new FrameWriter(socket, (key) => {
-      key.set(bytesOf(4));
-      keys.push(Buffer.from(key));
+    const state = { isOpen: true };
+    const writer = new FrameWriter(socket, {
+      fillKey: (key) => {
+        key.set(bytesOf(4));
+        keys.push(Buffer.from(key));
+      },
+      isOpen: () => state.isOpen,
+      onSent: () => {},
     });
     const read = async (bytes: number): Promise<Buffer> => {
       const count = () => Buffer.concat(taken).length;
       await expect.poll(count).toBeGreaterThanOrEqual(bytes);
       return Buffer.concat(taken);
     };
-    return { writer, keys, read };
+    return { writer, keys, read, state };
   }
 
   test.each(SIZES)("writes a message of %i bytes as the RFC draws it", async (bytes) => {
@@ -270,6 +275,14 @@ describe("FrameWriter", () => {
     await new Promise((resolve) => setImmediate(resolve));
     const frames = Buffer.concat(parts.map((part, i) => frameOf(part, { key: keys[i] ?? null })));
     expect((await read(frames.length)).equals(frames)).toBe(true);
+  });
+
+  test("sends nothing behind a close that waits to be sent", async () => {
+    const { writer, keys, state } = rig();
+    writer.stage.put(bytesOf(10));
+    state.isOpen = false;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(keys).toEqual([]);
   });
 
   test("sends nothing any more once it is closed", async () => {
