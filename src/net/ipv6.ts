@@ -118,6 +118,7 @@ export class Ipv6 {
       sourceFor: (target) => this.#candidateFor(target)?.address ?? null,
       retransMs: () => this.routers.retransMs,
       reachableMs: () => this.routers.reachableMs,
+      onHost: (address) => this.routers.removeRouter(address),
       send: (message, source, destination, mac) => {
         void this.#sendNd(message, source, destination, mac);
       },

@@ -204,6 +204,13 @@ export class NeighborCache<A extends Ip> {
     if (!isConfirmed) neighbor.sinceMs = this.#port.clock.now() - this.#family.staleMs();
   }
 
+  /** Its owner has answered and not named its MAC, as it may when it was asked by unicast. RFC 4861 section 7.2.4. */
+  confirm(address: A): void {
+    const neighbor = this.#entries.get(address);
+    if (neighbor === undefined || neighbor.mac === null || !this.isAsked(address)) return;
+    this.#enter(neighbor, REACHABLE);
+  }
+
   /** Somebody claims an address unasked: if it is a known one's with another MAC, its owner is asked. */
   claim(address: A, mac: Uint8Array): void {
     const neighbor = this.#entries.get(address);

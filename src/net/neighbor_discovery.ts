@@ -9,6 +9,7 @@ import type { IcmpMessage } from "../wire/icmp.ts";
 import { ETHERTYPE_IPV6 } from "../wire/ethernet.ts";
 import {
   NA_OVERRIDE,
+  NA_ROUTER,
   NA_SOLICITED,
   neighborAdvertisement,
   type NeighborMessage,
@@ -49,6 +50,8 @@ export interface NeighborDiscoveryOptions {
   readonly retransMs: () => number;
   /** Base of the time for which an answer counts, ms: BaseReachableTime. */
   readonly reachableMs: () => number;
+  /** A neighbour has answered as one that is no router. */
+  readonly onHost: (address: bigint) => void;
   /** Sends a message with hop limit 255, to a known MAC or to that of the group. */
   readonly send: (
     message: IcmpMessage,
@@ -126,11 +129,16 @@ export class NeighborDiscovery {
   /** An advertisement for an address that is none of ours. RFC 4861 section 7.2.5. */
   onAdvertisement({ target, flags, options }: NeighborMessage): void {
     const { count } = this.#options;
-    if (options.targetMac === null) return count("ND_UNSOLICITED");
+    const { targetMac } = options;
     const isAnswer = (flags & NA_SOLICITED) !== 0 && this.cache.isAsked(target);
-    if (isAnswer) return this.cache.learn(target, options.targetMac, true);
-    count("ND_UNSOLICITED");
-    this.cache.claim(target, options.targetMac);
+    if (!isAnswer) {
+      count("ND_UNSOLICITED");
+      return targetMac === null ? undefined : this.cache.claim(target, targetMac);
+    }
+    // Who is asked by unicast need not name its MAC, and Linux does not.
+    if (targetMac === null) this.cache.confirm(target);
+    else this.cache.learn(target, targetMac, true);
+    if ((flags & NA_ROUTER) === 0) this.#options.onHost(target);
   }
 
   /** A router has told its MAC. RFC 4861 section 6.3.4. */

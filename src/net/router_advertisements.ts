@@ -39,6 +39,8 @@ const RETRANS_MAX_MS = 10_000;
 interface Router {
   /** 1, 0 or -1. RFC 4191 section 2.1. */
   readonly preference: number;
+  /** Set by hand: no message takes it away. */
+  readonly isGiven: boolean;
 }
 
 /** What it needs, and whom it tells. */
@@ -140,7 +142,14 @@ export class RouterDiscovery {
 
   /** Adds a router by hand. */
   addRouter(address: bigint): void {
-    this.#routers.set(address, { preference: 0 }, INFINITE_SECONDS);
+    this.#routers.set(address, { preference: 0, isGiven: true }, INFINITE_SECONDS);
+  }
+
+  /** A router has become a host. RFC 4861 section 7.3.3. */
+  removeRouter(address: bigint): void {
+    if (this.#routers.get(address)?.isGiven !== false) return;
+    this.#routers.delete(address);
+    this.#options.onChange();
   }
 
   /** Adds name servers by hand. */
@@ -159,7 +168,8 @@ export class RouterDiscovery {
     }
     this.#heard = true;
     const { preference, lifetimeSeconds } = advertisement;
-    if (!this.#routers.set(source, { preference }, lifetimeSeconds)) count("ND_ROUTERS_FULL");
+    const router = { preference, isGiven: false };
+    if (!this.#routers.set(source, router, lifetimeSeconds)) count("ND_ROUTERS_FULL");
     this.#takeTimes(advertisement);
     this.#takeMtu(advertisement.options.mtu);
     for (const prefix of advertisement.options.prefixes) this.#takePrefix(prefix);

@@ -9,6 +9,7 @@ import {
   ROUTER_SOLICITATION,
 } from "../../src/wire/icmpv6.ts";
 import { buildIpv6Packet } from "../../src/wire/ipv6.ts";
+import type { IcmpMessage } from "../../src/wire/icmp.ts";
 import {
   NA_OVERRIDE,
   neighborAdvertisement,
@@ -38,6 +39,8 @@ import {
   takeMessages,
   takePackets,
 } from "../ipv6_net.ts";
+
+const NEIGHBOR_LOCAL = ip6("fe80::9");
 
 describe("RFC 4861 section 7: neighbours", () => {
   function ask(host: Station): void {
@@ -112,6 +115,58 @@ describe("RFC 4861 section 7: neighbours", () => {
     expect(takePackets(host)).toEqual([]);
     advance(host, 1);
     expect(takeMessages(host, NEIGHBOR_SOLICITATION)).toMatchObject([{ destination: NEIGHBOR }]);
+  });
+
+  /** As Linux answers what it was asked by unicast: without its MAC. RFC 4861 section 7.2.4. */
+  const bare = (flags: number): IcmpMessage => {
+    const { body, ...message } = neighborAdvertisement(NEIGHBOR, flags, NEIGHBOR_MAC);
+    return { ...message, body: body.subarray(0, 16) };
+  };
+
+  test("4861-7 an owner that was asked by unicast need not name its MAC, and keeps it (section 7.2.4)", () => {
+    const host = staticStation();
+    ask(host);
+    const answer = { source: NEIGHBOR, destination: OURS };
+    // Nothing is known yet: such an answer says nothing.
+    say(host, bare(SOLICITED), answer);
+    const { cache } = host.iface.ipv6.neighbors;
+    expect(cache.macOf(NEIGHBOR)).toBeNull();
+    say(host, neighborAdvertisement(NEIGHBOR, SOLICITED, NEIGHBOR_MAC), answer);
+    advance(host, 50_000);
+    ask(host);
+    advance(host, 5_000);
+    takePackets(host);
+    say(host, bare(SOLICITED), answer);
+    advance(host, 4_000);
+    expect(takeMessages(host, NEIGHBOR_SOLICITATION)).toEqual([]);
+    expect(cache.isAsked(NEIGHBOR)).toBe(false);
+    // It has answered, so nobody else takes its place.
+    say(host, neighborAdvertisement(NEIGHBOR, SOLICITED, macOf(66)), answer);
+    expect(cache.macOf(NEIGHBOR)).toEqual(NEIGHBOR_MAC);
+  });
+
+  test("a router that answers as a host is one no longer (section 7.3.3), unless it was set by hand", () => {
+    const made = station6(1);
+    const router = { destination: ALL_NODES, source: NEIGHBOR_LOCAL, mac: NEIGHBOR_MAC };
+    say(made, advertisement([prefixOption(PREFIX)]), router);
+    const given = station6(2, { gateway: NEIGHBOR_LOCAL, autoconfigure: false });
+    for (const host of [made, given]) {
+      const { ipv6 } = host.iface;
+      expect(ipv6.gateways).toEqual([NEIGHBOR_LOCAL]);
+      ipv6.neighbors.cache.hop(NEIGHBOR_LOCAL);
+      const destination = ipv6.addresses.ready[0]?.address ?? 0n;
+      const tell = (flags: number): void =>
+        say(host, neighborAdvertisement(NEIGHBOR_LOCAL, flags >>> 0, NEIGHBOR_MAC), {
+          source: NEIGHBOR_LOCAL,
+          destination,
+        });
+      // What nobody asked for takes no router away.
+      tell(NA_OVERRIDE);
+      expect(ipv6.gateways).toEqual([NEIGHBOR_LOCAL]);
+      tell(SOLICITED);
+    }
+    expect(made.iface.ipv6.gateways).toEqual([]);
+    expect(given.iface.ipv6.gateways).toEqual([NEIGHBOR_LOCAL]);
   });
 
   test("4861-5 a solicitation for us is answered, and its sender learned as stale", () => {
