@@ -17,6 +17,7 @@ import {
   parseQuotedIpv6,
   PROBLEM_OPTION,
   PROTOCOL_ICMPV6,
+  upperLayerOf,
 } from "../wire/ipv6.ts";
 import { isMulticastIp, isUnspecified } from "./addresses.ts";
 import type { EchoProbes } from "./echo_probes.ts";
@@ -130,7 +131,8 @@ function mayReport(type: number, code: number, packet: Ipv6Packet): boolean {
       packet.problem?.evenToGroups === true);
   if (isMulticastIp(packet.destination) && !isForGroups) return false;
   if (packet.fragmentOffset !== 0) return false;
-  if (packet.protocol !== PROTOCOL_ICMPV6) return true;
-  const [kind = 0] = packet.payload;
-  return packet.payload.length > 0 && !isIcmpv6Error(kind) && kind !== REDIRECT;
+  const upper = packet.isFragment ? upperLayerOf(packet) : packet;
+  if (typeof upper === "string" || upper.protocol !== PROTOCOL_ICMPV6) return true;
+  const [kind = 0] = upper.payload;
+  return upper.payload.length > 0 && !isIcmpv6Error(kind) && kind !== REDIRECT;
 }

@@ -7,7 +7,7 @@ import {
   isGroupMac,
   parseEthernet,
 } from "../wire/ethernet.ts";
-import { joinIpv6 } from "../wire/fragments.ts";
+import { ecnOf, joinIpv6 } from "../wire/fragments.ts";
 import type { IcmpMessage } from "../wire/icmp.ts";
 import {
   ICMPV6_ECHO_REPLY,
@@ -24,11 +24,15 @@ import {
 } from "../wire/icmpv6.ts";
 import { PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/ipv4.ts";
 import {
+  CUT,
   type Ipv6Packet,
+  type Ipv6Problem,
   parseIpv6Packet,
+  PROBLEM_HEADER_CHAIN,
   PROBLEM_NEXT_HEADER,
   PROTOCOL_ICMPV6,
   PROTOCOL_NONE,
+  upperLayerOf,
 } from "../wire/ipv6.ts";
 import {
   NA_SOLICITED,
@@ -40,7 +44,7 @@ import { isLinkLocalIp, isMulticastIp, isUnicastIp } from "./addresses.ts";
 import type { Icmpv6 } from "./icmpv6.ts";
 import type { Ipv6Addresses } from "./ipv6_addresses.ts";
 import type { MulticastGroups } from "./multicast_groups.ts";
-import type { Reassembly } from "./reassembly.ts";
+import type { Reassembly, Whole } from "./reassembly.ts";
 import { type NeighborDiscovery, solicitedNode } from "./neighbor_discovery.ts";
 
 /** Hop limit of neighbor discovery: no router lets through what has it. RFC 4861 section 3.1. */
@@ -90,26 +94,45 @@ export class Ipv6Input {
     if (typeof packet === "string") return count(packet);
     const drop = this.#addressDrop(packet, ethernet);
     if (drop !== null) return count(drop);
-    if (packet.problem !== null) {
-      const { code, pointer } = packet.problem;
-      count("IP_PROBLEM");
-      return void this.#options.icmp.sendError(ICMPV6_PARAMETER_PROBLEM, code, pointer, packet);
-    }
+    if (packet.problem !== null) return this.#tellProblem(packet, packet.problem);
     if (packet.isFragment) return this.#receiveFragment(packet, ethernet);
     this.deliver(packet, ethernet.source);
   }
 
+  #tellProblem(packet: Ipv6Packet, { code, pointer }: Omit<Ipv6Problem, "evenToGroups">): void {
+    this.#options.count("IP_PROBLEM");
+    this.#options.icmp.sendError(ICMPV6_PARAMETER_PROBLEM, code, pointer, packet);
+  }
+
   /** Takes a fragment; a segment that is whole then goes back to the core, all else to the services. */
   #receiveFragment(fragment: Ipv6Packet, { destination, source }: EthernetFrame): void {
-    const { count, reassembly, inject } = this.#options;
-    const whole = reassembly.take(fragment);
+    const { count, inject } = this.#options;
+    const whole = this.#wholeOf(fragment);
     if (whole === null) return;
     const bytes = joinIpv6(whole.first, whole.headerBytes, whole.payload, whole.ecn);
     const packet = bytes === null ? "FRAGMENT_LENGTH" : parseIpv6Packet(bytes);
     if (typeof packet === "string") return count(packet);
+    // What stood behind the fragment header was not looked at before.
+    if (packet.problem !== null) return this.#tellProblem(packet, packet.problem);
+    if (packet.isFragment) return count("FRAGMENT_NESTED");
     if (isDiscovery(packet)) return count("ND_FRAGMENT");
     if (packet.protocol !== PROTOCOL_TCP) return this.deliver(packet, source);
     inject(buildEthernet(destination, source, ETHERTYPE_IPV6, packet.packet));
+  }
+
+  /** @returns The packet that a fragment completes, or null. */
+  #wholeOf(fragment: Ipv6Packet): Whole | null {
+    const { packet: first, headerBytes, payload, moreFragments, fragmentOffset } = fragment;
+    // RFC 6946 section 4: what is whole has nothing to do with fragments that wait.
+    if (fragmentOffset === 0 && !moreFragments) {
+      return { first, headerBytes, payload, ecn: ecnOf(first) };
+    }
+    if (fragmentOffset > 0 || upperLayerOf(fragment) !== CUT) {
+      return this.#options.reassembly.take(fragment);
+    }
+    // RFC 8200 section 4.5: the first fragment alone tells what the packet is.
+    this.#tellProblem(fragment, { code: PROBLEM_HEADER_CHAIN, pointer: 0 });
+    return null;
   }
 
   /** Takes a whole packet. @param from MAC of the sender. */
@@ -220,7 +243,7 @@ export class Ipv6Input {
   }
 }
 
-/** RFC 6980 section 5: what discovers neighbours never comes in fragments. */
+/** RFC 6980 section 5: what discovers neighbours never has a fragment header. */
 function isDiscovery({ protocol, payload }: Ipv6Packet): boolean {
   const [type = 0] = payload;
   return protocol === PROTOCOL_ICMPV6 && type >= ROUTER_SOLICITATION && type <= REDIRECT;

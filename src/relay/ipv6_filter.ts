@@ -16,7 +16,7 @@ import {
   ROUTER_SOLICITATION,
 } from "../wire/icmpv6.ts";
 import { PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/ipv4.ts";
-import { type Ipv6Packet, parseIpv6Packet, PROTOCOL_ICMPV6 } from "../wire/ipv6.ts";
+import { type Ipv6Packet, parseIpv6Packet, PROTOCOL_ICMPV6, upperLayerOf } from "../wire/ipv6.ts";
 import { parseNdOptions } from "../wire/ndp.ts";
 
 /** Addresses that a client may send from. More: its packets are dropped and counted. */
@@ -92,9 +92,10 @@ export class Ipv6Filter {
 
   /** RFC 7113: whatever stands before it, it is found; RFC 7112: it is in the first fragment. */
   #checkUpper(packet: Ipv6Packet, isUnspecified: boolean): Ipv6FilterDrop | null {
-    const { protocol, payload } = packet;
     if (packet.fragmentOffset !== 0) return isUnspecified ? "SPOOFED_IP" : null;
-    if (packet.isFragment && payload.length < ICMP_BYTES) return "IP_FORM";
+    const upper = packet.isFragment ? upperLayerOf(packet) : packet;
+    if (typeof upper === "string") return "IP_FORM";
+    const { protocol, payload } = upper;
     if (protocol === PROTOCOL_UDP && !isUnspecified) return isDhcpServer(payload);
     const type = protocol === PROTOCOL_ICMPV6 ? read8(payload, 0) : -1;
     if (isUnspecified && !FROM_NOBODY.includes(type)) return "SPOOFED_IP";

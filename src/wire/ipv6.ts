@@ -18,6 +18,8 @@ export const PROBLEM_FIELD = 0;
 export const PROBLEM_NEXT_HEADER = 1;
 /** Code of parameter problem: an unknown option. */
 export const PROBLEM_OPTION = 2;
+/** Code of parameter problem: the first fragment lacks headers. RFC 7112 section 6. */
+export const PROBLEM_HEADER_CHAIN = 3;
 
 const VERSION = 6;
 const HOP_BY_HOP = 0;
@@ -30,6 +32,16 @@ const DESTINATION_AT = 24;
 const NEXT_HEADER_AT = 6;
 const OPTION_PAD1 = 0;
 const PACKET_PAYLOAD_MAX_BYTES = 65_535;
+/** Headers of the upper layers that we speak, without options, bytes: TCP, UDP and ICMPv6. */
+const UPPER_HEADERS_BYTES: Readonly<Record<number, number>> = {
+  6: 20,
+  17: 8,
+  [PROTOCOL_ICMPV6]: 8,
+};
+/** A header reaches beyond the packet. */
+export const CUT = "cut";
+/** A header or an option forbids to take the packet. */
+export const REFUSED = "refused";
 /** Addresses of the pseudo-header, bytes. RFC 8200 section 8.1. */
 const ADDRESSES_BYTES = 32;
 /** Hop-by-hop options with Router Alert for MLD, padded; the first byte is the next header. RFC 2711 section 2.1. */
@@ -57,7 +69,10 @@ export interface Ipv6Packet {
   readonly headerBytes: number;
   /** Total length as the header tells, bytes. */
   readonly totalBytes: number;
-  /** True for a fragment of something larger; `protocol` and `payload` are those behind its fragment header. */
+  /**
+   * It has a fragment header; `protocol` and `payload` are those behind it. A fragment at 0 with none to follow is the whole: RFC
+   * 6946.
+   */
   readonly isFragment: boolean;
   /** Place of a fragment, in units of 8 bytes. */
   readonly fragmentOffset: number;
@@ -79,6 +94,9 @@ export interface Ipv6Packet {
 
 /** Why an IPv6 packet is dropped. */
 export type Ipv6Drop = "IP_SHORT" | "IP_HEADER" | "IP_EXTENSION";
+
+/** What stands behind all extension headers. */
+export type UpperLayer = Pick<Ipv6Packet, "protocol" | "payload">;
 
 /** What the walk over the extension headers has found. */
 interface Walk {
@@ -110,8 +128,12 @@ export function parseQuotedIpv6(view: Uint8Array): Ipv6Packet | Ipv6Drop {
   if ((read8(view, 0) >> 4) !== VERSION) return "IP_HEADER";
   const totalBytes = IPV6_HEADER_BYTES + read16(view, 4);
   const packet = view.subarray(0, Math.min(totalBytes, view.length));
-  const walk = walkExtensions(packet);
-  if (walk === null) return "IP_EXTENSION";
+  const walk = walkExtensions(packet, {
+    protocol: read8(packet, NEXT_HEADER_AT),
+    protocolAt: NEXT_HEADER_AT,
+    at: IPV6_HEADER_BYTES,
+  });
+  if (walk === CUT || walk === REFUSED) return "IP_EXTENSION";
   const { at, ...found } = walk;
   return {
     ...found,
@@ -125,12 +147,30 @@ export function parseQuotedIpv6(view: Uint8Array): Ipv6Packet | Ipv6Drop {
   };
 }
 
-/** @returns Null if a header can not be, or an option says that the packet is to be dropped. */
-function walkExtensions(packet: Uint8Array): Walk | null {
+/**
+ * Looks behind the fragment header of a first fragment, which has to hold all headers, that of the upper layer included: nobody on
+ * the way could tell else what the packet is. RFC 7112 section 5.
+ *
+ * @param packet No later fragment.
+ * @returns What the upper layer is and where it begins; why that can not be told: {@linkcode CUT}, {@linkcode REFUSED}.
+ */
+export function upperLayerOf(packet: Ipv6Packet): UpperLayer | typeof CUT | typeof REFUSED {
+  const { protocol, protocolAt, headerBytes: at, packet: bytes } = packet;
+  const walk = walkExtensions(bytes, { protocol, protocolAt, at });
+  if (walk === CUT || walk === REFUSED) return walk;
+  if (walk.problem !== null || walk.isFragment) return REFUSED;
+  const payload = bytes.subarray(walk.at);
+  if (payload.length < (UPPER_HEADERS_BYTES[walk.protocol] ?? 0)) return CUT;
+  return { protocol: walk.protocol, payload };
+}
+
+/** @param from Where to begin. @returns The headers up to a fragment header or the upper layer, or why they can not be. */
+function walkExtensions(
+  packet: Uint8Array,
+  from: Pick<Walk, "protocol" | "protocolAt" | "at">,
+): Walk | typeof CUT | typeof REFUSED {
   const walk: Walk = {
-    protocol: read8(packet, NEXT_HEADER_AT),
-    protocolAt: NEXT_HEADER_AT,
-    at: IPV6_HEADER_BYTES,
+    ...from,
     isFragment: false,
     fragmentOffset: 0,
     moreFragments: false,
@@ -140,13 +180,13 @@ function walkExtensions(packet: Uint8Array): Walk | null {
   };
   // Each turn moves on by at least 8 bytes, so the loop ends.
   while (isExtension(walk) && walk.problem === null && !walk.isFragment) {
-    if (packet.length - walk.at < EXTENSION_UNIT_BYTES) return null;
+    if (packet.length - walk.at < EXTENSION_UNIT_BYTES) return CUT;
     const units = walk.protocol === FRAGMENT ? 1 : read8(packet, walk.at + 1) + 1;
     const end = walk.at + (units * EXTENSION_UNIT_BYTES);
-    if (end > packet.length) return null;
+    if (end > packet.length) return CUT;
     if (walk.protocol === FRAGMENT) readFragment(packet, walk);
     else if (walk.protocol === ROUTING) readRouting(packet, walk);
-    else if (!readOptions(packet, walk, end)) return null;
+    else if (!readOptions(packet, walk, end)) return REFUSED;
     walk.protocolAt = walk.at;
     walk.protocol = read8(packet, walk.at);
     walk.at = end;
@@ -165,8 +205,7 @@ function readFragment(packet: Uint8Array, walk: Walk): void {
   walk.fragmentOffset = word >>> 3;
   walk.moreFragments = (word & 1) !== 0;
   walk.identification = read32(packet, walk.at + 4);
-  // RFC 6946: a fragment that is the whole is no fragment.
-  walk.isFragment = walk.moreFragments || walk.fragmentOffset !== 0;
+  walk.isFragment = true;
 }
 
 /** RFC 8200 section 4.4: an unknown routing type is skipped without segments left, and is a problem with some. */

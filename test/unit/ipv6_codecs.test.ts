@@ -119,11 +119,12 @@ describe("RFC 8200: packets", () => {
     expect(parseIpv6Packet(withHeaders(60, [17, 0]))).toBe("IP_EXTENSION");
   });
 
-  test("fragments are told, one that is the whole is none (RFC 6946)", () => {
+  test("fragments are told, one that is the whole too (RFC 6946)", () => {
     const fragment = parsed(withHeaders(UDP, [9], [44, 0, 0x01, 0x91, 0, 0, 0, 5]));
     expect(fragment).toMatchObject({ isFragment: true, fragmentOffset: 50, moreFragments: true });
     expect(fragment).toMatchObject({ identification: 5, protocol: UDP, headerBytes: 48 });
-    expect(parsed(withHeaders(UDP, [9], [44, 0, 0, 0, 0, 0, 0, 5])).isFragment).toBe(false);
+    const atomic = parsed(withHeaders(UDP, [9], [44, 0, 0, 0, 0, 0, 0, 5]));
+    expect(atomic).toMatchObject({ isFragment: true, fragmentOffset: 0, moreFragments: false });
   });
 
   test("no bytes make the parser throw", () => {

@@ -62,6 +62,22 @@ function hidden(kind: number, rest: readonly number[], message: IcmpMessage): Ui
   );
 }
 
+/** A fragment with destination options in it. */
+function inFragment(more: number, behind: Uint8Array): Uint8Array {
+  return buildIpv6Packet(
+    { source: OURS, destination: ALL_NODES, protocol: 44, ttl: 255 },
+    Uint8Array.of(60, 0, 0, more, 0, 0, 0, 1, ...behind),
+  );
+}
+
+function behindOptions(message: IcmpMessage): Uint8Array {
+  return Uint8Array.of(
+    PROTOCOL_ICMPV6,
+    ...PAD,
+    ...buildIcmpv6(message, OURS, ALL_NODES),
+  );
+}
+
 const PAD = [0, 1, 4, 0, 0, 0, 0] as const;
 const RA = advertisement([prefixOption(ip6("2001:db8::"))]);
 
@@ -93,6 +109,13 @@ describe("Ipv6Filter", () => {
     ["a redirect", "ROGUE_ROUTER", said({ ...RA, type: REDIRECT })],
     ["one behind options", "ROGUE_ROUTER", hidden(60, PAD, RA)],
     ["one in a fragment", "ROGUE_ROUTER", hidden(44, [0, 0, 1, 0, 0, 0, 1], RA)],
+    ["one behind options in a fragment", "ROGUE_ROUTER", inFragment(1, behindOptions(RA))],
+    ["one behind options in the only fragment", "ROGUE_ROUTER", inFragment(0, behindOptions(RA))],
+    [
+      "a fragment that ends with options",
+      "IP_FORM",
+      inFragment(1, behindOptions(RA)).subarray(0, 56),
+    ],
     ["another's MAC", "SPOOFED_ND", said(neighborSolicitation(PEER, macOf(11)))],
     ["another's address in an answer", "SPOOFED_ND", said(neighborAdvertisement(THEIRS, 0, MAC))],
     ["a MAC that is not its own", "SPOOFED_ND", said(neighborAdvertisement(OURS, 0, macOf(11)))],
