@@ -20,7 +20,9 @@ export const UDP_DEFAULTS: Required<UdpOptions> = {
 };
 
 const TTL_MAX = 255;
-const BUFFER_MAX_BYTES = 16_777_216;
+
+/** The largest queue of datagrams that a socket may ask for. */
+export const UDP_BUFFER_MAX_BYTES = 16_777_216;
 
 /** Checks the options of `setOptions()`. */
 export function checkUdpOptions(options: UdpOptions): void {
@@ -35,7 +37,7 @@ export function checkUdpOptions(options: UdpOptions): void {
   if (dontFragment !== undefined) checkBoolean("dontFragment", dontFragment);
   const { receiveBufferBytes: room } = options;
   if (room !== undefined) {
-    checkInteger("receiveBufferBytes", room, DATAGRAM_COST_BYTES, BUFFER_MAX_BYTES);
+    checkInteger("receiveBufferBytes", room, DATAGRAM_COST_BYTES, UDP_BUFFER_MAX_BYTES);
   }
 }
 

@@ -5,11 +5,8 @@
  * @module
  */
 import type { NetworkStack } from "../../options.ts";
-import {
-  DatagramSocket,
-  type DatagramSocketOptions,
-  type MessageListener,
-} from "./dgram_socket.ts";
+import { DatagramSocket } from "./dgram_socket.ts";
+import type { DatagramSocketOptions, MessageListener } from "./dgram_types.ts";
 
 export type {
   DatagramAddress,
@@ -17,7 +14,7 @@ export type {
   DatagramSocketOptions,
   MessageListener,
   RemoteInfo,
-} from "./dgram_socket.ts";
+} from "./dgram_types.ts";
 export { DatagramSocket as Socket };
 
 /** What `node:dgram` has. */

@@ -2,65 +2,34 @@
 import { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
 import { BadResource } from "../../errors.ts";
-import { isMulticastIp, tryParseIp } from "../../net/addresses.ts";
+import { type Ip, isMulticastIp, tryParseIp } from "../../net/addresses.ts";
 import type { NetworkStack } from "../../options.ts";
 import type { UdpBindOptions, UdpOptions, UdpSocket } from "../../udp_options.ts";
+import { DATAGRAM_COST_BYTES, UDP_BUFFER_MAX_BYTES, UDP_DEFAULTS } from "../udp_checks.ts";
 import {
+  bufferSizeError,
+  checkAddress,
+  checkBufferSize,
   checkHops,
   checkRemotePort,
+  checkSignal,
   readSend,
   type SendRequest,
   stateError,
 } from "./dgram_arguments.ts";
+import type {
+  DatagramAddress,
+  DatagramBindOptions,
+  DatagramSocketOptions,
+  MessageListener,
+} from "./dgram_types.ts";
 import { soon } from "./later.ts";
-import { familyOfText, lookupAll, type LookupFunction } from "./lookup.ts";
+import { familyOfText, lookupAll } from "./lookup.ts";
 import { defaultStack } from "./net_defaults.ts";
-import { checkFunction, checkPort, codedError, systemError } from "./node_error.ts";
+import { argumentType, checkFunction, checkPort, codedError, systemError } from "./node_error.ts";
 
-/** Options of `createSocket()`. */
-export interface DatagramSocketOptions {
-  /** IPv4 or IPv6. */
-  type: "udp4" | "udp6";
-  /** Several sockets may have the port, if all of them say so. */
-  reuseAddr?: boolean | undefined;
-  /** With `"udp6"`: no IPv4. */
-  ipv6Only?: boolean | undefined;
-  /** Room for datagrams that nobody has received yet, bytes. */
-  recvBufferSize?: number | undefined;
-  /** Accepted; the stack sends at once or refuses. */
-  sendBufferSize?: number | undefined;
-  /** Looks names up; default: the stack's. */
-  lookup?: LookupFunction | undefined;
-  /** Closes it. */
-  signal?: AbortSignal | undefined;
-}
-
-/** Where to bind. */
-export interface DatagramBindOptions {
-  /** 0 or absent = any. */
-  port?: number | undefined;
-  /** Default: all of the family. */
-  address?: string | undefined;
-}
-
-/** One end. */
-export interface DatagramAddress {
-  /** IP address. */
-  address: string;
-  /** `"IPv4"` or `"IPv6"`. */
-  family: string;
-  /** Port. */
-  port: number;
-}
-
-/** Who has sent a message. */
-export interface RemoteInfo extends DatagramAddress {
-  /** Bytes of the message. */
-  size: number;
-}
-
-/** Gets messages. */
-export type MessageListener = (message: Buffer, remote: RemoteInfo) => void;
+/** What the buffers have if nobody says otherwise. */
+const DEFAULT_BYTES = UDP_DEFAULTS.receiveBufferBytes;
 
 /** A callback that gets an error or nothing. */
 type Done = (error?: Error | null) => void;
@@ -75,6 +44,9 @@ export class DatagramSocket extends EventEmitter {
   #socket: UdpSocket | null = null;
   /** What waits until it is bound. */
   #waiting: (() => void)[] = [];
+  readonly #groups = new Set<Ip>();
+  #receiveBytes: number;
+  #sendBytes: number;
 
   /** As `createSocket()`. */
   constructor(options: "udp4" | "udp6" | DatagramSocketOptions, listener?: MessageListener) {
@@ -86,6 +58,10 @@ export class DatagramSocket extends EventEmitter {
       throw codedError(TypeError, "ERR_SOCKET_BAD_TYPE", message);
     }
     if (given.lookup !== undefined) checkFunction("lookup", given.lookup);
+    if (given.signal !== undefined) checkSignal(given.signal);
+    const { recvBufferSize, sendBufferSize } = given;
+    this.#receiveBytes = recvBufferSize ? checkBufferSize(recvBufferSize) : DEFAULT_BYTES;
+    this.#sendBytes = sendBufferSize ? checkBufferSize(sendBufferSize) : DEFAULT_BYTES;
     this.type = type;
     this.#options = given;
     if (typeof listener === "function") this.on("message", listener);
@@ -141,11 +117,13 @@ export class DatagramSocket extends EventEmitter {
   /** Receives from one peer alone from now on, and sends to it by default: `(port[, address][, callback])`. */
   connect(...args: unknown[]): void {
     const port = checkRemotePort(args[0]);
+    const [, second] = args;
+    const isCallback = second === undefined || typeof second === "function";
+    const address = (isCallback ? "" : checkAddress(second)) || this.#loopback();
     this.#assertRuns();
     if (this.#connection !== "none") {
       throw stateError("ERR_SOCKET_DGRAM_IS_CONNECTED", "Already connected");
     }
-    const address = typeof args[1] === "string" ? args[1] : this.#loopback();
     const last = args.at(-1);
     this.#connection = "connecting";
     const callback = typeof last === "function" ? last as Done : undefined;
@@ -173,21 +151,27 @@ export class DatagramSocket extends EventEmitter {
   }
 
   /** Receives what is sent to a group. */
-  addMembership(multicastAddress: string, _multicastInterface?: string): void {
-    this.#group(
-      "addMembership",
-      multicastAddress,
-      (socket) => socket.joinMulticast(multicastAddress),
-    );
+  addMembership(multicastAddress: string, multicastInterface?: string): void {
+    const group = this.#readGroup("addMembership", multicastAddress, multicastInterface);
+    if (!isMulticastIp(group)) throw systemError("addMembership", "EINVAL");
+    if (this.#groups.has(group)) throw systemError("addMembership", "EADDRINUSE");
+    this.#groups.add(group);
+    this.#whenBound((socket) => {
+      socket.joinMulticast(multicastAddress).catch((error) => {
+        this.#groups.delete(group);
+        this.#tell("addMembership", error);
+      });
+    });
   }
 
   /** Receives it no longer. */
-  dropMembership(multicastAddress: string, _multicastInterface?: string): void {
-    this.#group(
-      "dropMembership",
-      multicastAddress,
-      (socket) => socket.leaveMulticast(multicastAddress),
-    );
+  dropMembership(multicastAddress: string, multicastInterface?: string): void {
+    const group = this.#readGroup("dropMembership", multicastAddress, multicastInterface);
+    if (!this.#groups.delete(group)) throw systemError("dropMembership", "EADDRNOTAVAIL");
+    this.#whenBound((socket) => {
+      socket.leaveMulticast(multicastAddress)
+        .catch((error) => this.#tell("dropMembership", error));
+    });
   }
 
   /** Whether datagrams may go to broadcast addresses. */
@@ -214,19 +198,43 @@ export class DatagramSocket extends EventEmitter {
     return flag;
   }
 
-  /** Does nothing: a stack has one interface. */
-  setMulticastInterface(_multicastInterface: string): void {
+  /** Changes nothing: a stack has one interface. */
+  setMulticastInterface(multicastInterface: string): void {
+    this.#assertRuns();
+    if (typeof multicastInterface !== "string") {
+      throw argumentType("interfaceAddress", "string", multicastInterface);
+    }
+    if (familyOfText(multicastInterface) === 0) {
+      throw systemError("setMulticastInterface", "EINVAL");
+    }
     this.#assertBound("setMulticastInterface");
   }
 
-  /** Room for datagrams that nobody has received yet, bytes. */
+  /** Room for datagrams that nobody has received yet, bytes; brought into what a stack gives. */
   setRecvBufferSize(size: number): void {
-    this.#set("setRecvBufferSize", { receiveBufferBytes: size });
+    checkBufferSize(size);
+    if (this.#socket === null) throw bufferSizeError("uv_recv_buffer_size");
+    this.#receiveBytes = size;
+    this.#set("setRecvBufferSize", { receiveBufferBytes: inRange(size) });
   }
 
-  /** Does nothing: the stack sends at once or refuses. */
-  setSendBufferSize(_size: number): void {
-    this.#assertBound("setSendBufferSize");
+  /** Is remembered and changes nothing: the stack sends at once or refuses. */
+  setSendBufferSize(size: number): void {
+    checkBufferSize(size);
+    if (this.#socket === null) throw bufferSizeError("uv_send_buffer_size");
+    this.#sendBytes = size;
+  }
+
+  /** What was asked for, or the default. */
+  getRecvBufferSize(): number {
+    if (this.#socket === null) throw bufferSizeError("uv_recv_buffer_size");
+    return this.#receiveBytes;
+  }
+
+  /** The same of the other direction. */
+  getSendBufferSize(): number {
+    if (this.#socket === null) throw bufferSizeError("uv_send_buffer_size");
+    return this.#sendBytes;
   }
 
   /** Bytes that wait to be sent: none. */
@@ -274,6 +282,12 @@ export class DatagramSocket extends EventEmitter {
     return this.#socket;
   }
 
+  /** A socket of one family knows no addresses of the other. */
+  #assertFamily(syscall: string, address: string, port: number): void {
+    if (familyOfText(address) === (this.type === "udp4" ? 4 : 6)) return;
+    throw systemError(syscall, "EINVAL", { address, port });
+  }
+
   #heed(signal: AbortSignal): void {
     const abort = (): void => {
       if (this.#state !== "closed") this.close();
@@ -287,15 +301,18 @@ export class DatagramSocket extends EventEmitter {
     this.#assertBound(syscall).setOptions(options).catch((error) => this.#tell(syscall, error));
   }
 
-  #group(syscall: string, group: string, act: (socket: UdpSocket) => Promise<void>): void {
+  #readGroup(syscall: string, group: unknown, multicastInterface: unknown): Ip {
     this.#assertRuns();
     if (!group) {
       const message = 'The "multicastAddress" argument must be specified';
       throw codedError(TypeError, "ERR_MISSING_ARGS", message);
     }
-    const ip = tryParseIp(group);
-    if (ip === null || !isMulticastIp(ip)) throw systemError(syscall, "EINVAL");
-    this.#whenBound((socket) => void act(socket).catch((error) => this.#tell(syscall, error)));
+    const ip = tryParseIp(String(group));
+    const isPlace = multicastInterface === undefined || multicastInterface === null ||
+      familyOfText(String(multicastInterface)) !== 0;
+    if (ip === null || !isPlace) throw systemError(syscall, "EINVAL");
+    if (this.type === "udp4" && typeof ip === "bigint") throw systemError(syscall, "ENOPROTOOPT");
+    return ip;
   }
 
   #tell(syscall: string, error: unknown): void {
@@ -317,12 +334,13 @@ export class DatagramSocket extends EventEmitter {
     try {
       const hostname = familyOfText(address) === 0 ? await this.#lookup(address) : address;
       if (this.#state !== "binding") return;
+      this.#assertFamily("bind", hostname, port);
       const options: UdpBindOptions = {
         hostname,
         port,
         reuseAddress: reuseAddr === true,
         ...(ipv6Only === true ? { ipv6Only } : {}),
-        ...(recvBufferSize === undefined ? {} : { receiveBufferBytes: recvBufferSize }),
+        ...(!recvBufferSize ? {} : { receiveBufferBytes: inRange(recvBufferSize) }),
       };
       const stack = this.stackOf();
       // Within the call where the stack is in this process, so that `address()` tells the port at once, as Node's does.
@@ -379,13 +397,16 @@ export class DatagramSocket extends EventEmitter {
       if (port === undefined) await this.#socket?.send(data);
       else {
         const hostname = familyOfText(target) === 0 ? await this.#lookup(target) : target;
+        this.#assertFamily("send", hostname, port);
         await this.#socket?.send(data, { hostname, port });
       }
     } catch (reason) {
       const error = isOurs(reason) ? reason : systemError("send", reason, place);
+      // What the system says of a datagram goes to nobody but a callback, as in Node: it may be lost anyway.
+      const isLost = Reflect.get(error as Error, "syscall") === "send";
       return soon(() => {
         if (callback !== undefined) callback(error as Error);
-        else if (this.#state !== "closed") this.emit("error", error);
+        else if (!isLost && this.#state !== "closed") this.emit("error", error);
       });
     }
     if (callback !== undefined) soon(() => callback(null, data.length));
@@ -394,6 +415,7 @@ export class DatagramSocket extends EventEmitter {
   async #connect(address: string, port: number, callback: Done | undefined): Promise<void> {
     try {
       const hostname = familyOfText(address) === 0 ? await this.#lookup(address) : address;
+      this.#assertFamily("connect", hostname, port);
       await this.#socket?.connect({ hostname, port });
       this.#connection = "connected";
       soon(() => this.emit("connect"));
@@ -423,6 +445,11 @@ export class DatagramSocket extends EventEmitter {
     const [first] = await lookupAll(this.stackOf(), name, { family });
     return first?.address ?? name;
   }
+}
+
+/** A size of a buffer that a stack gives: systems too bring what is asked for into their range. */
+function inRange(size: number): number {
+  return Math.min(Math.max(size, DATAGRAM_COST_BYTES), UDP_BUFFER_MAX_BYTES);
 }
 
 /** What a lookup or a caller's mistake fails with is told as it is. */

@@ -220,6 +220,7 @@ function inspect(value: unknown): string {
   if (typeof value === "string") {
     return value.length > TEXT_MAX ? `'${value.slice(0, TEXT_MAX - 3)}'...` : `'${value}'`;
   }
+  if (typeof value === "bigint") return `${value}n`;
   if (typeof value !== "object" || value === null) return String(value);
   if (Array.isArray(value)) return `[ ${value.map(inspect).join(", ")} ]`;
   const fields = Object.entries(value).map(([name, field]) => `${name}: ${inspect(field)}`);
