@@ -111,12 +111,18 @@ export class EchoProbes {
     else this.#options.count("ICMP_TYPE");
   }
 
-  /** An error arrived that quotes an echo request. @param destination Where the quoted packet was going. */
-  receiveError(answer: ProbeAnswer, reason: IcmpReason, destination: Ip): void {
+  /**
+   * An error arrived that quotes an echo request.
+   *
+   * @param destination Where the quoted packet was going.
+   * @returns Whether the request is one of ours that waits.
+   */
+  receiveError(answer: ProbeAnswer, reason: IcmpReason, destination: Ip): boolean {
     const waiting = this.#waiting.get(answer.rest);
-    if (waiting !== undefined && waiting.probe.address === destination) {
-      this.#settle(answer.rest, outcomeOf(answer, reason, this.#ageOf(waiting)));
-    } else this.#options.count("ICMP_QUOTED");
+    const isOurs = waiting !== undefined && waiting.probe.address === destination;
+    if (isOurs) this.#settle(answer.rest, outcomeOf(answer, reason, this.#ageOf(waiting)));
+    else this.#options.count("ICMP_QUOTED");
+    return isOurs;
   }
 
   /** Ends all: their callbacks are told that nothing came. */

@@ -5,7 +5,6 @@ import { ICMP_BYTES, type IcmpMessage } from "../wire/icmp.ts";
 import {
   ICMPV6_ECHO_REPLY,
   ICMPV6_ECHO_REQUEST,
-  ICMPV6_PARAMETER_PROBLEM,
   ICMPV6_TOO_BIG,
   isIcmpv6Error,
   REDIRECT,
@@ -15,7 +14,6 @@ import {
   IPV6_MTU_MIN_BYTES,
   type Ipv6Packet,
   parseQuotedIpv6,
-  PROBLEM_OPTION,
   PROTOCOL_ICMPV6,
   upperLayerOf,
 } from "../wire/ipv6.ts";
@@ -45,7 +43,7 @@ export interface Icmpv6Options {
   readonly probes: EchoProbes;
   /** Takes errors about datagrams. */
   readonly onUdpError: QuotedHandler;
-  /** A path does not carry packets of this size. */
+  /** A path does not carry echo requests of this size. */
   readonly onTooBig: (destination: bigint, mtu: number) => void;
   readonly count: (reason: string) => void;
 }
@@ -89,7 +87,6 @@ export class Icmpv6 {
     if (quoted.protocol === PROTOCOL_TCP) {
       return port.icmpError(type, code, mtu, message.body);
     }
-    if (type === ICMPV6_TOO_BIG) this.#options.onTooBig(quoted.destination, mtu);
     if (quoted.protocol === PROTOCOL_UDP) {
       return this.#options.onUdpError({ type, code, mtu }, quoted);
     }
@@ -97,7 +94,10 @@ export class Icmpv6 {
       return count("ICMPV6_QUOTED");
     }
     const answer = { from: packet.source, ttl: packet.ttl, rest: read32(quoted.payload, 4) };
-    this.#options.probes.receiveError(answer, icmpReason(6, type, code), quoted.destination);
+    const reason = icmpReason(6, type, code);
+    const isOurs = this.#options.probes.receiveError(answer, reason, quoted.destination);
+    // RFC 8201 section 4: only what was really sent tells of its path. UDP and TCP see to that themselves.
+    if (isOurs && type === ICMPV6_TOO_BIG) this.#options.onTooBig(quoted.destination, mtu);
   }
 
   /**
@@ -109,7 +109,7 @@ export class Icmpv6 {
    */
   sendError(type: number, code: number, rest: number, packet: Ipv6Packet): boolean {
     const { port, count, isLocal, send } = this.#options;
-    if (!mayReport(type, code, packet)) {
+    if (!mayReport(packet)) {
       count("ICMPV6_WITHHELD");
       return false;
     }
@@ -124,13 +124,10 @@ export class Icmpv6 {
 }
 
 /** RFC 4443 section 2.4 (e): not about errors and redirects, nor to groups, nor to what no single host has sent. */
-function mayReport(type: number, code: number, packet: Ipv6Packet): boolean {
+function mayReport(packet: Ipv6Packet): boolean {
   if (isMulticastIp(packet.source) || isUnspecified(packet.source)) return false;
-  const isForGroups = type === ICMPV6_TOO_BIG ||
-    (type === ICMPV6_PARAMETER_PROBLEM && code === PROBLEM_OPTION &&
-      packet.problem?.evenToGroups === true);
-  if (isMulticastIp(packet.destination) && !isForGroups) return false;
-  if (packet.fragmentOffset !== 0) return false;
+  // A host never says that a packet is too big, the other error that goes to groups.
+  if (isMulticastIp(packet.destination) && packet.problem?.evenToGroups !== true) return false;
   const upper = packet.isFragment ? upperLayerOf(packet) : packet;
   if (typeof upper === "string" || upper.protocol !== PROTOCOL_ICMPV6) return true;
   const [kind = 0] = upper.payload;
