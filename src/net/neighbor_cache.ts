@@ -59,7 +59,7 @@ interface Neighbor<A extends Ip> {
   slot: number;
   mac: Uint8Array | null;
   requests: number;
-  /** Time of the last answer, or of the failure, ms. */
+  /** Time since which the state is what it is, or of the last answer, ms. */
   sinceMs: number;
   timer: Timer | null;
   /** IP packets that wait for the MAC. */
@@ -201,7 +201,8 @@ export class NeighborCache<A extends Ip> {
     const neighbor = known ?? this.#insert(address);
     if (neighbor === null) return;
     this.#learn(neighbor, mac);
-    if (!isConfirmed) neighbor.sinceMs = this.#port.clock.now() - this.#family.staleMs();
+    // Older than any age from which it is asked: that age is of chance, and another one at each look.
+    if (!isConfirmed) neighbor.sinceMs = -Infinity;
   }
 
   /** Its owner has answered and not named its MAC, as it may when it was asked by unicast. RFC 4861 section 7.2.4. */
@@ -321,8 +322,7 @@ export class NeighborCache<A extends Ip> {
     neighbor.timer = null;
     neighbor.state = state;
     neighbor.requests = 0;
-    // While it is asked again, an entry is as old as its last answer.
-    if (state === REACHABLE || state === FAILED) neighbor.sinceMs = this.#port.clock.now();
+    neighbor.sinceMs = this.#port.clock.now();
   }
 
   /** A stale entry is in use. An answer within the delay ends it. */

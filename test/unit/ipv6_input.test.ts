@@ -188,34 +188,6 @@ describe("fragments", () => {
     expect(typeof frame === "string" ? frame : frame.payload).toEqual(whole);
     expect(takePackets(host)).toEqual([]);
   });
-
-  test.each([
-    ["an unknown option", 60, [PROTOCOL_UDP, 0, 0x9e, 4, 0, 0, 0, 0], [2, 42]],
-    ["a routing header with segments left", 43, [PROTOCOL_UDP, 0, 9, 1, 0, 0, 0, 0], [0, 42]],
-  ])("%s behind the fragment header forbids the packet too", (_, protocol, header, told) => {
-    const host = known();
-    const heard: number[] = [];
-    host.iface.udp.bind({ port: 7 }).onMessage = ({ data }) => void heard.push(data.length);
-    const ports = { sourcePort: 9, destinationPort: 7, payload: new Uint8Array(2_000) };
-    const datagram = buildUdp(ports, NEIGHBOR, OURS);
-    sendCut(host, PROTOCOL_UDP, datagram);
-    sendCut(host, protocol, Uint8Array.of(...header, ...datagram));
-    expect(heard).toEqual([2_000]);
-    const problems = takeMessages(host, ICMPV6_PARAMETER_PROBLEM);
-    expect(problems.map(({ code, rest }) => [code, rest])).toEqual([told]);
-    expect(host.iface.counters["IP_PROBLEM"]).toBe(1);
-  });
-
-  test("fragments of a fragment are dropped", () => {
-    const host = known();
-    const heard: number[] = [];
-    host.iface.udp.bind({ port: 7 }).onMessage = ({ data }) => void heard.push(data.length);
-    const ports = { sourcePort: 9, destinationPort: 7, payload: new Uint8Array(2_000) };
-    const more = [PROTOCOL_UDP, 0, 0, 1, 0, 0, 0, 9];
-    sendCut(host, 44, Uint8Array.of(...more, ...buildUdp(ports, NEIGHBOR, OURS)));
-    expect(heard).toEqual([]);
-    expect(host.iface.counters["FRAGMENT_NESTED"]).toBe(1);
-  });
 });
 
 describe("RFC 4443 section 2.4: errors", () => {

@@ -16,15 +16,17 @@ import {
   neighborSolicitation,
   parseNeighborMessage,
 } from "../../src/wire/ndp.ts";
-import { deliver, macOf, mutate, type Station } from "../fake_port.ts";
+import { deliver, macOf, mutate, type Station, station } from "../fake_port.ts";
 import {
   advance,
   advertise,
   advertisement,
   ALL_NODES,
+  config,
   frameOf,
   frameWith,
   ip6,
+  linkLocalOf,
   macOption,
   NEIGHBOR,
   NEIGHBOR_MAC,
@@ -167,6 +169,86 @@ describe("RFC 4861 section 7: neighbours", () => {
     }
     expect(made.iface.ipv6.gateways).toEqual([]);
     expect(given.iface.ipv6.gateways).toEqual([NEIGHBOR_LOCAL]);
+  });
+
+  test("4861-7 it is asked once for that, however often it is used meanwhile", () => {
+    const host = staticStation();
+    ask(host);
+    const answer = neighborAdvertisement(NEIGHBOR, SOLICITED, NEIGHBOR_MAC);
+    say(host, answer, { source: NEIGHBOR, destination: OURS });
+    advance(host, 50_000);
+    takePackets(host);
+    for (let second = 0; second < 5; second++) {
+      ask(host);
+      advance(host, 1_000);
+    }
+    expect(takeMessages(host, NEIGHBOR_SOLICITATION)).toHaveLength(1);
+    say(host, answer, { source: NEIGHBOR, destination: OURS });
+    advance(host, 10_000);
+    expect(takePackets(host)).toEqual([]);
+  });
+
+  test("a neighbour counts as reachable for half to one and a half of the time that routers tell", () => {
+    const host = staticStation();
+    const asked = new Set<boolean>();
+    for (let round = 0; round < 32; round++) {
+      const answer = neighborAdvertisement(NEIGHBOR, SOLICITED, NEIGHBOR_MAC);
+      host.iface.ipv6.neighbors.cache.clear();
+      ask(host);
+      say(host, answer, { source: NEIGHBOR, destination: OURS });
+      advance(host, 14_000);
+      ask(host);
+      advance(host, 5_000);
+      takePackets(host);
+      advance(host, 6_000);
+      ask(host);
+      takePackets(host);
+      advance(host, 5_000);
+      asked.add(takeMessages(host, NEIGHBOR_SOLICITATION).length > 0);
+    }
+    // 25 s is more than half of 30 s and less than one and a half of it: by chance either.
+    expect(asked.size).toBe(2);
+  });
+
+  test("4861-5 who was learned by its own question is asked when it is used, who is reachable is not", () => {
+    const host = staticStation();
+    const asking = neighborSolicitation(OURS, NEIGHBOR_MAC);
+    const meet = (): void =>
+      say(host, asking, { source: NEIGHBOR, destination: solicitedNode(OURS), mac: NEIGHBOR_MAC });
+    const asked = (): number => {
+      ask(host);
+      takePackets(host);
+      advance(host, 5_000);
+      return takeMessages(host, NEIGHBOR_SOLICITATION).length;
+    };
+    meet();
+    expect(asked()).toBe(1);
+    const answer = neighborAdvertisement(NEIGHBOR, SOLICITED, NEIGHBOR_MAC);
+    say(host, answer, { source: NEIGHBOR, destination: OURS });
+    meet();
+    expect(asked()).toBe(0);
+  });
+
+  test("who is not on the link is answered and not learned", () => {
+    const host = staticStation();
+    const far = ip6("2001:db8:ffff::1");
+    const asking = neighborSolicitation(OURS, NEIGHBOR_MAC);
+    say(host, asking, { source: far, destination: solicitedNode(OURS), mac: NEIGHBOR_MAC });
+    expect(takeMessages(host, NEIGHBOR_ADVERTISEMENT)).toMatchObject([{ destination: far }]);
+    expect(host.iface.ipv6.neighbors.cache.macOf(far)).toBeNull();
+  });
+
+  test("nobody is asked for before there is an address of ours to ask from", () => {
+    const host = station(1);
+    host.iface.ipv6.start(config());
+    takePackets(host);
+    const near = ip6("fe80::9");
+    host.iface.ipv6.neighbors.cache.hop(near);
+    expect(takeMessages(host, NEIGHBOR_SOLICITATION)).toEqual([]);
+    advance(host, 1_000);
+    expect(takeMessages(host, NEIGHBOR_SOLICITATION)).toMatchObject([
+      { source: linkLocalOf(host), destination: solicitedNode(near) },
+    ]);
   });
 
   test("4861-5 a solicitation for us is answered, and its sender learned as stale", () => {

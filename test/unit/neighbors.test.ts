@@ -310,6 +310,85 @@ describe("send()", () => {
   });
 });
 
+describe("what is kept", () => {
+  const sender = (host: number): string => `10.9.${host >> 8}.${host & 0xff}`;
+
+  /** So many hosts ask for us, and are learned. */
+  function meet(made: Station, count: number): void {
+    for (let host = 0; host < count; host++) {
+      deliver(made.iface, arpFrom(7, ARP_REQUEST, sender(host), "10.0.0.2"));
+    }
+    made.port.sent.length = 0;
+  }
+
+  test("who waits for an answer is not forgotten for those who ask", () => {
+    const made = configured(8);
+    made.iface.sendIpv4(PEER, 99, Uint8Array.of(1));
+    meet(made, 2 * NEIGHBORS_MAX);
+    deliver(made.iface, replyFrom(9));
+    expect(made.port.sent.map((frame) => frame.at(-1))).toEqual([1]);
+    expect(made.iface.neighbors.size).toBe(NEIGHBORS_MAX);
+  });
+
+  test("who was used last is forgotten last", () => {
+    const made = configured(8);
+    meet(made, NEIGHBORS_MAX);
+    made.iface.sendIpv4(ip(sender(0)), 99, Uint8Array.of(1));
+    deliver(made.iface, arpFrom(8, ARP_REQUEST, "10.8.0.1", "10.0.0.2"));
+    const { neighbors } = made.iface;
+    expect(neighbors.macOf(ip(sender(0)))).toEqual(macOf(7));
+    expect(neighbors.macOf(ip(sender(1)))).toBeNull();
+    expect(neighbors.macOf(ip("10.8.0.1"))).toEqual(macOf(8));
+  });
+
+  test("what waited is sent once", () => {
+    const made = configured();
+    made.iface.sendIpv4(PEER, 99, Uint8Array.of(1));
+    deliver(made.iface, replyFrom(9));
+    made.port.sent.length = 0;
+    deliver(made.iface, requestFrom(9));
+    expect(made.port.take()).toEqual(["ARP 10.0.0.2 is-at 02:00:00:00:00:02"]);
+  });
+
+  test("nothing of a neighbour that has failed: it is asked for as if it had never been there", () => {
+    const made = configured();
+    made.iface.sendIpv4(PEER, 99, Uint8Array.of(1));
+    deliver(made.iface, replyFrom(9));
+    made.port.clock.advance(STALE_MS);
+    made.iface.sendIpv4(PEER, 99, Uint8Array.of(2));
+    made.port.clock.advance(6_000);
+    expect(made.iface.neighbors.macOf(PEER)).toBeNull();
+    made.port.clock.advance(NEGATIVE_MS);
+    made.port.take();
+    made.iface.sendIpv4(PEER, 99, Uint8Array.of(3));
+    expect(made.port.take()).toEqual([ASK_PEER]);
+  });
+
+  test("a failure that is known is told once for each moment, however often it is asked", () => {
+    const made = configured();
+    const failed: number[] = [];
+    made.iface.neighbors.onFailed((slot) => void failed.push(slot));
+    const slot = made.iface.neighbors.hop(PEER);
+    made.port.clock.advance(3_000);
+    for (let count = 0; count < 3; count++) made.iface.neighbors.hop(PEER);
+    made.port.clock.advance(0);
+    expect(failed).toEqual([slot, slot]);
+    expect(made.port.clock.pending).toBe(0);
+  });
+
+  test("clear() makes room for as many questions as ever", () => {
+    const made = configured(16);
+    for (let round = 0; round < 2; round++) {
+      for (let host = 0; host < INCOMPLETE_MAX; host++) {
+        expect(made.iface.neighbors.hop(ip("10.0.1.1") + host)).toBe(host + 1);
+      }
+      expect(made.iface.neighbors.hop(PEER)).toBe(0);
+      made.iface.neighbors.clear();
+      expect(made.iface.neighbors.size).toBe(0);
+    }
+  });
+});
+
 describe("a full table of next hops", () => {
   /** Names so many dead neighbours, as connections to them are opened. @returns Slots that were given. */
   function dead(made: Station, from: number, count: number): number[] {
@@ -336,6 +415,23 @@ describe("a full table of next hops", () => {
     expect(made.iface.neighbors.hop(PEER)).toBe(slot);
     expect(macText(made, slot)).toBe("02:00:00:00:00:09");
     expect(made.iface.neighbors.size).toBeLessThanOrEqual(NEIGHBORS_MAX);
+  });
+
+  test("of which all are in use is looked through once a second", () => {
+    const made = configured(8);
+    dead(made, 0, NEIGHBORS_MAX - 1);
+    let looks = 0;
+    const used = made.port.usedHops.bind(made.port);
+    made.port.usedHops = (): ReadonlySet<number> => {
+      looks++;
+      return used();
+    };
+    const all = (): number[] => Array.from({ length: 10 }, () => made.iface.neighbors.hop(PEER));
+    expect([all(), looks]).toEqual([new Array(10).fill(0), 1]);
+    made.port.clock.advance(999);
+    expect([all(), looks]).toEqual([new Array(10).fill(0), 1]);
+    made.port.clock.advance(1);
+    expect([all(), looks]).toEqual([new Array(10).fill(0), 2]);
   });
 });
 
