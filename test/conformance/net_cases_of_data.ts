@@ -163,11 +163,11 @@ const TIMING: readonly NetCase[] = [
   }),
   clientCase("activity puts a timeout off, 0 takes it back", echo, async (socket, lines) => {
     await once(socket, "connect");
-    socket.resume();
     socket.setTimeout(1000, ignore);
     lines.push(`listeners ${socket.listenerCount("timeout")}`);
     socket.setTimeout(0, ignore);
     socket.write("x");
+    await once(socket, "data");
     await quiet();
     socket.destroy();
   }),

@@ -18,6 +18,7 @@ import {
   spy,
   text,
   thrown,
+  until,
 } from "./net_world.ts";
 
 const CLOSING: readonly NetCase[] = [
@@ -33,7 +34,7 @@ const CLOSING: readonly NetCase[] = [
     socket.write("x");
   }),
   clientCase("a socket that nobody reads does not end", answer, async (socket, lines) => {
-    await once(socket, "connect");
+    await until(() => socket.readableLength > 0);
     await quiet();
     lines.push(`ended ${socket.readableEnded}, ${socket.readableLength} bytes wait`);
     socket.destroy();
@@ -109,9 +110,11 @@ const FAILING: readonly NetCase[] = [
     },
   },
   clientCase("a reset is an error of reading", (socket) => {
-    setTimeout(() => socket.resetAndDestroy(), QUIET_MS);
-  }, (socket) => {
+    socket.once("data", () => socket.resetAndDestroy());
+  }, async (socket) => {
     socket.resume();
+    await once(socket, "connect");
+    socket.write("go on");
   }),
   clientCase("resetAndDestroy() tells no error to who calls it", echo, async (socket) => {
     await once(socket, "connect");

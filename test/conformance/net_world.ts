@@ -81,6 +81,11 @@ export function spy(
 /** Waits until what should not happen would have. */
 export const quiet = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, QUIET_MS));
 
+/** Waits for what should happen, and of which there is no event. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
 /** The first argument of an event. */
 export const once = (emitter: Socket | Server, event: string): Promise<unknown> =>
   new Promise((resolve) => emitter.once(event, resolve));
