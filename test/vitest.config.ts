@@ -34,6 +34,8 @@ const config: ViteUserConfig = defineConfig({
         include: folders.map((folder) => `test/${folder}/**/*.test.ts`),
         testTimeout: timeoutMs,
         hookTimeout: timeoutMs,
+        // What is looked for again and again comes when it comes; the limit says which line waits in vain.
+        expect: { poll: { timeout: timeoutMs / 2 } },
         ...(alone ? { maxWorkers: 1, fileParallelism: false } : {}),
         // Groups run one after the other: those that want the machine for themselves come last.
         sequence: { groupOrder: name === "interop" ? 2 : alone ? 1 : 0 },

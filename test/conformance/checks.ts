@@ -1,4 +1,5 @@
 /** Assertions for cases that run in any runtime, where there may be no test runner. */
+import type { TcpConnection } from "../../src/options.ts";
 
 /** Fails unless two values are the same text. */
 export function same(actual: unknown, expected: unknown): void {
@@ -20,6 +21,11 @@ export async function failure(call: () => unknown): Promise<Error & { code?: unk
     throw new Error(`expected an Error, got ${String(error)}`);
   }
   throw new Error("expected a failure, but it did not fail");
+}
+
+/** Waits until the peer has all that was written: what comes next comes behind it. Not for a connection in a worker. */
+export async function arrival(connection: TcpConnection): Promise<void> {
+  while (connection.info().sendQueuedBytes > 0) await pause(1);
 }
 
 /** Lets everything that is under way arrive, as far as a short while allows. */

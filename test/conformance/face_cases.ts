@@ -5,7 +5,7 @@
 import { directSocketsOf } from "../../src/api/direct/mod.ts";
 import { SocketError, socketsOf } from "../../src/api/sockets/mod.ts";
 import type { NetworkStack, TcpConnection, TcpListener } from "../../src/options.ts";
-import { failure, pause, same } from "./checks.ts";
+import { arrival, failure, pause, same } from "./checks.ts";
 
 /** Two stacks on one link; the left one is under test. */
 export interface FaceSetting {
@@ -115,7 +115,7 @@ const SOCKETS: Readonly<Record<string, FaceCase>> = {
   "a reset fails the streams and closed, behind what arrived": async (setting) => {
     const { socket, far } = await opened(setting);
     await write(far, bytes(4));
-    await pause();
+    await arrival(far);
     far.abort();
     same((await failure(() => socket.closed)) instanceof SocketError, true);
     const reader = socket.readable.getReader();

@@ -131,7 +131,7 @@ describe("serve() and its clients", () => {
     });
     const connection = await pair.left.connect({ hostname: HOST, port: PORT });
     await write(connection, GET);
-    await vi.waitFor(() => expect(signal).not.toBeNull());
+    await expect.poll(() => signal).not.toBeNull();
     connection.abort();
     await expect(completed).rejects.toMatchObject({ name: "ConnectionReset" });
     expect(signal!.aborted).toBe(true);
@@ -143,9 +143,9 @@ describe("serve() and its clients", () => {
     serve(() => new Response(new ReadableStream({ pull, cancel: cancelled })));
     const connection = await pair.left.connect({ hostname: HOST, port: PORT });
     await write(connection, GET);
-    await vi.waitFor(() => expect(pull).toHaveBeenCalled());
+    await expect.poll(() => pull).toHaveBeenCalled();
     connection.abort();
-    await vi.waitFor(() => expect(cancelled).toHaveBeenCalledOnce());
+    await expect.poll(() => cancelled).toHaveBeenCalledOnce();
   });
 
   test("one that ends before its body did fails the body", async () => {
@@ -243,7 +243,7 @@ describe("serve() and its clients", () => {
       return new Promise(() => {});
     }, { signal: abort.signal });
     const asked = exchange(GET);
-    await vi.waitFor(() => expect(seen).toHaveBeenCalled());
+    await expect.poll(() => seen).toHaveBeenCalled();
     abort.abort(new RangeError("enough"));
     await server?.finished;
     expect(await asked).toBe("");

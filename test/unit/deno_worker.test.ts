@@ -1,5 +1,5 @@
 /** What of `tidewire/deno` can not be known within the call, where the stack is in a worker. */
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { type DenoNamespace, denoNamespace } from "../../src/api/deno/mod.ts";
 import { type WorkerPair, workerPair } from "./stack_pairs.ts";
 
@@ -22,7 +22,7 @@ test("listen() learns its port once the worker answers, and accepts", async () =
   const listener = net.listen({ port: 0 });
   expect(listener.addr).toEqual({ transport: "tcp", hostname: "0.0.0.0", port: 0 });
   const accepting = listener.accept();
-  await vi.waitFor(() => expect(listener.addr.port).toBeGreaterThan(0));
+  await expect.poll(() => listener.addr.port).toBeGreaterThan(0);
   const { port } = listener.addr;
   using near = await client.connect({ hostname: pair.leftAddress, port });
   using far = await accepting;
@@ -53,7 +53,7 @@ test("listenDatagram() learns its port once the worker answers, and receives", a
   const socket = net.listenDatagram({ port: 0, transport: "udp", hostname: pair.leftAddress });
   expect(socket.addr.port).toBe(0);
   const receiving = socket.receive();
-  await vi.waitFor(() => expect(socket.addr.port).toBeGreaterThan(0));
+  await expect.poll(() => socket.addr.port).toBeGreaterThan(0);
   const other = client.listenDatagram({ port: 0, transport: "udp" });
   await other.send(new Uint8Array([7]), socket.addr);
   expect((await receiving)[0]).toEqual(new Uint8Array([7]));

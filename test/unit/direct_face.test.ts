@@ -11,6 +11,7 @@ import {
 import { toDirectError } from "../../src/api/direct/errors.ts";
 import { errorOf, type StackErrorCode } from "../../src/errors.ts";
 import type { TcpConnection, TcpListener } from "../../src/options.ts";
+import { arrival } from "../conformance/checks.ts";
 import {
   pattern,
   pause,
@@ -219,9 +220,9 @@ describe("a TCPSocket that fails", () => {
   test("is reset: what arrived before can still be read", async () => {
     const [socket, { readable }, far] = await open();
     await send(far, pattern(10));
-    await pause(20);
+    await arrival(far);
     far.abort();
-    await pause(20);
+    await expect.poll(() => pair.left.connections()).toMatchObject([{ state: "CLOSED" }]);
     const reader = readable.getReader();
     expect((await reader.read()).value).toHaveLength(10);
     expect(await nameOf(reader.read())).toBe("NetworkError");

@@ -10,6 +10,7 @@ import {
 import { toSocketError } from "../../src/api/sockets/errors.ts";
 import { errorOf, type StackErrorCode } from "../../src/errors.ts";
 import type { TcpConnection, TcpListener } from "../../src/options.ts";
+import { arrival } from "../conformance/checks.ts";
 import { pattern, pause, readAll, send, type StackPair } from "../conformance/joined.ts";
 import { inProcessPair } from "./stack_pairs.ts";
 
@@ -237,7 +238,7 @@ describe("a socket that fails", () => {
     const [socket, far] = await open();
     await socket.opened;
     await send(far, pattern(10));
-    await pause(20);
+    await arrival(far);
     far.abort();
     expect(await failure(socket.closed)).toMatchObject({ code: "ECONNRESET" });
     expect(await failure(socket.closed)).toBeInstanceOf(SocketError);

@@ -2,7 +2,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { readFileSync } from "node:fs";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { createStack } from "../../src/api/network_stack.ts";
 import { pipe } from "../../src/link/pipe.ts";
 import type { WasmSource } from "../../src/options.ts";
@@ -152,7 +152,7 @@ describe("createWorkerStack({ wasm })", () => {
     port.start();
     const args = { link: LINK, address: ADDRESS, tuning: TUNING, wasm };
     for (const id of [1, 2]) port.postMessage({ kind: "call", id, call: "start", args });
-    await vi.waitFor(() => expect(answers.length).toBeGreaterThanOrEqual(2));
+    await expect.poll(() => answers.length).toBeGreaterThanOrEqual(2);
     expect(answers.filter(({ kind }) => kind === "refusal")).toEqual([{
       kind: "refusal",
       id: 2,
@@ -160,7 +160,7 @@ describe("createWorkerStack({ wasm })", () => {
     }]);
     expect(built).toHaveLength(1);
     port.postMessage({ kind: "call", id: 3, call: "stop", args: null });
-    await vi.waitFor(() => expect(answers).toContainEqual({ kind: "answer", id: 3, value: null }));
+    await expect.poll(() => answers).toContainEqual({ kind: "answer", id: 3, value: null });
   });
 
   test("a worker can be started again, when the core was none", async () => {
