@@ -384,10 +384,8 @@ export class NetworkInterface implements IpLayer {
     options: SendOptions = {},
   ): boolean {
     const totalBytes = IPV4_BYTES + payload.length;
-    const mtu = Math.min(
-      this.mtu,
-      this.#pathMtus.of(destination, this.port.clock.now()) ?? this.mtu,
-    );
+    const nowMs = this.port.clock.now();
+    const mtu = Math.min(this.mtu, this.#pathMtus.of(destination, nowMs) ?? this.mtu);
     const isOurs = this.isLocal(destination);
     const isCut = totalBytes > mtu && !isOurs;
     if (totalBytes > PACKET_MAX_BYTES || (isCut && options.dontFragment === true)) {
@@ -400,7 +398,9 @@ export class NetworkInterface implements IpLayer {
     if (isOurs) return this.loopback.take(packet);
     const isHeard = this.isBroadcast(destination) || this.groups.has(destination);
     if (isHeard && options.loopback !== false) this.loopback.take(packet);
-    if (!isCut) return this.#sendPacket(destination, packet, options);
+    const mayBeCut = options.dontFragment !== true && this.#pathMtus.isNarrow(destination, nowMs);
+    if (!isCut && !mayBeCut) return this.#sendPacket(destination, packet, options);
+    // One that fits is a single piece: without Don't Fragment, and with an identification for the routers that cut it.
     const fragments = splitIpv4(packet, mtu, this.#nextIdentification());
     return fragments.every((fragment) => this.#sendPacket(destination, fragment, options));
   }

@@ -5,7 +5,10 @@ import type { Ip } from "./addresses.ts";
 export const PATHS_MAX = 256;
 /** How long a smaller MTU is believed, ms. RFC 1191 section 6.3; RFC 8201 section 5.2. */
 export const PATH_MTU_MS = 600_000;
-/** Smallest MTU that is believed of IPv4, bytes: less would let a forger cut everything to pieces. As Linux has it. */
+/**
+ * Smallest MTU that is cut to for IPv4, bytes: less would let a forger cut everything to pieces (RFC 5927 section 7). What says
+ * that it is narrower still has its routers cut, see {@linkcode PathMtus.isNarrow}. As the core has it for TCP.
+ */
 export const PATH_MTU_MIN_BYTES = 552;
 /** Smallest MTU of IPv6, bytes. RFC 8200 section 5. */
 export const PATH_MTU_MIN_V6_BYTES = 1_280;
@@ -14,6 +17,8 @@ const UNTOLD_BYTES = 576;
 
 interface Path {
   readonly mtu: number;
+  /** Somebody said less than that. */
+  readonly isNarrow: boolean;
   readonly untilMs: number;
 }
 
@@ -29,21 +34,34 @@ export class PathMtus {
    * @param nowMs Time of the clock.
    */
   lower(destination: Ip, mtu: number, nowMs: number): void {
-    const least = typeof destination === "number" ? PATH_MTU_MIN_BYTES : PATH_MTU_MIN_V6_BYTES;
-    const told = Math.max(least, mtu === 0 ? UNTOLD_BYTES : mtu);
+    const isV4 = typeof destination === "number";
+    const least = isV4 ? PATH_MTU_MIN_BYTES : PATH_MTU_MIN_V6_BYTES;
     const known = this.of(destination, nowMs);
-    if (known !== null && known <= told) return;
+    // Who does not tell it, and gets what every host takes, has less than that.
+    const isUntold = mtu === 0 && (known === null || known > UNTOLD_BYTES);
+    const told = isUntold ? UNTOLD_BYTES : Math.max(least, mtu);
+    const isNarrow = isV4 && !isUntold && mtu < least;
+    if (known !== null && known <= told && (!isNarrow || this.isNarrow(destination, nowMs))) return;
     this.#paths.delete(destination);
     const [oldest] = this.#paths.keys();
     if (this.#paths.size >= PATHS_MAX && oldest !== undefined) this.#paths.delete(oldest);
-    this.#paths.set(destination, { mtu: told, untilMs: nowMs + PATH_MTU_MS });
+    this.#paths.set(destination, { mtu: told, isNarrow, untilMs: nowMs + PATH_MTU_MS });
   }
 
   /** @returns The path's MTU, bytes, or null if nothing is known of it. */
   of(destination: Ip, nowMs: number): number | null {
+    return this.#find(destination, nowMs)?.mtu ?? null;
+  }
+
+  /** Whether a path is said to take less than we cut to: then nothing may go there with Don't Fragment set. */
+  isNarrow(destination: Ip, nowMs: number): boolean {
+    return this.#find(destination, nowMs)?.isNarrow === true;
+  }
+
+  #find(destination: Ip, nowMs: number): Path | null {
     const path = this.#paths.get(destination);
     if (path === undefined) return null;
-    if (nowMs < path.untilMs) return path.mtu;
+    if (nowMs < path.untilMs) return path;
     this.#paths.delete(destination);
     return null;
   }
