@@ -175,10 +175,14 @@ function parseServer(server: unknown): NameServerAddress {
   const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(server);
   const ipAddr = match?.[1] ?? match?.[2] ?? "";
   if (familyOfText(ipAddr) === 0) throw invalidAddress(server);
-  return match?.[3] === undefined ? { ipAddr } : { ipAddr, port: checkPort("Port", match[3]) };
+  // Port 0 means the usual one, to Node too.
+  return { ipAddr, port: checkPort("Port", match?.[3] ?? 0) || DNS_PORT };
 }
 
+/** As it is told: IPv6 in the one spelling that it has (RFC 5952). */
 function serverText({ ipAddr, port = DNS_PORT }: NameServerAddress): string {
-  if (port === DNS_PORT) return ipAddr;
-  return familyOfText(ipAddr) === 6 ? `[${ipAddr}]:${port}` : `${ipAddr}:${port}`;
+  const ip = tryParseIp(ipAddr);
+  const text = typeof ip === "bigint" ? formatIp(ip) : ipAddr;
+  if (port === DNS_PORT) return text;
+  return familyOfText(text) === 6 ? `[${text}]:${port}` : `${text}:${port}`;
 }
