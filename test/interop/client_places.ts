@@ -20,6 +20,7 @@ export type ClientName = "pg" | "ssh2";
 /** A connected client. */
 export interface Place extends AsyncDisposable {
   readonly name: string;
+  readonly isTab: boolean;
   /** Has it do a round. @param amount Questions, or bytes. */
   round(name: keyof Rounds, amount: number): Promise<Round>;
 }
@@ -187,6 +188,7 @@ export function startNode(
   const lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
   return {
     name,
+    isTab: false,
     round: async (round, amount) => {
       stdin.write(`${round} ${amount}\n`);
       const { value, done } = await lines.next();
@@ -218,6 +220,7 @@ export async function openTabPlace(
   );
   return {
     name,
+    isTab: true,
     round: (round, amount) =>
       page.evaluate(
         ({ round, amount }) => (globalThis as unknown as PageProgram).round(round, amount),

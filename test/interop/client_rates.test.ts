@@ -28,18 +28,22 @@ if (missing !== null && process.env["CI"] === "true") {
 
 /** Rounds that count, after one of a part of the work that does not. */
 const ROUNDS = 3;
+
+/** The divisor of that part. */
 const WARM_UP_PART = 4;
 
-/** A client, its server, and the work of a round. */
+/** A client, its server, and the work of a round: questions and bytes. */
 interface Case {
   readonly client: ClientName;
   readonly Service: new (namespace: Namespace) => Service;
-  readonly work: Readonly<Record<keyof Rounds, number>>;
+  readonly small: number;
+  /** A tab may need a tenth of Node's rate, and is to take no minute. */
+  readonly large: { readonly node: number; readonly tab: number };
 }
 
 const CASES: readonly Case[] = [
-  { client: "pg", Service: Postgres, work: { small: 1_000, large: 16 << 20 } },
-  { client: "ssh2", Service: Sshd, work: { small: 100, large: 16 << 20 } },
+  { client: "pg", Service: Postgres, small: 1_000, large: { node: 16 << 20, tab: 16 << 20 } },
+  { client: "ssh2", Service: Sshd, small: 100, large: { node: 64 << 20, tab: 8 << 20 } },
 ];
 
 describe.skipIf(missing !== null)("clients in a tab and on Node's own sockets", () => {
@@ -72,17 +76,6 @@ describe.skipIf(missing !== null)("clients in a tab and on Node's own sockets", 
     yield await openTabPlace("a tab, its stack in a worker", pages, client, "worker", key);
   }
 
-  async function measure(places: readonly Place[], { client, work }: Case): Promise<void> {
-    for (const kind of ["small", "large"] as const) {
-      const amount = work[kind];
-      await takeTurns(places, kind, amount / WARM_UP_PART, 1);
-      const times = await takeTurns(places, kind, amount, ROUNDS);
-      for (const [i, { name }] of places.entries()) {
-        say(`${client}, ${kind}, ${name}: ${figure(kind, amount, times[i] ?? [], times[0] ?? [])}`);
-      }
-    }
-  }
-
   test.each(CASES)("$client", async (case_) => {
     await using service = new case_.Service(pages.namespace);
     await service.start();
@@ -96,33 +89,45 @@ describe.skipIf(missing !== null)("clients in a tab and on Node's own sockets", 
   });
 });
 
-/** Has each place do its rounds, all places in turns. @returns What the rounds of each took, ms. */
+/** Says what rounds take in each place. */
+async function measure(places: readonly Place[], { client, small, large }: Case): Promise<void> {
+  for (const kind of ["small", "large"] as const) {
+    const amounts = places.map(({ isTab }) => {
+      return kind === "small" ? small : isTab ? large.tab : large.node;
+    });
+    await takeTurns(places, kind, amounts.map((amount) => amount / WARM_UP_PART));
+    const times = places.map((): number[] => []);
+    for (let round = 0; round < ROUNDS; round++) {
+      const taken = await takeTurns(places, kind, amounts);
+      for (const [i, ms] of taken.entries()) times[i]?.push(ms / (amounts[i] ?? NaN));
+    }
+    for (const [i, { name }] of places.entries()) {
+      say(`${client}, ${kind}, ${name}: ${figure(kind, times[i] ?? [], times[0] ?? [])}`);
+    }
+  }
+}
+
+/** Has each place do a round, one after the other. @returns What each took, ms. */
 async function takeTurns(
   places: readonly Place[],
   kind: keyof Rounds,
-  amount: number,
-  rounds: number,
-): Promise<number[][]> {
-  const times = places.map((): number[] => []);
-  const result = kind === "small" ? (amount * (amount + 1)) / 2 : amount;
-  for (let round = 0; round < rounds; round++) {
-    for (const [i, place] of places.entries()) {
-      const { ms, ...told } = await place.round(kind, amount);
-      expect({ ...told, name: place.name }).toEqual({ result, isWhole: true, name: place.name });
-      times[i]?.push(ms);
-    }
+  amounts: readonly number[],
+): Promise<number[]> {
+  const times: number[] = [];
+  for (const [i, place] of places.entries()) {
+    const amount = amounts[i] ?? 0;
+    const { ms, ...told } = await place.round(kind, amount);
+    const result = kind === "small" ? (amount * (amount + 1)) / 2 : amount;
+    expect({ ...told, name: place.name }).toEqual({ result, isWhole: true, name: place.name });
+    times.push(ms);
   }
   return times;
 }
 
-function figure(
-  kind: keyof Rounds,
-  amount: number,
-  times: readonly number[],
-  own: readonly number[],
-): string {
+/** @param times ms for each question or byte. @param own Those on Node's own sockets. */
+function figure(kind: keyof Rounds, times: readonly number[], own: readonly number[]): string {
   const ms = median(times);
   const { ratio } = compareByPairs(times, own);
-  const what = kind === "small" ? `${(ms / amount).toFixed(3)} ms each` : rate(amount, ms);
+  const what = kind === "small" ? `${ms.toFixed(3)} ms each` : rate(1, ms);
   return `${what}, ${ratio.toFixed(2)} times as long as on Node's own sockets`;
 }
