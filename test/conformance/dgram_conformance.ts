@@ -109,6 +109,12 @@ export async function checkDgramArguments({ client: dgram }: DgramWorld): Promis
     () => dgram.createSocket(any(undefined)),
     () => dgram.createSocket({ type: "udp4", lookup: any(5) }),
     () => socket.getSendQueueSize(),
+    () => dgram.createSocket("udp4").getRecvBufferSize(),
+    () => dgram.createSocket("udp4").getSendBufferSize(),
+    () => dgram.createSocket("udp4").setRecvBufferSize(5_000),
+    () => socket.setSendBufferSize(any("x")),
+    () => socket.addSourceSpecificMembership(any(1), "232.1.1.1"),
+    () => socket.addSourceSpecificMembership("10.0.0.9", any(2)),
   ];
   const lines = unbound.map((call) => `${call}: ${thrown(call)}`);
   const other = dgram.createSocket("udp4");
@@ -122,6 +128,15 @@ export async function checkDgramArguments({ client: dgram }: DgramWorld): Promis
     () => other.setMulticastTTL(3),
     () => other.setMulticastLoopback(true),
     () => other.addMembership("1.2.3.4"),
+    () => other.setRecvBufferSize(-1),
+    () => other.setRecvBufferSize(0),
+    () => other.setRecvBufferSize(50_000),
+    () => other.getRecvBufferSize() >= 50_000,
+    () => other.setSendBufferSize(1.5),
+    () => other.setSendBufferSize(50_000),
+    () => other.getSendBufferSize() >= 50_000,
+    () => other.addSourceSpecificMembership("10.0.0.9", "10.0.0.8"),
+    () => other.dropSourceSpecificMembership("10.0.0.9", "10.0.0.8"),
     () => other.ref() === other && other.unref() === other,
   ];
   lines.push(...bound.map((call) => `${call}: ${thrown(call)}`));

@@ -13,7 +13,7 @@ import process from "node:process";
 import * as attw from "@arethetypeswrong/core";
 import { publint } from "publint";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { inRoot } from "../../src/dev/common.mjs";
+import { denoPath, inRoot } from "../../src/dev/common.mjs";
 import { ENTRIES } from "../../src/dev/entries.mjs";
 import { Consumer, whatInstallingMisses } from "./installed.ts";
 
@@ -61,6 +61,49 @@ function program(hasNode: boolean): string {
   ].join("\n");
 }
 
+/** What is declared by Node's types takes what is ours. */
+const NODE_PROGRAM = `
+import * as dgram from "node:dgram";
+import * as dns from "node:dns";
+import * as net from "node:net";
+import type { NetworkStack } from "tidewire";
+import { nodeModules } from "tidewire/node";
+declare const stack: NetworkStack;
+const ours = nodeModules(stack);
+const socket: net.Socket = ours.net.connect(80, "10.0.0.1");
+const server: net.Server = ours.net.createServer((socket: net.Socket) => socket.end());
+const functions: Pick<typeof net, "Socket" | "connect" | "createConnection" | "isIP"> = ours.net;
+const datagrams: dgram.Socket = ours.dgram.createSocket("udp4");
+const names: Pick<typeof dns, "Resolver" | "lookup" | "resolve4" | "resolveMx"> = ours.dns;
+const addresses: string[] = await ours.dns.promises.resolve4("host.example");
+// @ts-expect-error a record of mail is no text
+const wrong: string[] = await ours.dns.promises.resolveMx("host.example");
+export { addresses, datagrams, functions, names, server, socket, wrong };
+`;
+
+/** The same for Deno's own. */
+const DENO_PROGRAM = `
+import type { NetworkStack } from "tidewire";
+import { denoNamespace } from "tidewire/deno";
+declare const stack: NetworkStack;
+const ours = denoNamespace(stack);
+const connection: Deno.TcpConn = await ours.connect({ hostname: "10.0.0.1", port: 80 });
+const listener: Deno.TcpListener = ours.listen({ port: 80 });
+const datagrams: Deno.DatagramConn = ours.listenDatagram({ port: 53, transport: "udp" });
+const server: Deno.HttpServer<Deno.NetAddr> = ours.serve(() => new Response("hello"));
+const resolveDns: typeof Deno.resolveDns = ours.resolveDns;
+const errors: Pick<typeof Deno.errors, keyof typeof ours.errors> = ours.errors;
+// @ts-expect-error a listener is no connection
+const wrong: Deno.TcpConn = ours.listen({ port: 80 });
+export { connection, datagrams, errors, listener, resolveDns, server, wrong };
+`;
+
+/** What a compiler says that has no complaint. */
+const RIGHT: { readonly stdout: string; readonly status: number | null } = {
+  stdout: "",
+  status: 0,
+};
+
 describe.skipIf(whatInstallingMisses() !== null)("the package from the outside", () => {
   let consumer: Consumer;
 
@@ -74,24 +117,46 @@ describe.skipIf(whatInstallingMisses() !== null)("the package from the outside",
 
   afterAll(() => consumer?.delete());
 
+  /** Compiles a program in the consumer's folder. */
+  function compiled(text: string, compilerOptions: object): typeof RIGHT {
+    writeFileSync(consumer.path("program.mts"), text);
+    const settings = JSON.stringify({ compilerOptions, files: ["program.mts"] });
+    writeFileSync(consumer.path("tsconfig.json"), settings);
+    const compiler = inRoot("node_modules", "typescript", "bin", "tsc");
+    const { stdout, status } = spawnSync(process.execPath, [compiler, "-p", consumer.folder], {
+      encoding: "utf8",
+    });
+    return { stdout, status };
+  }
+
   test.each(SETTINGS)("its types are right by $name settings", ({ module, lib, ...rest }) => {
     const resolution = "moduleResolution" in rest
       ? { moduleResolution: rest.moduleResolution }
       : {};
     const hasNode = module === "nodenext";
     const types = hasNode ? ["node"] : [];
-    writeFileSync(consumer.path("program.mts"), program(hasNode));
     const compilerOptions = { ...STRICT, module, lib, types, ...resolution };
-    writeFileSync(
-      consumer.path("tsconfig.json"),
-      JSON.stringify({ compilerOptions, files: ["program.mts"] }),
+    expect(compiled(program(hasNode), compilerOptions)).toEqual(RIGHT);
+  });
+
+  test("where Node's types are asked for, ours will do", () => {
+    // Node's own declarations leave out what may be undefined.
+    const how = { module: "nodenext", lib: ["es2022"], types: ["node"] };
+    const compilerOptions = { ...STRICT, ...how, exactOptionalPropertyTypes: false };
+    expect(compiled(NODE_PROGRAM, compilerOptions)).toEqual(RIGHT);
+  });
+
+  test("where Deno's types are asked for, ours will do", () => {
+    const deno = denoPath();
+    if (deno === undefined) throw new Error("Deno is not installed");
+    writeFileSync(consumer.path("program.ts"), DENO_PROGRAM);
+    const flags = ["check", "--quiet", "--unstable-net", "--node-modules-dir=manual"];
+    const { stdout, stderr, status } = spawnSync(
+      deno,
+      [...flags, "program.ts"],
+      { encoding: "utf8", cwd: consumer.folder },
     );
-    const compiler = inRoot("node_modules", "typescript", "bin", "tsc");
-    const { stdout, status } = spawnSync(process.execPath, [compiler, "-p", consumer.folder], {
-      encoding: "utf8",
-    });
-    expect(stdout).toBe("");
-    expect(status).toBe(0);
+    expect({ stdout: stdout + stderr, status }).toEqual(RIGHT);
   });
 
   test("publint has nothing to say", async () => {

@@ -34,7 +34,7 @@ export class FaceDatagramConn implements DatagramConn {
     return this.#addr;
   }
 
-  async receive(p?: Uint8Array): Promise<[Uint8Array, NetAddr]> {
+  async receive(p?: Uint8Array): Promise<[Uint8Array<ArrayBuffer>, NetAddr]> {
     this.#assertOpen();
     if (p !== undefined) assertBytes(p);
     try {
@@ -82,7 +82,7 @@ export class FaceDatagramConn implements DatagramConn {
 
   unref(): void {}
 
-  async *[Symbol.asyncIterator](): AsyncIterableIterator<[Uint8Array, NetAddr]> {
+  async *[Symbol.asyncIterator](): AsyncIterableIterator<[Uint8Array<ArrayBuffer>, NetAddr]> {
     while (!this.#isClosed) {
       try {
         yield await this.receive();

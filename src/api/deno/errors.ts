@@ -33,8 +33,10 @@ export const DENO_ERROR_NAMES = [
 /** A name in `Deno.errors`. */
 export type DenoErrorName = typeof DENO_ERROR_NAMES[number];
 
-/** Class of an error. */
-export type DenoErrorClass = new (message?: string, options?: ErrorOptions) => Error;
+/** Class of an error, with what the platform's errors have as classes. */
+export type DenoErrorClass =
+  & (new (message?: string, options?: ErrorOptions) => Error)
+  & Pick<ErrorConstructor, keyof ErrorConstructor>;
 
 /** The shape of `Deno.errors`. */
 export type DenoErrors = { readonly [name in DenoErrorName]: DenoErrorClass };

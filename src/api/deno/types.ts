@@ -113,8 +113,10 @@ export interface DatagramConn extends AsyncIterable<[Uint8Array, NetAddr]> {
   /** Where it is bound. */
   readonly addr: NetAddr;
   /** The next datagram and who sent it; what does not fit into `p` is lost. */
-  receive(p?: Uint8Array): Promise<[Uint8Array, NetAddr]>;
+  receive(p?: Uint8Array): Promise<[Uint8Array<ArrayBuffer>, NetAddr]>;
   /** Sends a datagram. @returns Its length, bytes. */
+  send(p: Uint8Array, addr: NetAddr): Promise<number>;
+  /** The same; what an address may leave out has a default. */
   send(p: Uint8Array, addr: DatagramTarget): Promise<number>;
   /** Receives what is sent to a group. */
   joinMulticastV4(address: string, networkInterface: string): Promise<MulticastV4Membership>;
@@ -127,7 +129,7 @@ export interface DatagramConn extends AsyncIterable<[Uint8Array, NetAddr]> {
   /** Has no effect. */
   unref(): void;
   /** Gives datagrams until it is closed. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<[Uint8Array, NetAddr]>;
+  [Symbol.asyncIterator](): AsyncIterableIterator<[Uint8Array<ArrayBuffer>, NetAddr]>;
 }
 
 /** Where a datagram goes. */

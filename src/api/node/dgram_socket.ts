@@ -174,6 +174,24 @@ export class DatagramSocket extends EventEmitter {
     });
   }
 
+  /** Refused: a stack receives what anybody sends to a group. */
+  addSourceSpecificMembership(
+    sourceAddress: string,
+    groupAddress: string,
+    _multicastInterface?: string,
+  ): void {
+    this.#refuseSource("addSourceSpecificMembership", sourceAddress, groupAddress);
+  }
+
+  /** Refused: it was never joined. */
+  dropSourceSpecificMembership(
+    sourceAddress: string,
+    groupAddress: string,
+    _multicastInterface?: string,
+  ): void {
+    this.#refuseSource("dropSourceSpecificMembership", sourceAddress, groupAddress);
+  }
+
   /** Whether datagrams may go to broadcast addresses. */
   setBroadcast(flag: boolean): void {
     this.#set("setBroadcast", { broadcast: Boolean(flag) });
@@ -313,6 +331,15 @@ export class DatagramSocket extends EventEmitter {
     if (ip === null || !isPlace) throw systemError(syscall, "EINVAL");
     if (this.type === "udp4" && typeof ip === "bigint") throw systemError(syscall, "ENOPROTOOPT");
     return ip;
+  }
+
+  #refuseSource(syscall: string, source: unknown, group: unknown): never {
+    this.#assertRuns();
+    if (typeof source !== "string") throw argumentType("sourceAddress", "string", source);
+    if (typeof group !== "string") throw argumentType("groupAddress", "string", group);
+    const ip = tryParseIp(group);
+    const isGroup = ip !== null && isMulticastIp(ip);
+    throw systemError(syscall, isGroup ? "ENOPROTOOPT" : "EINVAL");
   }
 
   #tell(syscall: string, error: unknown): void {

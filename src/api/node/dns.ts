@@ -4,17 +4,21 @@
  *
  * @module
  */
+import type * as node from "node:dns";
 import type { NetworkStack } from "../../options.ts";
+import * as codes from "./dns_codes.ts";
 import dnsPromises, {
   ADDRCONFIG,
   ALL,
+  type Asker,
   type DnsPromisesModule,
   dnsPromisesOf,
   getDefaultResultOrder,
   lookupNow,
   lookupOptions,
+  type RecordMember,
+  RecordResolver as PromisesResolver,
   RESOLVE_METHODS,
-  Resolver as PromisesResolver,
   setDefaultResultOrder,
   V4MAPPED,
 } from "./dns_promises.ts";
@@ -23,31 +27,36 @@ import type { LookupAddress, LookupCallback, LookupOptions } from "./lookup.ts";
 import { defaultStack } from "./net_defaults.ts";
 import { checkFunction } from "./node_error.ts";
 
+export * from "./dns_codes.ts";
 export type { LookupAddress, LookupCallback, LookupOptions };
 export { ADDRCONFIG, ALL, getDefaultResultOrder, setDefaultResultOrder, V4MAPPED };
 
-/** A callback of Node's: an error, or null and what was asked for. */
-// deno-lint-ignore no-explicit-any -- each call has results of its own
-export type Callback = (error: Error | null, ...results: any[]) => void;
+/** What `node:dns` has: members of Node's, with Node's own types. */
+export type DnsModule =
+  & typeof codes
+  & { readonly promises: DnsPromisesModule }
+  & Pick<
+    typeof node,
+    | RecordMember
+    | "ADDRCONFIG"
+    | "ALL"
+    | "Resolver"
+    | "V4MAPPED"
+    | "getDefaultResultOrder"
+    | "getServers"
+    | "lookup"
+    | "lookupService"
+    | "resolve"
+    | "reverse"
+    | "setDefaultResultOrder"
+    | "setServers"
+  >;
 
-/** What `node:dns` has. */
-export interface DnsModule {
-  /** The same by promises. */
-  readonly promises: DnsPromisesModule;
-  /** Asks name servers of its own. */
-  readonly Resolver: new () => Resolver;
-  /** Finds the addresses of a name. */
-  lookup(
-    hostname: string,
-    options: LookupOptions | number | LookupCallback,
-    ...rest: unknown[]
-  ): void;
-  /** Finds the name of an address. */
-  lookupService(address: string, port: number, callback: Callback): void;
-  /** Other members by name. */
-  // deno-lint-ignore no-explicit-any -- codes and calls by name
-  readonly [member: string]: any;
-}
+/** A callback of Node's: an error, or null and what was asked for. */
+type Callback = (error: Error | null, ...results: unknown[]) => void;
+
+/** What `util.promisify()` takes instead of the function, wherever it comes from. */
+const PROMISIFIED: unique symbol = Symbol.for("nodejs.util.promisify.custom") as never;
 
 /** Gives a promise's outcome to a callback, which throws where nobody catches it. */
 function answer<T>(promise: Promise<T>, callback: Callback, spread: (value: T) => unknown[]): void {
@@ -73,7 +82,7 @@ function withCallback(
 }
 
 /** Asks with callbacks. */
-export class Resolver {
+class CallbackResolver {
   readonly #resolver: PromisesResolver;
   /** Other members by name. */
   // deno-lint-ignore no-explicit-any -- `resolveMx` and its like
@@ -126,16 +135,34 @@ export function dnsOf(stack: NetworkStack): DnsModule {
 }
 
 function makeModule(promises: DnsPromisesModule, stack: () => NetworkStack): DnsModule {
-  class StackResolver extends Resolver {
+  class StackResolver extends CallbackResolver {
     protected override stackOf(): NetworkStack {
       return stack();
     }
   }
-  const methods = ["resolve", "reverse", ...RESOLVE_METHODS].map((name) => [
+  // Who looks at names sees that of Node.
+  Object.defineProperty(StackResolver, "name", { value: "Resolver" });
+  const methods = (["resolve", "reverse", ...RESOLVE_METHODS] as const).map((name) => [
     name,
-    withCallback((...args) => promises[name](...args)),
+    withCallback(promises[name] as Asker),
   ]);
-  return {
+  const lookup = (
+    hostname: string,
+    options: LookupOptions | number | LookupCallback,
+    ...rest: unknown[]
+  ): void => lookupWith(promises, hostname, options, rest);
+  const lookupService = (address: string, port: number, callback: Callback): void => {
+    checkFunction("callback", callback);
+    answer(
+      promises.lookupService(address, port),
+      callback,
+      ({ hostname, service }) => [hostname, service],
+    );
+  };
+  // Both have two results, which a promise gives as one object.
+  Object.defineProperty(lookup, PROMISIFIED, { value: promises.lookup });
+  Object.defineProperty(lookupService, PROMISIFIED, { value: promises.lookupService });
+  const made = {
     ...promises,
     ...Object.fromEntries(methods),
     ADDRCONFIG,
@@ -143,16 +170,11 @@ function makeModule(promises: DnsPromisesModule, stack: () => NetworkStack): Dns
     V4MAPPED,
     promises,
     Resolver: StackResolver,
-    lookup: (hostname, options, ...rest) => lookupWith(promises, hostname, options, rest),
-    lookupService: (address, port, callback) => {
-      checkFunction("callback", callback);
-      answer(
-        promises.lookupService(address, port),
-        callback,
-        ({ hostname, service }) => [hostname, service],
-      );
-    },
+    lookup,
+    lookupService,
   };
+  // What each kind of record looks like is compared with Node's by tests, and not known to the compiler.
+  return made as unknown as DnsModule;
 }
 
 function lookupWith(
@@ -177,29 +199,47 @@ function lookupWith(
 /** The module, over the stack of `setDefaultStack()`. */
 const dns: DnsModule = makeModule(dnsPromises, defaultStack);
 
+/** Asks name servers of its own. */
+export const Resolver: typeof node.Resolver = dns.Resolver;
+/** Asks name servers of its own. */
+export type Resolver = node.Resolver;
 /** As `node:dns/promises`. */
 export const promises: DnsPromisesModule = dnsPromises;
 /** An address of a host. */
-export const lookup: DnsModule["lookup"] = dns.lookup;
+export const lookup: typeof node.lookup = dns.lookup;
 /** The names of an address and a port. */
-export const lookupService: DnsModule["lookupService"] = dns.lookupService;
+export const lookupService: typeof node.lookupService = dns.lookupService;
 /** Records of a name. */
-export const resolve: (...args: unknown[]) => void = dns["resolve"];
+export const resolve: typeof node.resolve = dns.resolve;
 /** IPv4 addresses. */
-export const resolve4: (...args: unknown[]) => void = dns["resolve4"];
+export const resolve4: typeof node.resolve4 = dns.resolve4;
 /** IPv6 addresses. */
-export const resolve6: (...args: unknown[]) => void = dns["resolve6"];
-/** Where a service is. */
-export const resolveSrv: (...args: unknown[]) => void = dns["resolveSrv"];
-/** Texts. */
-export const resolveTxt: (...args: unknown[]) => void = dns["resolveTxt"];
+export const resolve6: typeof node.resolve6 = dns.resolve6;
+/** Whatever there is. */
+export const resolveAny: typeof node.resolveAny = dns.resolveAny;
+/** Who may certify. */
+export const resolveCaa: typeof node.resolveCaa = dns.resolveCaa;
+/** Another name. */
+export const resolveCname: typeof node.resolveCname = dns.resolveCname;
 /** Who takes mail. */
-export const resolveMx: (...args: unknown[]) => void = dns["resolveMx"];
+export const resolveMx: typeof node.resolveMx = dns.resolveMx;
+/** Rules for names of services. */
+export const resolveNaptr: typeof node.resolveNaptr = dns.resolveNaptr;
+/** Name servers. */
+export const resolveNs: typeof node.resolveNs = dns.resolveNs;
+/** What a name points to. */
+export const resolvePtr: typeof node.resolvePtr = dns.resolvePtr;
+/** Where a zone begins. */
+export const resolveSoa: typeof node.resolveSoa = dns.resolveSoa;
+/** Where a service is. */
+export const resolveSrv: typeof node.resolveSrv = dns.resolveSrv;
+/** Texts. */
+export const resolveTxt: typeof node.resolveTxt = dns.resolveTxt;
 /** Names of an address. */
-export const reverse: (...args: unknown[]) => void = dns["reverse"];
+export const reverse: typeof node.reverse = dns.reverse;
 /** The servers that were set. */
-export const getServers: () => string[] = dns["getServers"];
+export const getServers: typeof node.getServers = dns.getServers;
 /** Asks these servers. */
-export const setServers: (servers: readonly string[]) => void = dns["setServers"];
+export const setServers: typeof node.setServers = dns.setServers;
 
 export default dns;

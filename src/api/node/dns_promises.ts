@@ -3,11 +3,15 @@
  *
  * @module
  */
+import type * as node from "node:dns/promises";
 import type { NetworkStack } from "../../options.ts";
+import * as codes from "./dns_codes.ts";
 import { checkRecordName, NameResolver, type RecordName } from "./dns_resolver.ts";
 import { familyOfText, type LookupAddress, lookupAll, type LookupOptions } from "./lookup.ts";
 import { defaultStack } from "./net_defaults.ts";
 import { argumentType, argumentValue, checkPort, nameError } from "./node_error.ts";
+
+export * from "./dns_codes.ts";
 
 /** In which order addresses of both families come. */
 export type ResultOrder = "ipv4first" | "ipv6first" | "verbatim";
@@ -20,34 +24,6 @@ export const ADDRCONFIG = 0x20;
 export const ALL = 0x10;
 /** IPv4 addresses within IPv6. */
 export const V4MAPPED = 0x08;
-
-/** Codes of errors, by the names that `node:dns` has for them. */
-export const ERROR_CODES: Readonly<Record<string, string>> = {
-  NODATA: "ENODATA",
-  FORMERR: "EFORMERR",
-  SERVFAIL: "ESERVFAIL",
-  NOTFOUND: "ENOTFOUND",
-  NOTIMP: "ENOTIMP",
-  REFUSED: "EREFUSED",
-  BADQUERY: "EBADQUERY",
-  BADNAME: "EBADNAME",
-  BADFAMILY: "EBADFAMILY",
-  BADRESP: "EBADRESP",
-  CONNREFUSED: "ECONNREFUSED",
-  TIMEOUT: "ETIMEOUT",
-  EOF: "EOF",
-  FILE: "EFILE",
-  NOMEM: "ENOMEM",
-  DESTRUCTION: "EDESTRUCTION",
-  BADSTR: "EBADSTR",
-  BADFLAGS: "EBADFLAGS",
-  NONAME: "ENONAME",
-  BADHINTS: "EBADHINTS",
-  NOTINITIALIZED: "ENOTINITIALIZED",
-  LOADIPHLPAPI: "ELOADIPHLPAPI",
-  ADDRGETNETWORKPARAMS: "EADDRGETNETWORKPARAMS",
-  CANCELLED: "ECANCELLED",
-};
 
 /** Services by port that `lookupService()` knows: others are numbers. */
 const SERVICES: Readonly<Record<number, string>> = {
@@ -107,53 +83,62 @@ export function lookupNow(hostname: string, { all }: LookupOptions): unknown {
   return all === true ? found : found[0] ?? { address: null, family };
 }
 
-/** What a stack's `dns/promises` has. */
-export interface DnsPromisesModule {
-  /** Asks name servers of its own. */
-  readonly Resolver: new () => Resolver;
-  /** Finds the addresses of a name. */
-  lookup(hostname: string, options?: LookupOptions | number): Promise<
-    LookupAddress | LookupAddress[]
+/** Members that ask for records of one kind. */
+export type RecordMember =
+  | "resolve4"
+  | "resolve6"
+  | "resolveAny"
+  | "resolveCaa"
+  | "resolveCname"
+  | "resolveMx"
+  | "resolveNaptr"
+  | "resolveNs"
+  | "resolvePtr"
+  | "resolveSoa"
+  | "resolveSrv"
+  | "resolveTxt";
+
+/** What a stack's `dns/promises` has: members of Node's, with Node's own types. */
+export type DnsPromisesModule =
+  & typeof codes
+  & Pick<
+    typeof node,
+    | RecordMember
+    | "Resolver"
+    | "getDefaultResultOrder"
+    | "getServers"
+    | "lookup"
+    | "lookupService"
+    | "resolve"
+    | "reverse"
+    | "setDefaultResultOrder"
+    | "setServers"
   >;
-  /** Finds the name of an address. */
-  lookupService(address: string, port: number): Promise<{ hostname: string; service: string }>;
-  /** The name servers. */
-  getServers(): string[];
-  /** Changes the name servers. */
-  setServers(servers: readonly string[]): void;
-  /** Which addresses of a name come first. */
-  getDefaultResultOrder(): ResultOrder;
-  /** Says which addresses of a name come first. */
-  setDefaultResultOrder(order: ResultOrder): void;
-  /** Records of a name. */
-  // deno-lint-ignore no-explicit-any -- records have a shape per type
-  resolve(name: string, rrtype?: string): Promise<any>;
-  /** Other members by name. */
-  // deno-lint-ignore no-explicit-any -- codes and calls by name
-  readonly [member: string]: any;
-}
+
+/** A function of a module, whatever it asks for. */
+export type Asker = (...args: unknown[]) => Promise<unknown>;
 
 /** Methods by the kind of record that they ask for. */
-const METHODS: readonly (readonly [string, RecordName])[] = [
-  ["resolve4", "A"],
-  ["resolve6", "AAAA"],
-  ["resolveAny", "ANY"],
-  ["resolveCaa", "CAA"],
-  ["resolveCname", "CNAME"],
-  ["resolveMx", "MX"],
-  ["resolveNaptr", "NAPTR"],
-  ["resolveNs", "NS"],
-  ["resolvePtr", "PTR"],
-  ["resolveSoa", "SOA"],
-  ["resolveSrv", "SRV"],
-  ["resolveTxt", "TXT"],
-];
+const KINDS: Readonly<Record<RecordMember, RecordName>> = {
+  resolve4: "A",
+  resolve6: "AAAA",
+  resolveAny: "ANY",
+  resolveCaa: "CAA",
+  resolveCname: "CNAME",
+  resolveMx: "MX",
+  resolveNaptr: "NAPTR",
+  resolveNs: "NS",
+  resolvePtr: "PTR",
+  resolveSoa: "SOA",
+  resolveSrv: "SRV",
+  resolveTxt: "TXT",
+};
 
 /** Names of the methods that ask for one kind of record. */
-export const RESOLVE_METHODS: readonly string[] = METHODS.map(([name]) => name);
+export const RESOLVE_METHODS: readonly RecordMember[] = Object.keys(KINDS) as RecordMember[];
 
-/** Asks with promises. */
-export class Resolver {
+/** Asks with promises: what is behind {@linkcode Resolver}, whose type is Node's. */
+export class RecordResolver {
   readonly #names: NameResolver;
   /** Other members by name. */
   // deno-lint-ignore no-explicit-any -- `resolveMx` and its like
@@ -161,7 +146,7 @@ export class Resolver {
 
   constructor() {
     this.#names = new NameResolver(() => this.stackOf());
-    for (const [method, type] of METHODS) {
+    for (const [method, type] of Object.entries(KINDS)) {
       Object.defineProperty(this, method, {
         value: (name: unknown, options?: unknown) => this.#query(name, type, options),
         enumerable: false,
@@ -221,23 +206,29 @@ export function dnsPromisesOf(stack: NetworkStack): DnsPromisesModule {
 }
 
 function makeModule(stack: () => NetworkStack): DnsPromisesModule {
-  class StackResolver extends Resolver {
+  class StackResolver extends RecordResolver {
     protected override stackOf(): NetworkStack {
       return stack();
     }
   }
+  // Who looks at names sees that of Node.
+  Object.defineProperty(StackResolver, "name", { value: "Resolver" });
   const shared = new StackResolver();
   const methods = ["resolve", "reverse", "getServers", "setServers", ...RESOLVE_METHODS];
   const bound = methods.map((name) => [name, shared[name].bind(shared)]);
-  return {
-    ...ERROR_CODES,
+  const made = {
+    ...codes,
     ...Object.fromEntries(bound),
     Resolver: StackResolver,
-    lookup: (hostname, options) => lookupBy(stack, hostname, options),
-    lookupService: (address, port) => lookupServiceBy(shared, address, port),
+    lookup: (hostname: string, options?: LookupOptions | number) => {
+      return lookupBy(stack, hostname, options);
+    },
+    lookupService: (address: string, port: number) => lookupServiceBy(shared, address, port),
     getDefaultResultOrder,
     setDefaultResultOrder,
   };
+  // What each kind of record looks like is compared with Node's by tests, and not known to the compiler.
+  return made as unknown as DnsPromisesModule;
 }
 
 async function lookupBy(
@@ -255,7 +246,7 @@ async function lookupBy(
 }
 
 function lookupServiceBy(
-  resolver: Resolver,
+  resolver: RecordResolver,
   address: string,
   port: number,
 ): Promise<{ hostname: string; service: string }> {
@@ -272,34 +263,45 @@ function lookupServiceBy(
 /** The module, over the stack of `setDefaultStack()`. */
 const dnsPromises: DnsPromisesModule = makeModule(defaultStack);
 
+/** Asks name servers of its own. */
+export const Resolver: typeof node.Resolver = dnsPromises.Resolver;
+/** Asks name servers of its own. */
+export type Resolver = node.Resolver;
 /** An address of a host. */
-export const lookup: DnsPromisesModule["lookup"] = dnsPromises.lookup;
+export const lookup: typeof node.lookup = dnsPromises.lookup;
 /** The names of an address and a port. */
-export const lookupService: DnsPromisesModule["lookupService"] = dnsPromises.lookupService;
+export const lookupService: typeof node.lookupService = dnsPromises.lookupService;
 /** Records of a name. */
-export const resolve: DnsPromisesModule["resolve"] = dnsPromises.resolve;
+export const resolve: typeof node.resolve = dnsPromises.resolve;
 /** IPv4 addresses. */
-export const resolve4: (name: string, options?: object) => Promise<string[]> = dnsPromises[
-  "resolve4"
-];
+export const resolve4: typeof node.resolve4 = dnsPromises.resolve4;
 /** IPv6 addresses. */
-export const resolve6: (name: string, options?: object) => Promise<string[]> = dnsPromises[
-  "resolve6"
-];
-/** Where a service is. */
-export const resolveSrv: (name: string) => Promise<
-  { name: string; port: number; priority: number; weight: number }[]
-> = dnsPromises["resolveSrv"];
-/** Texts. */
-export const resolveTxt: (name: string) => Promise<string[][]> = dnsPromises["resolveTxt"];
+export const resolve6: typeof node.resolve6 = dnsPromises.resolve6;
+/** Whatever there is. */
+export const resolveAny: typeof node.resolveAny = dnsPromises.resolveAny;
+/** Who may certify. */
+export const resolveCaa: typeof node.resolveCaa = dnsPromises.resolveCaa;
+/** Another name. */
+export const resolveCname: typeof node.resolveCname = dnsPromises.resolveCname;
 /** Who takes mail. */
-export const resolveMx: (name: string) => Promise<{ exchange: string; priority: number }[]> =
-  dnsPromises["resolveMx"];
+export const resolveMx: typeof node.resolveMx = dnsPromises.resolveMx;
+/** Rules for names of services. */
+export const resolveNaptr: typeof node.resolveNaptr = dnsPromises.resolveNaptr;
+/** Name servers. */
+export const resolveNs: typeof node.resolveNs = dnsPromises.resolveNs;
+/** What a name points to. */
+export const resolvePtr: typeof node.resolvePtr = dnsPromises.resolvePtr;
+/** Where a zone begins. */
+export const resolveSoa: typeof node.resolveSoa = dnsPromises.resolveSoa;
+/** Where a service is. */
+export const resolveSrv: typeof node.resolveSrv = dnsPromises.resolveSrv;
+/** Texts. */
+export const resolveTxt: typeof node.resolveTxt = dnsPromises.resolveTxt;
 /** Names of an address. */
-export const reverse: (ip: string) => Promise<string[]> = dnsPromises["reverse"];
+export const reverse: typeof node.reverse = dnsPromises.reverse;
 /** The servers that were set. */
-export const getServers: () => string[] = dnsPromises.getServers;
+export const getServers: typeof node.getServers = dnsPromises.getServers;
 /** Asks these servers. */
-export const setServers: (servers: readonly string[]) => void = dnsPromises.setServers;
+export const setServers: typeof node.setServers = dnsPromises.setServers;
 
 export default dnsPromises;

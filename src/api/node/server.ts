@@ -65,10 +65,12 @@ interface Where {
 
 /** A listening port. */
 export class Server extends EventEmitter {
-  /** More connections than that are dropped. */
-  maxConnections: number | undefined = undefined;
+  /** More connections than that are dropped; absent unless somebody sets it. */
+  declare maxConnections: number;
   /** Whether dropped connections are closed; they always are. */
   dropMaxConnection: boolean = true;
+  /** Never there: Node's declarations have kept it since Node has not. */
+  declare readonly connections: number;
   readonly #options: ServerOptions;
   #listener: TcpListener | null = null;
   /** What `listen()` was called for, until it is closed. */
@@ -248,7 +250,7 @@ export class Server extends EventEmitter {
     const { blockList } = this.#options;
     const { hostname } = connection.remoteAddress;
     const family = familyOfText(hostname) === 6 ? "ipv6" : "ipv4";
-    const isFull = this.maxConnections !== undefined && this.#connections >= this.maxConnections;
+    const isFull = this.#connections >= (this.maxConnections ?? Infinity);
     if (isFull || blockList?.check(hostname, family) === true) return this.#drop(connection);
     const socket = this.makeSocket(this.#options);
     this.#connections++;

@@ -50,8 +50,8 @@ export class Socket extends Duplex {
   connecting: boolean = false;
   /** What `setTimeout()` was given, ms. */
   timeout: number | undefined = undefined;
-  /** Addresses that were tried, if there were several. */
-  declare autoSelectFamilyAttemptedAddresses?: string[];
+  /** Addresses that were tried; only there if there were several, whatever Node's declarations say. */
+  declare autoSelectFamilyAttemptedAddresses: string[];
   /** The server that accepted it. */
   declare server?: unknown;
   readonly #onread: OnReadOptions | null;
@@ -141,7 +141,7 @@ export class Socket extends Duplex {
   }
 
   /** `"opening"`, `"open"`, `"readOnly"`, `"writeOnly"` or `"closed"`. */
-  get readyState(): string {
+  get readyState(): "opening" | "open" | "readOnly" | "writeOnly" | "closed" {
     if (this.connecting) return "opening";
     if (this.readable && this.writable) return "open";
     if (this.readable) return "readOnly";
