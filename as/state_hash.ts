@@ -7,13 +7,11 @@ import {
   linesBase,
   listenersBase,
   ringTableBase,
-  rxBase,
   tcbBase,
   timeWaitBase,
   wheelBase,
 } from "./config.ts";
 import {
-  BOOT_SIZE,
   CONTROL_CHALLENGE_TOKENS,
   CONTROL_OWED_HEAD,
   EXTRA_SIZE,
@@ -107,9 +105,8 @@ export function hashState(): u64 {
 
 /** All regions, each as far as it was ever touched. */
 export function hashAll(): u64 {
-  let hash = mix(BASIS, changetype<usize>(boot), BOOT_SIZE);
-  // Rx region to the wheel: every fixed block, packet regions and statistics included.
-  hash = mix(hash, rxBase, linesBase - rxBase);
+  // Boot is the first and the lines are the first behind the wheel: every fixed block, packet regions and statistics included.
+  let hash = mix(BASIS, changetype<usize>(boot), linesBase - changetype<usize>(boot));
   hash = mix(hash, linesBase, (usize(lineMask) + 1) * LINE_BYTES);
   hash = mix(hash, tcbBase, usize(control.tcbHigh) * TCB_SIZE);
   hash = mix(hash, flightBase, usize(control.flightHigh) * FLIGHT_SIZE);

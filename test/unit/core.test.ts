@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { readRegions } from "../../src/core/boot.ts";
 import { Core } from "../../src/core/core.ts";
 import { type CoreConfig, coreConfig, MIB } from "../../src/core/core_config.ts";
 import { generationOf, slotOf } from "../../src/core/handle.ts";
@@ -7,6 +8,7 @@ import { CoreFault } from "../../src/errors.ts";
 import {
   EVENT_CLOSED,
   HANDLE_SLOTS,
+  LAYOUT_HASH,
   REASON_ABORTED,
   STAT_NAMES,
   STATE_SYN_SENT,
@@ -173,6 +175,23 @@ describe("Core", () => {
     expect(Object.keys(core.stats())).toHaveLength(STAT_NAMES.length);
   });
 
+  test("fullHash() tells of every fixed block", () => {
+    const core = ready();
+    const view = new DataView(core.memory.buffer);
+    const { rx, tx, events, punts, spans, param, info, stats, control } = readRegions(
+      view,
+      // The first word of Boot is the layout's hash, and nothing before it is.
+      firstWord(view, LAYOUT_HASH),
+    );
+    for (const at of [rx, tx, events, punts, spans, param, info, stats, control]) {
+      const before = core.fullHash();
+      core.memory[at] = (core.memory[at] ?? 0) ^ 1;
+      expect(core.fullHash()).not.toBe(before);
+      core.memory[at] = (core.memory[at] ?? 0) ^ 1;
+      expect(core.fullHash()).toBe(before);
+    }
+  });
+
   test("answers -STATUS for arguments out of range", () => {
     const core = ready();
     expect(core.setAddress(16, 1, 0)).toBe(-STATUS_BAD_ARGUMENT);
@@ -196,6 +215,12 @@ describe("Core", () => {
     expect(faults).toEqual([fault]);
   });
 });
+
+function firstWord(view: DataView, word: number): number {
+  let at = 0;
+  while (view.getUint32(at, true) !== word) at += 4;
+  return at;
+}
 
 function faultOf(call: () => unknown): CoreFault {
   try {
