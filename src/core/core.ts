@@ -472,7 +472,6 @@ export class Core {
     return this.#view.getUint32(ptr, true);
   }
 
-  /** Writes an endpoint to Param. */
   /** The core's calls, unless it is dead. Calls that every segment or connection needs are made directly: then they are inlined. */
   #alive(): CoreExports {
     if (this.#fault !== null) throw this.#fault;

@@ -24,7 +24,7 @@ import {
 } from "./common.mjs";
 import { ENTRIES, outputOf, WORKER } from "./entries.mjs";
 import { licensesOf, SSH_FILES, SSH_LICENSES, sshPageBuild } from "./ssh_page.mjs";
-import { rareFunctions } from "./train.mjs";
+import { rareFunctions, trainingFiles } from "./train.mjs";
 
 /** The modules that asc makes. `kernels` is for tests and benchmarks and is never shipped. */
 const WASM_TARGETS = [
@@ -121,7 +121,8 @@ function existing(entries) {
 
 /** Whether every output is newer than all the inputs of the core. */
 function isWasmFresh(targets) {
-  const inputs = [...walk(inRoot("as")), inRoot("asconfig.json"), inRoot("package-lock.json")];
+  const sources = [...walk(inRoot("as")), ...trainingFiles()];
+  const inputs = [...sources, inRoot("asconfig.json"), inRoot("package-lock.json")];
   const newest = Math.max(...inputs.map((path) => statSync(path).mtimeMs));
   return targets.flatMap(({ outputs }) => outputs).every((name) => {
     const built = statSync(inRoot("dist", name), { throwIfNoEntry: false });

@@ -6,7 +6,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { inRoot } from "./common.mjs";
+import { inRoot, walk } from "./common.mjs";
+
+/** Folders of what a training runs, and what a build writes there. */
+const FOLDERS = ["src/bench", "src/core", "src/runtime", "src/dev"];
+const WRITTEN = /_wasm\.gen\.ts$/;
 
 /** What is trained on: case, variant, scale. Churn runs until TIME-WAIT records are evicted. */
 const WORK = [
@@ -95,6 +99,11 @@ async function callsOf(variant, size, compiled, names) {
   } finally {
     WebAssembly.Instance = Instance;
   }
+}
+
+/** @returns Paths of all that a training's result follows from, beside the core's own source. */
+export function trainingFiles() {
+  return FOLDERS.flatMap((folder) => walk(inRoot(folder))).filter((path) => !WRITTEN.test(path));
 }
 
 /**
