@@ -6,6 +6,7 @@ import { IPV6_HEADER_BYTES } from "../layout/layout.gen.ts";
 import { readIpv6 } from "../wire/address_bytes.ts";
 import { read16, read32, read8, sameBytes } from "../wire/bytes.ts";
 import {
+  MLD_QUERY,
   MLD_V1_DONE,
   MLD_V1_REPORT,
   MLD_V2_REPORT,
@@ -39,6 +40,9 @@ const FROM_NOBODY: readonly number[] = [
   MLD_V1_DONE,
   MLD_V2_REPORT,
 ];
+
+/** What routers alone say: RFC 4861 sections 4.2 and 4.5; whoever asks for listeners is taken for the link's one (RFC 3810 section 7.6.2). */
+const ROUTERS: readonly number[] = [ROUTER_ADVERTISEMENT, REDIRECT, MLD_QUERY];
 
 /** Why a packet is dropped. */
 export type Ipv6FilterDrop =
@@ -99,7 +103,7 @@ export class Ipv6Filter {
     if (protocol === PROTOCOL_UDP && !isUnspecified) return isDhcpServer(payload);
     const type = protocol === PROTOCOL_ICMPV6 ? read8(payload, 0) : -1;
     if (isUnspecified && !FROM_NOBODY.includes(type)) return "SPOOFED_IP";
-    if (type === ROUTER_ADVERTISEMENT || type === REDIRECT) return "ROGUE_ROUTER";
+    if (ROUTERS.includes(type)) return "ROGUE_ROUTER";
     if (type === NEIGHBOR_SOLICITATION) return this.#isOwnMac(payload) ? null : "SPOOFED_ND";
     if (type !== NEIGHBOR_ADVERTISEMENT) return null;
     const isOwn = payload.length >= ND_OPTIONS_AT && this.#isOwnMac(payload) &&

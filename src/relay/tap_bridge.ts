@@ -132,7 +132,9 @@ class Bridge implements RelayNetwork {
   readonly #leases = new Map<string, number>();
   /** Whose IPv6 addresses are whose. */
   readonly #ipv6Owners = new Ipv6Owners<Session>((address) => {
-    return !isUnicastIp(address) || this.#kernelIpv6().has(address);
+    if (!isUnicastIp(address) || this.#kernelIpv6().has(address)) return true;
+    // Before one is given away, which happens to a client a few times only: the kernel may have it since a moment ago.
+    return kernelIpv6(this.#options.name).has(address);
   });
   /** The host's own IPv6 addresses on the TAP. */
   readonly #kernelIpv6: () => ReadonlySet<Ip>;

@@ -9,7 +9,7 @@ import {
 import { remembered } from "../../src/relay/remembered.ts";
 import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
 import type { IcmpMessage } from "../../src/wire/icmp.ts";
-import { buildIcmpv6, ICMPV6_ECHO_REQUEST, REDIRECT } from "../../src/wire/icmpv6.ts";
+import { buildIcmpv6, ICMPV6_ECHO_REQUEST, MLD_QUERY, REDIRECT } from "../../src/wire/icmpv6.ts";
 import { buildIpv6Packet, PROTOCOL_ICMPV6 } from "../../src/wire/ipv6.ts";
 import {
   NA_OVERRIDE,
@@ -107,6 +107,7 @@ describe("Ipv6Filter", () => {
     ["a datagram from nobody", "SPOOFED_IP", packet(0n, UDP)],
     ["an advertisement of a router", "ROGUE_ROUTER", said(RA)],
     ["a redirect", "ROGUE_ROUTER", said({ ...RA, type: REDIRECT })],
+    ["a question for listeners", "ROGUE_ROUTER", said({ ...RA, type: MLD_QUERY })],
     ["one behind options", "ROGUE_ROUTER", hidden(60, PAD, RA)],
     ["one in a fragment", "ROGUE_ROUTER", hidden(44, [0, 0, 1, 0, 0, 0, 1], RA)],
     ["one behind options in a fragment", "ROGUE_ROUTER", inFragment(1, behindOptions(RA))],
