@@ -52,6 +52,12 @@ interface Change {
   left: number;
 }
 
+/** An answer that is due. */
+interface Answer {
+  readonly atMs: number;
+  readonly timer: Timer;
+}
+
 /** IGMP of one interface. */
 export class Igmp implements GroupReporter {
   readonly #options: IgmpOptions;
@@ -59,7 +65,7 @@ export class Igmp implements GroupReporter {
   readonly #changes: Map<number, Change> = new Map();
   #changeTimer: Timer | null = null;
   /** By group, answers that are due; 0 = all groups. */
-  readonly #answers: Map<number, Timer> = new Map();
+  readonly #answers: Map<number, Answer> = new Map();
   #versionOneUntilMs = -Infinity;
   #versionTwoUntilMs = -Infinity;
 
@@ -74,8 +80,7 @@ export class Igmp implements GroupReporter {
 
   left(group: Ip): void {
     if (typeof group !== "number") return;
-    this.#answers.get(group)?.cancel();
-    this.#answers.delete(group);
+    this.#forgetAnswer(group);
     this.#change(group, CHANGE_TO_INCLUDE);
   }
 
@@ -106,7 +111,7 @@ export class Igmp implements GroupReporter {
     this.#changeTimer?.cancel();
     this.#changeTimer = null;
     this.#changes.clear();
-    for (const timer of this.#answers.values()) timer.cancel();
+    for (const { timer } of this.#answers.values()) timer.cancel();
     this.#answers.clear();
   }
 
@@ -139,20 +144,30 @@ export class Igmp implements GroupReporter {
   }
 
   #suppress(group: number): void {
-    if (this.#version() === 3) return;
-    this.#answers.get(group)?.cancel();
+    if (this.#version() !== 3) this.#forgetAnswer(group);
+  }
+
+  #forgetAnswer(group: number): void {
+    this.#answers.get(group)?.timer.cancel();
     this.#answers.delete(group);
   }
 
-  /** RFC 3376 section 5.2: the sooner of two answers does for both; one about everything does for a group's. */
+  /**
+   * RFC 3376 section 5.2, RFC 2236 section 3: the sooner of two answers does for both; one about everything does for a group's,
+   * and comes as soon as that would.
+   */
   #answerLater(group: number, delayMs: number): void {
-    if (this.#answers.has(0) || this.#answers.has(group)) return;
     const { clock } = this.#options.port;
-    const timer = clock.at(clock.now() + delayMs, () => {
-      this.#answers.delete(group);
-      this.#answer(group);
+    const atMs = clock.now() + delayMs;
+    const asked = this.#answers.has(0) ? 0 : group;
+    const pending = this.#answers.get(asked);
+    if (pending !== undefined && pending.atMs <= atMs) return;
+    pending?.timer.cancel();
+    const timer = clock.at(atMs, () => {
+      this.#answers.delete(asked);
+      this.#answer(asked);
     });
-    this.#answers.set(group, timer);
+    this.#answers.set(asked, { atMs, timer });
   }
 
   #answer(group: number): void {

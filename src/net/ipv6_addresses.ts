@@ -145,7 +145,7 @@ export class Ipv6Addresses {
   /** Somebody said that a tentative address is its own, or tries it too. RFC 4862 sections 5.4.3 and 5.4.4. */
   conflict(address: bigint): void {
     const entry = this.#entries.get(address);
-    if (entry === undefined || !entry.isTentative) return;
+    if (entry === undefined) return;
     this.#options.count("ND_DUPLICATE");
     const gone = toAddress(entry, this.#options.clock.now());
     this.remove(address);

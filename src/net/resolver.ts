@@ -134,32 +134,27 @@ function networkSearch(iface: NetworkInterface): readonly string[] {
   return [...iface.config?.search ?? [], ...iface.ipv6.routers.search];
 }
 
-/** Tells what is known without asking. */
+/** Tells what is known without asking. @returns The way to forget it, when there is nothing to forget any more. */
 function tell(
   hostname: string,
   addresses: readonly Ip[],
   families: readonly Family[],
   sink: AddressSink,
 ): () => void {
-  let isWanted = true;
   let count = 0;
   for (const family of families) {
     const own = addresses.filter((address) => familyOf(address) === family);
     count += own.length;
-    if (isWanted) sink.found(family, own);
+    sink.found(family, own);
   }
   const wanted = families.map((family) => `IPv${family}`).join(" or ");
   const text = addresses.map(formatIp).join(", ");
-  if (isWanted) {
-    sink.done(
-      count > 0
-        ? null
-        : new NameNotFound(`Cannot resolve "${hostname}": it is ${text}, no ${wanted} address`),
-    );
-  }
-  return () => {
-    isWanted = false;
-  };
+  sink.done(
+    count > 0
+      ? null
+      : new NameNotFound(`Cannot resolve "${hostname}": it is ${text}, no ${wanted} address`),
+  );
+  return () => {};
 }
 
 /** @returns The family of an address. */

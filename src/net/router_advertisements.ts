@@ -50,7 +50,7 @@ export interface RouterDiscoveryOptions {
   readonly solicit: () => void;
   /** Whether a router is not known to be silent. */
   readonly isReachable: (router: bigint) => boolean;
-  /** A prefix was announced. */
+  /** A prefix was announced; neither the link-local one nor one of groups. */
   readonly onPrefix: (prefix: NdPrefix) => void;
   /** Something changed; called once for each advertisement. */
   readonly onChange: () => void;

@@ -4,7 +4,6 @@
  */
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { NdPrefix } from "../wire/ndp.ts";
-import { isLinkLocalIp, isMulticastIp } from "./addresses.ts";
 import type { Ipv6Address, Ipv6Addresses } from "./ipv6_addresses.ts";
 import { isReservedId, stableInterfaceId } from "./stable_id.ts";
 import { endOf } from "./timed_map.ts";
@@ -60,12 +59,12 @@ export class Slaac {
     this.#make(LINK_LOCAL_PREFIX, Infinity, Infinity);
   }
 
-  /** Takes a prefix of a router advertisement. RFC 4862 section 5.5.3. */
+  /** Takes a prefix of a router advertisement, of unicast addresses beyond the link. RFC 4862 section 5.5.3. */
   heard(heard: NdPrefix): void {
     const { prefix, validSeconds, preferredSeconds } = heard;
     if (!heard.isAutonomous) return;
-    const isUsable = !isLinkLocalIp(prefix) && !isMulticastIp(prefix) && prefix !== 0n &&
-      heard.prefixLength === SLAAC_PREFIX_BITS && preferredSeconds <= validSeconds;
+    const isUsable = prefix !== 0n && heard.prefixLength === SLAAC_PREFIX_BITS &&
+      preferredSeconds <= validSeconds;
     if (!isUsable) return this.#options.count("ND_PREFIX");
     const nowMs = this.#options.clock.now();
     const known = this.#prefixes.get(prefix);
@@ -79,10 +78,10 @@ export class Slaac {
   }
 
   /** An address was in use: the next one is tried, up to {@linkcode ADDRESS_RETRIES} of them. RFC 7217 section 6. */
-  duplicate({ address, origin }: Ipv6Address): void {
+  duplicate({ address }: Ipv6Address): void {
     const { clock, count } = this.#options;
     for (const prefix of this.#prefixes.values()) {
-      if (origin === "static" || prefix.address !== address) continue;
+      if (prefix.address !== address) continue;
       prefix.address = null;
       prefix.dadCounter++;
       if (prefix.dadCounter > ADDRESS_RETRIES) return count("ND_DUPLICATES");

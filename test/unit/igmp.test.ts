@@ -142,6 +142,72 @@ describe("a query", () => {
     expect(sent(made).filter((text) => text.startsWith("224.0.0.1:"))).toEqual([]);
   });
 
+  test.each([
+    ["3", 4, "224.0.0.22: 22 2 239.1.2.3"],
+    ["2", 0, "239.1.2.3: 16 239.1.2.3"],
+  ])(
+    "of version %s is answered within its time, though another one left more",
+    (_, bytes, report) => {
+      const made = host();
+      made.iface.udp.bind({ port: 7 }).join(GROUP);
+      made.port.clock.advance(2_000);
+      for (let round = 0; round < 8; round++) {
+        sent(made);
+        query(made, 100, 0, bytes);
+        query(made, 1, GROUP, bytes);
+        made.port.clock.advance(100);
+        expect(sent(made)).toEqual([report]);
+        made.port.clock.advance(10_000);
+        expect(sent(made)).toEqual([]);
+      }
+    },
+  );
+
+  test("about a group that is left meanwhile is not answered as by a member", () => {
+    const made = host();
+    const socket = made.iface.udp.bind({ port: 7 });
+    socket.join(GROUP);
+    made.port.clock.advance(2_000);
+    query(made, 10, GROUP);
+    sent(made);
+    socket.leave(GROUP);
+    made.port.clock.advance(2_000);
+    expect(new Set(sent(made))).toEqual(new Set(["224.0.0.22: 22 3 239.1.2.3"]));
+  });
+
+  test("about all hosts changes nothing, not even the version that is spoken", () => {
+    const made = host();
+    query(made, 10, ALL, 4);
+    query(made, 10, ALL, 0);
+    made.port.clock.advance(1_000);
+    expect(sent(made)).toEqual([]);
+    made.iface.udp.bind({ port: 7 }).join(GROUP);
+    expect(sent(made)).toEqual(["224.0.0.22: 22 4 239.1.2.3"]);
+  });
+
+  test("of version 3 is answered although another member was faster", () => {
+    const made = host();
+    made.iface.udp.bind({ port: 7 }).join(GROUP);
+    made.port.clock.advance(2_000);
+    sent(made);
+    query(made, 100, GROUP);
+    const report = buildIgmpPacket(ROUTER, GROUP, buildIgmp(0x16, GROUP));
+    deliver(made.iface, buildEthernet(multicastMac(GROUP), macOf(1), ETHERTYPE_IPV4, report));
+    made.port.clock.advance(10_000);
+    expect(sent(made)).toEqual(["224.0.0.22: 22 2 239.1.2.3"]);
+  });
+
+  test("leaves no timer behind when the interface closes", () => {
+    const made = host();
+    made.iface.udp.bind({ port: 7 }).join(GROUP);
+    query(made, 100);
+    expect(made.port.clock.pending).toBeGreaterThan(1);
+    made.iface.close();
+    made.port.clock.advance(2_000);
+    sent(made);
+    expect(made.port.clock.pending).toBe(0);
+  });
+
   test("3376-3 of version 2 is answered so, and farewells go to all routers, until it is forgotten", () => {
     const made = host();
     const socket = made.iface.udp.bind({ port: 7 });
@@ -170,6 +236,9 @@ describe("a query", () => {
     socket.leave(GROUP);
     made.port.clock.advance(1_000);
     expect(sent(made)).toEqual([]);
+    made.port.clock.advance(OLDER_QUERIER_MS);
+    socket.join(OTHER);
+    expect(sent(made)).toEqual(["224.0.0.22: 22 4 239.1.2.4"]);
   });
 
   test("of version 2 is not answered if another member was faster", () => {

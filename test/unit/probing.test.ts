@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ping, traceroute } from "../../src/api/probing.ts";
 import { parseIpv4 } from "../../src/net/addresses.ts";
 import { PROBES_MAX } from "../../src/net/echo_probes.ts";
+import { internetChecksum } from "../../src/wire/checksum.ts";
 import { buildEthernet, ETHERTYPE_IPV4, parseEthernet } from "../../src/wire/ethernet.ts";
 import { buildIcmp, ICMP_ECHO_REPLY, parseIcmp } from "../../src/wire/icmp.ts";
 import { buildIpv4Packet, type Ipv4Packet, parseIpv4Packet } from "../../src/wire/ipv4.ts";
@@ -45,6 +46,15 @@ function reply(made: Station, packet: Ipv4Packet, said: NonNullable<Answer>): vo
     buildIcmp(message),
   );
   deliver(made.iface, buildEthernet(macOf(2), macOf(1), ETHERTYPE_IPV4, bytes));
+}
+
+/** Bytes with their checksum made right: of a message, or of a header of so many bytes. */
+function sound(bytes: Uint8Array, headerBytes = 0): Uint8Array {
+  const at = headerBytes === 0 ? 2 : 10;
+  bytes.set([0, 0], at);
+  const sum = internetChecksum(headerBytes === 0 ? bytes : bytes.subarray(0, headerBytes));
+  bytes.set([sum >> 8, sum & 0xff], at);
+  return bytes;
 }
 
 /** Lets a promise settle while virtual time goes by. */
@@ -130,6 +140,48 @@ describe("ping()", () => {
     const asked = ping(liar.iface, FAR, { count: 1 });
     expect((await settled(liar, asked)).received).toBe(0);
     expect(liar.iface.counters["ICMP_TYPE"]).toBe(1);
+  });
+
+  test("believes nothing that was said without having seen the request", () => {
+    const made = onTheWay(() => null);
+    const outcomes: unknown[] = [];
+    const requests: Ipv4Packet[] = [];
+    made.port.onFrame = (frame): void => {
+      const packet = parseIpv4Packet(frame.subarray(14));
+      if (typeof packet !== "string") requests.push(packet);
+    };
+    const probe = { address: FAR, bytes: 16, timeoutMs: 1_000, options: {} };
+    for (let round = 0; round < 2; round++) {
+      made.iface.probes.send(probe, (outcome) => void outcomes.push(outcome?.reason));
+    }
+    const [first, second] = requests;
+    if (first === undefined || second === undefined) throw new Error("nothing was sent");
+    expect(first.payload.slice(8)).not.toEqual(second.payload.slice(8));
+    expect(first.payload.slice(8).some((byte) => byte !== 0)).toBe(true);
+    const right = { from: "192.0.2.9", type: ICMP_ECHO_REPLY, code: 0 };
+    const changed = first.payload.slice();
+    changed[23] = (changed[23] ?? 0) ^ 1;
+    reply(made, { ...first, payload: sound(changed) }, right);
+    const elsewhere = first.packet.slice();
+    elsewhere[19] = 77;
+    reply(made, { ...first, packet: sound(elsewhere, 20) }, { from: "10.0.0.1", type: 3, code: 1 });
+    expect(outcomes).toEqual([]);
+    expect(made.iface.counters).toMatchObject({ ICMP_TYPE: 1, ICMP_QUOTED: 1 });
+    reply(made, first, right);
+    reply(made, second, { from: "10.0.0.1", type: 3, code: 1 });
+    expect(outcomes).toEqual([null, "HOST_UNREACHABLE"]);
+    // Whoever was answered waits no longer.
+    expect(made.port.clock.pending).toBe(0);
+  });
+
+  test("what could not be sent is told by that alone", () => {
+    const made = station(2);
+    const told: unknown[] = [];
+    const probe = { address: FAR, bytes: 8, timeoutMs: 10, options: {} };
+    expect(made.iface.probes.send(probe, (outcome) => void told.push(outcome))).toBeNull();
+    made.port.clock.advance(1_000);
+    made.iface.close();
+    expect(told).toEqual([]);
   });
 
   test("asks for so much at once and no more", () => {
