@@ -90,7 +90,7 @@ export { pcapng, type PcapngDevice, type PcapngOptions } from "./link/pcapng.ts"
 export { pipe, type PipeDevice, type PipeOptions } from "./link/pipe.ts";
 export { type WebsocketDevice, websocketLink, type WebsocketOptions } from "./link/websocket.ts";
 export type { InterfaceConfig, StaticRoute } from "./net/interface.ts";
-export type { Deferral } from "./runtime/loop.ts";
+export type { Deferral } from "./runtime/deferral.ts";
 export type { Clock, Timer } from "./runtime/clock.ts";
 export type { Random } from "./runtime/random.ts";
 export { type SeededRandom, seededRandom } from "./runtime/seeded_random.ts";

@@ -33,7 +33,8 @@ import type {
   TracerouteOptions,
   TracerouteResult,
 } from "../probe_options.ts";
-import { type Loop, REAL_TIME } from "../runtime/loop.ts";
+import { REAL_TIME } from "../runtime/deferral.ts";
+import type { Loop } from "../runtime/loop.ts";
 import { systemClock } from "../runtime/system_clock.ts";
 import { systemRandom } from "../runtime/system_random.ts";
 import { VirtualClock } from "../runtime/virtual_clock.ts";

@@ -5,7 +5,7 @@
 import { getServers } from "node:dns";
 import { networkInterfaces } from "node:os";
 import type { Clock } from "../runtime/clock.ts";
-import { REAL_TIME } from "../runtime/loop.ts";
+import { REAL_TIME } from "../runtime/deferral.ts";
 import type { Random } from "../runtime/random.ts";
 import { coreModule } from "../core/wasm_source.ts";
 import type { Device, DeviceSink } from "../link/device.ts";

@@ -20,12 +20,15 @@ import { BATCH_BYTES, OFFLOAD_LOOPED, RECORD_HEADER_BYTES } from "../layout/layo
 import type { Device } from "../link/device.ts";
 import { OFFLOAD_ALL } from "../link/records.ts";
 import type { Clock, Timer } from "./clock.ts";
-import { immediate } from "./immediate.ts";
+import type { Deferral } from "./deferral.ts";
 import { LoopedRecords } from "./looped.ts";
 import type { Random } from "./random.ts";
 
 /** A gap this far beyond an armed deadline means that nothing ran: a frozen tab, a sleeping machine. Ms. */
 const SUSPENSION_MS = 2_000;
+
+/** So far beyond its deadline no timer fires that the platform called as soon as it could, ms. */
+const LATE_MS = 10;
 
 /** Batches in one turn: whoever takes it at the other end does so while it is in the processor's cache, and others work too. */
 const FLUSHES_PER_TURN = 1;
@@ -58,20 +61,6 @@ export interface LoopParts {
   readonly defer?: Deferral;
 }
 
-/** How a turn is put off until the running call has ended. */
-export interface Deferral {
-  /** Runs a function before other tasks do. */
-  soon(callback: () => void): void;
-  /** Runs a function in a task of its own: what else this task has to say goes with it. */
-  later(callback: () => void): void;
-}
-
-/** How a stack in real time defers. */
-export const REAL_TIME: Deferral = {
-  soon: (callback) => queueMicrotask(callback),
-  later: (callback) => void immediate(callback),
-};
-
 /** The loop; also what the network services send and name next hops through (`FramePort`). */
 export class Loop {
   readonly clock: Clock;
@@ -92,6 +81,7 @@ export class Loop {
   /** What is to be sent may wait until the task has read what has come. */
   readonly #canWait: boolean;
   readonly #onTimer = (): void => this.#timerFired();
+  readonly #onOverdue = (): void => this.#overdue();
   readonly #onSoon = (): void => this.#wakened(true);
   readonly #onLater = (): void => this.#wakened(false);
   /** OFFLOAD bits of the device. */
@@ -295,7 +285,16 @@ export class Loop {
 
   #timerFired(): void {
     this.#timer = null;
-    if (this.#closed) return;
+    // Who stood still finds the timers first, and behind them what came meanwhile: what is acknowledged there was not lost.
+    // One task lets a device look, the next one lets it deliver.
+    const isLate = this.clock.now() - this.#timerAt > LATE_MS;
+    if (isLate) this.#defer.later(() => this.#defer.later(this.#onOverdue));
+    else this.#overdue();
+  }
+
+  #overdue(): void {
+    // Where there is a timer again, what came has taken the turn.
+    if (this.#closed || this.#timer !== null) return;
     this.#enter("take a timer");
     this.#hasWoken = false;
     this.#turn(true);

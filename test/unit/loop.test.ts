@@ -9,49 +9,21 @@ import {
   OFFLOAD_TCP6,
   OPTION_NO_DELAY,
   PUNT_ARP,
+  STATE_CLOSED,
   STATE_SYN_SENT,
   TCB_STATE,
 } from "../../src/layout/layout.gen.ts";
-import type { Device, DeviceSink } from "../../src/link/device.ts";
 import { Loop } from "../../src/runtime/loop.ts";
 import { seededRandom } from "../../src/runtime/seeded_random.ts";
 import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
+import { packRecords, plainRecord, tcpFrame } from "../edge.ts";
+import { LateClock, TestDevice } from "./loop_parts.ts";
 import { testModule } from "./pair.ts";
 
 const MAC = new Uint8Array([2, 0, 0, 0, 0, 1]);
 const PEER_MAC = new Uint8Array([2, 0, 0, 0, 0, 2]);
 const LOCAL = { address: 0x0a00_0001, port: 4000 };
 const REMOTE = { address: 0x0a00_0002, port: 80 };
-
-/** A device whose room is what the test says. */
-class TestDevice implements Device {
-  readonly mtu = 1500;
-  offload = 0;
-  isUp = true;
-  sink!: DeviceSink;
-  space = 1_000_000;
-  sent: Uint8Array[] = [];
-  closed = 0;
-  onSend: () => void = () => {};
-
-  open(sink: DeviceSink): void {
-    this.sink = sink;
-    if (this.isUp) sink.up();
-  }
-
-  room(): number {
-    return this.space;
-  }
-
-  send(batch: Uint8Array): void {
-    this.sent.push(batch.slice());
-    this.onSend();
-  }
-
-  close(): void {
-    this.closed++;
-  }
-}
 
 let clock: VirtualClock;
 let core: Core;
@@ -69,6 +41,10 @@ beforeEach(() => {
   clock.advance(0);
   device.sent = [];
 });
+
+const RST_ACK = 0x14;
+/** Where SEG.SEQ is in a record: behind the headers of record, Ethernet and IPv4. */
+const RECORD_SEQ = 14 + 14 + 20 + 4;
 
 /** An ARP request in a record: the core knows nothing of it and punts. */
 function arpBatch(): Uint8Array {
@@ -406,27 +382,52 @@ describe("Loop and time", () => {
     expect(device.sent).toHaveLength(3);
     expect(core.info(handle)?.state).toBe(STATE_SYN_SENT);
   });
+
+  test("a timer that comes late lets what came meanwhile go first", () => {
+    const late = new LateClock(clock, 300);
+    const tasks: (() => void)[] = [];
+    const defer = {
+      soon: (callback: () => void) => void clock.at(clock.now(), callback),
+      later: (callback: () => void) => void tasks.push(callback),
+    };
+    loop.close();
+    device = new TestDevice();
+    loop = new Loop({ core, device, clock: late, random: seededRandom(2), mac: MAC, defer });
+    loop.start();
+    const handle = connect();
+    // The process stands still while the SYN is refused.
+    late.sleeping = true;
+    clock.advance(1_000);
+    expect([device.sent.length, tasks.length]).toEqual([1, 1]);
+    tasks.shift()?.();
+    const syn = new DataView(device.sent[0]?.buffer ?? new ArrayBuffer());
+    const refusal = tcpFrame({
+      ...{ source: 2, destination: 1, ports: [REMOTE.port, LOCAL.port], flags: RST_ACK },
+      ...{ seq: 0, ack: syn.getUint32(RECORD_SEQ) + 1 },
+    });
+    device.sink.receive(packRecords([plainRecord(refusal)]));
+    for (const task of tasks.splice(0)) task();
+    clock.advance(10_000);
+    expect(core.info(handle)?.state).toBe(STATE_CLOSED);
+    expect(device.sent).toHaveLength(1);
+  });
+
+  test("a timer that comes late is taken, when nothing came", () => {
+    const late = new LateClock(clock, 300);
+    loop.close();
+    device = new TestDevice();
+    loop = new Loop({ core, device, clock: late, random: seededRandom(2), mac: MAC });
+    loop.start();
+    connect();
+    late.sleeping = true;
+    clock.advance(1_000);
+    expect(device.sent).toHaveLength(2);
+    clock.advance(1_999);
+    expect(device.sent).toHaveLength(2);
+    clock.advance(1);
+    expect(device.sent).toHaveLength(3);
+  });
 });
-
-/** A clock that jumps while the machine sleeps: timers armed before come late, those armed after in time. */
-class LateClock {
-  sleeping = false;
-  readonly #clock: VirtualClock;
-  readonly #lateMs: number;
-
-  constructor(clock: VirtualClock, lateMs: number) {
-    this.#clock = clock;
-    this.#lateMs = lateMs;
-  }
-
-  now(): number {
-    return this.#clock.now() + (this.sleeping ? this.#lateMs : 0);
-  }
-
-  at(atMs: number, callback: () => void): { cancel(): void } {
-    return this.#clock.at(atMs - (this.sleeping ? this.#lateMs : 0), callback);
-  }
-}
 
 describe("Loop at its end", () => {
   test("close() closes the device once and tells nothing any more", () => {
