@@ -35,8 +35,10 @@ export function parseUdp(
   const sizeBytes = read16(view, 4);
   if (sizeBytes < UDP_BYTES || sizeBytes > view.length) return "UDP_LENGTH";
   const datagram = view.subarray(0, sizeBytes);
-  // RFC 768: a checksum of zero means that the sender generated none. Over IPv6 that is forbidden.
-  if (read16(view, 6) !== 0 || typeof source === "bigint") {
+  const hasChecksum = read16(view, 6) !== 0;
+  // RFC 768: a checksum of zero means that the sender generated none. Over IPv6 that is forbidden, whatever the sum is.
+  if (!hasChecksum && typeof source === "bigint") return "UDP_CHECKSUM";
+  if (hasChecksum) {
     const sum = pseudoHeader(source, destination, sizeBytes);
     if (internetChecksum(datagram, sum) !== 0) return "UDP_CHECKSUM";
   }

@@ -171,6 +171,17 @@ describe("RFC 4443: messages", () => {
 });
 
 describe("RFC 8200 section 8.1: UDP", () => {
+  test("8200-8 whose sum comes out as zero is sent with all ones, and with zero is dropped", () => {
+    const ports = { sourcePort: 7, destinationPort: 9 };
+    const plain = buildUdp({ ...ports, payload: new Uint8Array(2) }, A, B);
+    // The checksum of the plain one as its payload makes up for everything else.
+    const bytes = buildUdp({ ...ports, payload: plain.slice(6, 8) }, A, B);
+    expect(Array.from(bytes.subarray(6, 8))).toEqual([0xff, 0xff]);
+    expect(parseUdp(bytes, A, B)).toMatchObject(ports);
+    bytes.fill(0, 6, 8);
+    expect(parseUdp(bytes, A, B)).toBe("UDP_CHECKSUM");
+  });
+
   test("has a checksum, and without one is dropped", () => {
     const datagram = { sourcePort: 1, destinationPort: 2, payload: Uint8Array.of(1, 2, 3) };
     const bytes = buildUdp(datagram, A, B);
