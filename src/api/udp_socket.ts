@@ -400,6 +400,8 @@ function sendError(reason: string, doing: string): StackError {
       return new MessageTooLong(`${doing}: it is larger than may be sent`);
     case "NO_ROUTE":
       return new NetworkUnreachable(`${doing}: there is no route`);
+    case "ADDRESS_GONE":
+      return new AddressNotAvailable(`${doing}: the socket's address is not ours any more`);
     case "NEIGHBOR_FAILED":
       return new HostUnreachable(`${doing}: the next hop does not answer`);
     default:

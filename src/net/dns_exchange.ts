@@ -19,7 +19,7 @@ import {
 } from "../wire/dns.ts";
 import { formatIp, type Ip, isIpv4Number } from "./addresses.ts";
 import type { NetworkInterface } from "./interface.ts";
-import type { UdpMessage, UdpSocket } from "./udp.ts";
+import type { UdpSocket } from "./udp.ts";
 
 /** How long a datagram's answer may take, ms. */
 export const QUERY_TIMEOUT_MS = 2_000;
@@ -118,13 +118,11 @@ export class DnsExchange {
     }
     const socket = iface.udp.bind({ port: 0 });
     this.#socket = socket;
+    // RFC 5452 section 9.1: nobody else is heard, and nobody else can find the port.
+    socket.connect(address, server.port);
     this.#arm(QUERY_TIMEOUT_MS);
-    socket.onMessage = (message) => this.#receive(message);
-    socket.onError = (error) => {
-      if (error.address === server.address && error.port === server.port) {
-        this.#fail("can not be reached");
-      }
-    };
+    socket.onMessage = ({ data }) => this.#receive(data);
+    socket.onError = () => this.#fail("can not be reached");
     socket.send(this.#buildQuery(), address, server.port);
   }
 
@@ -158,11 +156,8 @@ export class DnsExchange {
     this.#timer = clock.at(clock.now() + ms, () => this.#end({ complaint: null }));
   }
 
-  #receive(message: UdpMessage): void {
-    const { server } = this.#request;
-    const response = message.address === server.address && message.port === server.port
-      ? parseDnsResponse(message.data)
-      : "DNS_SERVER";
+  #receive(data: Uint8Array): void {
+    const response = parseDnsResponse(data);
     if (typeof response === "string" || !this.#isOurs(response)) {
       this.#count(response);
       this.#mismatches++;
@@ -173,7 +168,7 @@ export class DnsExchange {
     else this.#end(response);
   }
 
-  /** RFC 5452 section 9.1: identifier and question have to be ours; address and ports have been compared already. */
+  /** RFC 5452 section 9.1: identifier and question have to be ours; the socket compares addresses and ports. */
   #isOurs({ id, question }: DnsResponse): boolean {
     if (id !== this.#id) return false;
     const { name, type, edns } = this.#request;
@@ -183,7 +178,7 @@ export class DnsExchange {
       question.class === DNS_CLASS_IN;
   }
 
-  #count(reason: DnsResponse | DnsDrop | "DNS_SERVER"): void {
+  #count(reason: DnsResponse | DnsDrop): void {
     this.#parts.iface.count(typeof reason === "string" ? reason : "DNS_MISMATCH");
   }
 

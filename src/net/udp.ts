@@ -155,6 +155,8 @@ export class Udp implements UdpTable {
   sendFrom(socket: UdpSocket, data: Uint8Array, to: UdpPeer, options: SendOptions): boolean {
     const own = isMulticastIp(to.address) ? socket.groupOptions : socket.sendOptions;
     const isNamed = !isUnspecified(socket.address) && !isMulticastIp(socket.address);
+    // The lease has ended, or a lifetime: the address may be another host's by now. RFC 4862 section 5.5.4.
+    if (isNamed && !this.#ip.isLocal(socket.address)) return this.#ip.dropSent("ADDRESS_GONE");
     const bound = isNamed ? { source: socket.address } : {};
     const { address, port } = to;
     return this.send(data, { address, port, localPort: socket.port }, {
@@ -261,7 +263,7 @@ export class Udp implements UdpTable {
       if (!isExact && (!isOurs || !isUnspecified(socket.address))) continue;
       if (!hasFamily(socket, address)) continue;
       const rank = rankOf(socket, isExact, from);
-      if (rank < bestRank) continue;
+      if (rank < 0 || rank < bestRank) continue;
       best = socket;
       bestRank = rank;
     }
@@ -277,11 +279,14 @@ export class Udp implements UdpTable {
   }
 }
 
-/** How well a socket fits: one that is connected to another end fits least, as it drops what it gets. */
+/**
+ * How well a socket fits: below 0 if it is connected to another end. Strangers find its port closed then, as any other: silence would
+ * show them where to forge answers.
+ */
 function rankOf(socket: UdpSocket, isExact: boolean, from: UdpPeer): number {
   const exact = isExact ? 1 : 0;
-  if (socket.peer === null) return 2 + exact;
-  return (socket.isPeer(from.address, from.port) ? 4 : 0) + exact;
+  if (socket.peer === null) return exact;
+  return socket.isPeer(from.address, from.port) ? 2 + exact : -1;
 }
 
 function hasFamily(socket: UdpSocket, address: Ip): boolean {

@@ -102,8 +102,8 @@ export class UdpSocket {
   }
 
   /**
-   * Names the peer: datagrams of others are dropped and counted from now on, and a port unreachable of its host fails the
-   * next `send()` to it. RFC 1122 section 4.1.3.3 wants such errors passed up.
+   * Names the peer: for others the port is closed from now on, and a port unreachable of its host fails the next `send()` to
+   * it. RFC 1122 section 4.1.3.3 wants such errors passed up.
    *
    * @param port 1 to 65535.
    */

@@ -165,6 +165,45 @@ describe("what arrives broken", () => {
     expect(a.iface.counters).toMatchObject({ IPV6: 1, PUNT_KIND: 1 });
   });
 
+  test("a port whose socket is connected is closed to strangers, and says so to them", () => {
+    const { a, b, pass } = pair();
+    const got: string[] = [];
+    const server = a.iface.udp.bind({ port: 7 });
+    server.onMessage = note(got);
+    server.connect(B, 1_000);
+    const friend = b.iface.udp.bind({ port: 1_000 });
+    const stranger = b.iface.udp.bind({ port: 1_001 });
+    const told: number[] = [];
+    stranger.onError = ({ code }) => void told.push(code);
+    friend.send(bytes("friend"), A, 7);
+    stranger.send(bytes("stranger"), A, 7);
+    pass();
+    expect(got).toEqual([`friend ${B} 1000 ${A}`]);
+    expect(told).toEqual([3]);
+    // One that is not connected takes what the other one does not.
+    server.close();
+    const shared = a.iface.udp.bind({ port: 7, isShared: true });
+    shared.connect(B, 1_000);
+    a.iface.udp.bind({ port: 7, isShared: true }).onMessage = note(got);
+    stranger.send(bytes("stranger"), A, 7);
+    pass();
+    expect(got.slice(1)).toEqual([`stranger ${B} 1001 ${A}`]);
+  });
+
+  test("nothing is sent from an address that is ours no more", () => {
+    const { a, b, pass } = pair();
+    b.iface.addAddress(ip("10.0.0.3"));
+    const got: string[] = [];
+    a.iface.udp.bind({ port: 7 }).onMessage = note(got);
+    const socket = b.iface.udp.bind({ port: 1_000, address: ip("10.0.0.3") });
+    expect(socket.send(bytes("x"), A, 7)).toBe(true);
+    b.iface.removeAddress(ip("10.0.0.3"));
+    expect(socket.send(bytes("y"), A, 7)).toBe(false);
+    expect(b.iface.lastDrop).toBe("ADDRESS_GONE");
+    pass();
+    expect(got).toHaveLength(1);
+  });
+
   test("a socket without a listener counts; a datagram too large is not sent", () => {
     const { a, b, pass } = pair();
     a.iface.udp.bind({ port: 7 });
