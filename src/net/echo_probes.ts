@@ -86,8 +86,7 @@ export class EchoProbes {
       count("PROBES_FULL");
       return null;
     }
-    this.#sequence = (this.#sequence + 1) & SEQUENCE_MASK;
-    const rest = (this.#identifier * IDENTIFIER_RANGE) + this.#sequence;
+    const rest = this.#nextRest();
     const body = new Uint8Array(probe.bytes);
     // By chance, so that nobody can answer who has not seen it.
     port.random.fill(body);
@@ -100,6 +99,15 @@ export class EchoProbes {
     }
     this.#forget(rest);
     return null;
+  }
+
+  /** The next one that no other request waits with: of PROBES_MAX, far fewer than there are, some may wait for hours. */
+  #nextRest(): number {
+    for (;;) {
+      this.#sequence = (this.#sequence + 1) & SEQUENCE_MASK;
+      const rest = (this.#identifier * IDENTIFIER_RANGE) + this.#sequence;
+      if (!this.#waiting.has(rest)) return rest;
+    }
   }
 
   /** An echo reply arrived; only one with the data that we sent, from where we sent it, is believed. */

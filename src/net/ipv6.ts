@@ -15,6 +15,7 @@ import {
 } from "../wire/icmpv6.ts";
 import {
   buildIpv6Packet,
+  IPV6_MTU_MIN_BYTES,
   ipv6MulticastMac,
   type Ipv6Packet,
   parseIpv6Packet,
@@ -177,9 +178,11 @@ export class Ipv6 {
     return this.routers.routers;
   }
 
-  /** Largest packet, bytes. */
+  /** Largest packet, bytes. What says less than IPv6 needs was said of IPv4 alone: RFC 8200 section 5. */
   get mtu(): number {
-    return Math.min(this.routers.mtu ?? Infinity, this.#parts.linkMtu());
+    const { port, linkMtu } = this.#parts;
+    const told = Math.min(this.routers.mtu ?? Infinity, linkMtu());
+    return Math.min(port.mtu, Math.max(IPV6_MTU_MIN_BYTES, told));
   }
 
   /** Begins to speak IPv6; what was before is gone. */

@@ -113,6 +113,33 @@ describe("RFC 4443: ICMPv6", () => {
     expect(socket.send(new Uint8Array(1_400), NEIGHBOR, 9, { dontFragment: true })).toBe(false);
   });
 
+  test("8201-10 packet too big about what we have not sent cuts nothing, about an echo request it does", () => {
+    const host = known();
+    const { ipv6, probes } = host.iface;
+    const tell = (quoted: Uint8Array): void =>
+      say(host, { type: ICMPV6_TOO_BIG, code: 0, rest: 1_300, body: quoted }, {
+        destination: OURS,
+        ttl: 60,
+      });
+    host.iface.udp.bind({ port: 7 });
+    const ports = { sourcePort: 8, destinationPort: 9, payload: new Uint8Array(4) };
+    const quote = (protocol: number, bytes: Uint8Array): Uint8Array =>
+      buildIpv6Packet({ source: OURS, destination: NEIGHBOR, protocol }, bytes);
+    tell(quote(17, buildUdp(ports, OURS, NEIGHBOR)));
+    tell(quote(58, Uint8Array.of(ICMPV6_ECHO_REQUEST, 0, 0, 0, 1, 2, 3, 4)));
+    tell(quote(200, new Uint8Array(8)));
+    expect(ipv6.pathMtu(NEIGHBOR)).toBe(1_500);
+    expect(host.iface.counters["ICMPV6_QUOTED"]).toBe(1);
+    expect(host.iface.counters["ICMP_QUOTED"]).toBe(2);
+    let told = "";
+    probes.send({ address: NEIGHBOR, bytes: 1_400, timeoutMs: 1_000, options: {} }, (outcome) => {
+      told = outcome?.reason ?? "";
+    });
+    tell(takePackets(host)[0]?.packet.slice(0, 1_200) ?? new Uint8Array(0));
+    expect(told).toBe("TOO_BIG");
+    expect(ipv6.pathMtu(NEIGHBOR)).toBe(1_300);
+  });
+
   test("4443-4 a datagram that nobody takes is told to its sender, 100 times a second, to groups never", () => {
     const host = known();
     const datagram = (destination: bigint): Uint8Array => {

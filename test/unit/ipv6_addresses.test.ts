@@ -234,6 +234,16 @@ describe("RFC 4861 section 6: routers", () => {
     expect(host.iface.nameServers).toEqual([]);
   });
 
+  test("8200-9 an MTU that IPv4 was told can not go below what IPv6 needs (RFC 8200 section 5)", () => {
+    const host = station6(1);
+    const ipv4 = { address: 0x0a000002, prefixLength: 24, gateway: null, dns: [] };
+    host.iface.configure({ ...ipv4, mtu: 576 });
+    expect(host.iface.mtu).toBe(576);
+    expect(host.iface.ipv6.mtu).toBe(1_280);
+    host.iface.configure({ ...ipv4, mtu: 1_400 });
+    expect(host.iface.ipv6.mtu).toBe(1_400);
+  });
+
   test("an MTU below 1,280 bytes or above the link's is not believed, nor times beyond reason", () => {
     const host = station6(1);
     advertise(host, [mtuOption(1_279)], { reachable: 3_600_001, retrans: 1 });

@@ -184,6 +184,19 @@ describe("ping()", () => {
     expect(told).toEqual([]);
   });
 
+  test("bears that a request waits until the sequence numbers begin again", () => {
+    const made = onTheWay(() => null);
+    const probe = { address: FAR, bytes: 8, timeoutMs: 10, options: {} };
+    const told: string[] = [];
+    made.iface.probes.send({ ...probe, timeoutMs: 86_400_000 }, () => void told.push("patient"));
+    for (let index = 0; index < 65_535; index++) made.iface.probes.send(probe, () => {})?.();
+    made.iface.probes.send(probe, () => void told.push("new"));
+    made.port.clock.advance(10);
+    expect(told).toEqual(["new"]);
+    made.port.clock.advance(86_400_000);
+    expect(told).toEqual(["new", "patient"]);
+  });
+
   test("asks for so much at once and no more", () => {
     const made = onTheWay(() => null);
     const probe = { address: FAR, bytes: 8, timeoutMs: 10, options: {} };
