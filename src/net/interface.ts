@@ -45,6 +45,7 @@ import {
 import type { FramePort } from "./frame_port.ts";
 import { EchoProbes } from "./echo_probes.ts";
 import { Icmp } from "./icmp.ts";
+import { Identifications } from "./identifications.ts";
 import { checkConfig, type InterfaceConfig } from "./interface_config.ts";
 import { Loopback } from "./loopback.ts";
 import { Igmp } from "./igmp.ts";
@@ -65,8 +66,6 @@ export { type InterfaceConfig, MTU_MIN_BYTES, type StaticRoute } from "./interfa
 
 /** Longest packet, bytes. RFC 791 section 3.1. */
 const PACKET_MAX_BYTES = 65_535;
-/** Identifications of packets that are cut differ by 1 to 8. */
-const IDENTIFICATION_STEP_MASK = 7;
 
 /** First four bits of an IPv6 packet. */
 const VERSION_6 = 6;
@@ -102,8 +101,7 @@ export class NetworkInterface implements IpLayer {
   /** MTUs of paths, for datagrams. */
   readonly #pathMtus = new PathMtus();
   readonly #reassembly: Reassembly;
-  /** Identification of the last packet that was cut. */
-  #identification: number;
+  readonly #identifications: Identifications;
   #lastDrop = "";
 
   /** @param port What the loop gives. */
@@ -114,7 +112,7 @@ export class NetworkInterface implements IpLayer {
       isOnLink: (address) => this.routes.isOnLink(address),
       count: (reason) => void this.dropSent(reason),
     });
-    this.#identification = port.random.next();
+    this.#identifications = new Identifications(port.random);
     this.loopback = new Loopback({
       port,
       deliver: (packet) => this.#deliverLooped(packet),
@@ -401,7 +399,7 @@ export class NetworkInterface implements IpLayer {
     const mayBeCut = options.dontFragment !== true && this.#pathMtus.isNarrow(destination, nowMs);
     if (!isCut && !mayBeCut) return this.#sendPacket(destination, packet, options);
     // One that fits is a single piece: without Don't Fragment, and with an identification for the routers that cut it.
-    const fragments = splitIpv4(packet, mtu, this.#nextIdentification());
+    const fragments = splitIpv4(packet, mtu, this.#identifications.next(destination));
     return fragments.every((fragment) => this.#sendPacket(destination, fragment, options));
   }
 
@@ -409,12 +407,6 @@ export class NetworkInterface implements IpLayer {
     if (typeof address === "bigint") return this.ipv6.sendEcho(address, rest, body, options);
     const request = buildIcmp({ type: ICMP_ECHO_REQUEST, code: 0, rest, body });
     return this.sendIpv4(address, PROTOCOL_ICMP, request, options);
-  }
-
-  /** RFC 6864 section 4.3: none is used twice while its packet lives; the steps are of chance, so as not to be guessed. */
-  #nextIdentification(): number {
-    this.#identification += 1 + (this.port.random.next() & IDENTIFICATION_STEP_MASK);
-    return this.#identification & 0xffff;
   }
 
   #sendPacket(destination: number, packet: Uint8Array, options: SendOptions): boolean {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseIpv4 } from "../../src/net/addresses.ts";
+import { Identifications, IDENTIFIED_MAX } from "../../src/net/identifications.ts";
 import {
   REASSEMBLY_BYTES_MAX,
   REASSEMBLY_MS,
@@ -117,6 +118,36 @@ describe("an interface with fragments", () => {
       expect(got.pop()).toEqual(bytesOf(size));
     }
     expect(made.iface.counters["REASSEMBLED"]).toBe(3);
+  });
+
+  test("6864-1 tells one host nothing of the identifications that others get", () => {
+    const { made } = listening();
+    const client = made.iface.udp.bind({ port: 9 });
+    const idsTo = (host: number): number[] => {
+      made.port.sent.length = 0;
+      client.send(bytesOf(2_000), host, 7, { mac: macOf(2) });
+      return made.port.sent.map((frame) => ((frame[18] ?? 0) << 8) | (frame[19] ?? 0));
+    };
+    const C = ip("10.0.0.3");
+    const [first, again] = idsTo(B);
+    expect(again).toBe(first);
+    const [other = 0] = idsTo(C);
+    const [second = 0] = idsTo(B);
+    const step = (second - (first ?? 0)) & 0xffff;
+    expect(step).toBeGreaterThan(0);
+    expect(step).toBeLessThan(9);
+    // Far from those of the other host: they begin anywhere.
+    expect(Math.abs(other - second)).toBeGreaterThan(100);
+  });
+
+  test("remembers the identifications of so many hosts alone", () => {
+    const all = new Identifications(seededRandom(1));
+    const first = all.next(1);
+    for (let host = 2; host <= IDENTIFIED_MAX; host++) all.next(host);
+    const second = all.next(1);
+    expect((second - first) & 0xffff).toBeLessThan(9);
+    for (let host = 0; host < IDENTIFIED_MAX; host++) all.next(10_000 + host);
+    expect((all.next(1) - second) & 0xffff).toBeGreaterThan(100);
   });
 
   test("791-1 takes fragments in any order, with duplicates", () => {
