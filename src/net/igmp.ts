@@ -10,6 +10,7 @@ import {
   buildReport,
   CHANGE_TO_EXCLUDE,
   CHANGE_TO_INCLUDE,
+  type GroupRecord,
   IGMP_V1_REPORT,
   IGMP_V2_LEAVE,
   IGMP_V2_REPORT,
@@ -34,6 +35,10 @@ export const UNSOLICITED_INTERVAL_MS = 1_000;
 /** How long an older querier is heeded after its last query, ms: 2 * 125 s + 10 s. RFC 3376 section 8.12. */
 export const OLDER_QUERIER_MS = 260_000;
 
+/** Records of one report: 576 bytes hold them, which every host takes. */
+const RECORDS_MAX = 60;
+/** RFC 3376 section 4: no router passes on what has it. */
+const IGMP_TTL = 1;
 const RANDOM_RANGE = 0x1_0000_0000;
 
 /** What it needs of its interface. */
@@ -91,6 +96,7 @@ export class Igmp implements GroupReporter {
 
   /** Takes a packet whose addresses have been checked. */
   receive(packet: Ipv4Packet): void {
+    if (packet.ttl !== IGMP_TTL) return this.#options.count("IGMP_TTL");
     const message = parseIgmp(packet.payload);
     if (typeof message === "string") return this.#options.count(message);
     // RFC 2236 section 3: who hears another member needs not say the same. Version 3 has no such rule.
@@ -177,10 +183,14 @@ export class Igmp implements GroupReporter {
       for (const one of groups) this.#sendReport(one);
       return;
     }
-    this.#send(
-      ALL_V3_ROUTERS,
-      buildReport(groups.map((one) => ({ type: MODE_IS_EXCLUDE, group: one }))),
-    );
+    this.#sendReports(groups.map((one) => ({ type: MODE_IS_EXCLUDE, group: one })));
+  }
+
+  /** RFC 3376 section 4.2.16: what does not fit in one report goes in further ones. */
+  #sendReports(records: readonly GroupRecord[]): void {
+    for (let at = 0; at < records.length; at += RECORDS_MAX) {
+      this.#send(ALL_V3_ROUTERS, buildReport(records.slice(at, at + RECORDS_MAX)));
+    }
   }
 
   /** RFC 3376 section 5.1: at once, and again after a while. */
@@ -191,7 +201,7 @@ export class Igmp implements GroupReporter {
   }
 
   #tellChanges(groups: readonly number[]): void {
-    const told: { type: number; group: number }[] = [];
+    const told: GroupRecord[] = [];
     for (const group of groups) {
       const change = this.#changes.get(group);
       if (change === undefined) continue;
@@ -199,7 +209,7 @@ export class Igmp implements GroupReporter {
       change.left--;
       if (change.left === 0) this.#changes.delete(group);
     }
-    if (this.#version() === 3) this.#send(ALL_V3_ROUTERS, buildReport(told));
+    if (this.#version() === 3) this.#sendReports(told);
     else for (const { type, group } of told) this.#tellOld(type, group);
     if (this.#changes.size === 0 || this.#changeTimer !== null) return;
     const { clock } = this.#options.port;

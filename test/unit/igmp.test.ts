@@ -49,7 +49,7 @@ function reportText(message: Uint8Array): string {
 }
 
 /** A router asks. @param bytes What stands behind the group; 4 bytes = version 3. */
-function query(made: Station, code: number, group = 0, bytes = 4): void {
+function query(made: Station, code: number, group = 0, bytes = 4, ttl = 1): void {
   const message = new Uint8Array(8 + bytes);
   message.set(buildIgmp(0x11, group));
   message[1] = code;
@@ -58,6 +58,10 @@ function query(made: Station, code: number, group = 0, bytes = 4): void {
   message.set([sum >> 8, sum & 0xff], 2);
   const to = group === 0 ? ALL : group;
   const packet = buildIgmpPacket(ROUTER, to, message);
+  packet[8] = ttl;
+  packet.set([0, 0], 10);
+  const headerSum = internetChecksum(packet.subarray(0, 24));
+  packet.set([headerSum >> 8, headerSum & 0xff], 10);
   deliver(made.iface, buildEthernet(multicastMac(to), macOf(1), ETHERTYPE_IPV4, packet));
 }
 
@@ -125,6 +129,30 @@ describe("a query", () => {
     expect(sent(made)).toEqual([]);
     made.port.clock.advance(10_000);
     expect(sent(made)).toEqual(["224.0.0.22: 22 2 239.1.2.3, 2 239.1.2.4"]);
+  });
+
+  test("about many groups is answered by reports that fit in every packet", () => {
+    const made = host();
+    const socket = made.iface.udp.bind({ port: 7 });
+    for (let index = 0; index < 100; index++) socket.join(GROUP + index);
+    made.port.clock.advance(2_000);
+    sent(made);
+    query(made, 10);
+    made.port.clock.advance(1_000);
+    expect(made.port.sent.every((frame) => frame.length - 14 <= 576)).toBe(true);
+    const told = sent(made).join(" ").match(/2 239/g);
+    expect(told).toHaveLength(100);
+  });
+
+  test("that a router has passed on is not heeded", () => {
+    const made = host();
+    made.iface.udp.bind({ port: 7 }).join(GROUP);
+    made.port.clock.advance(2_000);
+    sent(made);
+    query(made, 10, 0, 4, 2);
+    made.port.clock.advance(1_000);
+    expect(sent(made)).toEqual([]);
+    expect(made.iface.counters["IGMP_TTL"]).toBe(1);
   });
 
   test("about a group is answered by its members alone", () => {
