@@ -29,7 +29,11 @@ import { type IpLayer, RateLimit } from "./ip_layer.ts";
 
 /** Echo replies per second; more are dropped and counted. */
 export const ECHO_REPLIES_PER_SECOND = 100;
-/** Errors sent per second; more are withheld and counted. RFC 1122 section 3.2.2 leaves the number to us. */
+/**
+ * Errors sent per second at most; more are withheld and counted. RFC 1122 section 3.2.2 leaves the number to us. How many exactly is
+ * left to chance: a limit that can be counted tells strangers which ports are open to a name server alone (K. Man et al., "DNS Cache
+ * Poisoning Attack Reloaded", 2020).
+ */
 export const ICMP_ERRORS_PER_SECOND = 100;
 /** Bytes behind the IP header that an error quotes. RFC 792: 64 bits. More would make the answer the larger packet. */
 const QUOTED_BYTES = 8;
@@ -53,7 +57,7 @@ export class Icmp {
   readonly #probes: EchoProbes;
   readonly #anyAddress: boolean;
   readonly #echoes: RateLimit = new RateLimit(ECHO_REPLIES_PER_SECOND);
-  readonly #errors: RateLimit = new RateLimit(ICMP_ERRORS_PER_SECOND);
+  readonly #errors: RateLimit;
 
   /**
    * @param ip Sends.
@@ -68,6 +72,7 @@ export class Icmp {
     anyAddress: boolean,
   ) {
     this.#ip = ip;
+    this.#errors = new RateLimit(ICMP_ERRORS_PER_SECOND, ip.port.random);
     this.#onUdpError = onUdpError;
     this.#probes = probes;
     this.#anyAddress = anyAddress;

@@ -52,10 +52,11 @@ export interface Icmpv6Options {
 export class Icmpv6 {
   readonly #options: Icmpv6Options;
   readonly #echoes: RateLimit = new RateLimit(ECHO_REPLIES_PER_SECOND);
-  readonly #errors: RateLimit = new RateLimit(ICMP_ERRORS_PER_SECOND);
+  readonly #errors: RateLimit;
 
   constructor(options: Icmpv6Options) {
     this.#options = options;
+    this.#errors = new RateLimit(ICMP_ERRORS_PER_SECOND, options.port.random);
   }
 
   /** Answers an echo; one that was sent to a group too, from an address of one host. RFC 4443 section 4.2. */

@@ -1,4 +1,5 @@
 /** What the interface gives to the services that stand on it: ICMP and UDP. */
+import type { Random } from "../runtime/random.ts";
 import type { Ip } from "./addresses.ts";
 import type { FramePort } from "./frame_port.ts";
 
@@ -65,15 +66,24 @@ export interface IpLayer {
   count(reason: string): void;
 }
 
+/** Tokens that one thing takes at most, if that is left to chance. */
+const COST_MAX = 3;
+
 /** Lets so many things happen per second, and no more at once. */
 export class RateLimit {
   readonly #perSecond: number;
+  readonly #random: Random | null;
   #tokens: number;
   #atMs = 0;
 
-  /** @param perSecond Allowed per second; also the largest burst. */
-  constructor(perSecond: number) {
+  /**
+   * @param perSecond Allowed per second; also the largest burst.
+   * @param random Makes each take one to three times its share: who watches what is left over of a limit that all have in common
+   * can not tell whether one thing more has happened.
+   */
+  constructor(perSecond: number, random: Random | null = null) {
     this.#perSecond = perSecond;
+    this.#random = random;
     this.#tokens = perSecond;
   }
 
@@ -83,7 +93,8 @@ export class RateLimit {
     this.#tokens = Math.min(this.#perSecond, this.#tokens + refill);
     this.#atMs = nowMs;
     if (this.#tokens < 1) return false;
-    this.#tokens--;
+    const cost = this.#random === null ? 1 : 1 + (this.#random.next() % COST_MAX);
+    this.#tokens = Math.max(0, this.#tokens - cost);
     return true;
   }
 }
