@@ -79,12 +79,12 @@ export class Slaac {
 
   /** An address was in use: the next one is tried, up to {@linkcode ADDRESS_RETRIES} of them. RFC 7217 section 6. */
   duplicate({ address }: Ipv6Address): void {
-    const { clock, count } = this.#options;
+    const { clock } = this.#options;
     for (const prefix of this.#prefixes.values()) {
       if (prefix.address !== address) continue;
       prefix.address = null;
       prefix.dadCounter++;
-      if (prefix.dadCounter > ADDRESS_RETRIES) return count("ND_DUPLICATES");
+      if (prefix.dadCounter > ADDRESS_RETRIES) return this.#propose(prefix);
       const atMs = clock.now() + ADDRESS_RETRY_DELAY_MS;
       prefix.timer = clock.at(atMs, () => this.#propose(prefix));
     }
@@ -97,7 +97,9 @@ export class Slaac {
   }
 
   #make(prefix: bigint, preferredUntilMs: number, validUntilMs: number): void {
-    const dadCounter = this.#prefixes.get(prefix)?.dadCounter ?? 0;
+    const before = this.#prefixes.get(prefix);
+    before?.timer?.cancel();
+    const dadCounter = before?.dadCounter ?? 0;
     const made: Prefix = {
       ...{ prefix, dadCounter, preferredUntilMs, validUntilMs },
       address: null,
@@ -109,15 +111,17 @@ export class Slaac {
 
   /** RFC 7217 section 5: a reserved identifier counts as one in use. */
   #propose(made: Prefix): void {
-    const { key, mac } = this.#options;
+    const { key, mac, count } = this.#options;
+    const { prefix } = made;
     made.timer = null;
-    let id = 0n;
     for (; made.dadCounter <= ADDRESS_RETRIES; made.dadCounter++) {
-      id = stableInterfaceId(key, { prefix: made.prefix, mac, dadCounter: made.dadCounter });
-      if (!isReservedId(id)) break;
+      const id = stableInterfaceId(key, { prefix, mac, dadCounter: made.dadCounter });
+      if (isReservedId(id)) continue;
+      made.address = prefix | id;
+      return this.#add(made);
     }
-    made.address = made.prefix | id;
-    this.#add(made);
+    // All of them are in use, also when the prefix comes back after it had ended.
+    count("ND_DUPLICATES");
   }
 
   /** RFC 4862 section 5.5.3 (e): nobody can end an address soon by one forged message. */

@@ -164,6 +164,10 @@ describe("RFC 4862: addresses", () => {
     advance(host, 60_000);
     expect(addressesOf(host)).toHaveLength(1);
     expect(host.iface.counters).toMatchObject({ ND_DUPLICATE: 4, ND_DUPLICATES: 1 });
+    // Nor is there one left once the prefix has ended and comes back, least of all its first address (RFC 4291 section 2.6.1).
+    advance(host, 86_400_000);
+    advertise(host, [prefixOption(PREFIX)]);
+    expect(addressesOf(host)).toHaveLength(1);
   });
 
   test("who resolves a tentative address is not answered, and is no duplicate", () => {
