@@ -1,6 +1,6 @@
 /** ARP for IPv4 over Ethernet. Source: RFC 826. */
 import { read16, read32, read8, write16, write32 } from "./bytes.ts";
-import { isGroupMac } from "./ethernet.ts";
+import { isHostMac } from "./ethernet.ts";
 
 /** Size of an ARP packet for Ethernet and IPv4, bytes. */
 export const ARP_BYTES = 28;
@@ -39,7 +39,7 @@ export function parseArp(payload: Uint8Array): ArpPacket | ArpDrop {
     (operation !== ARP_REQUEST && operation !== ARP_REPLY)
   ) return "ARP_FORM";
   const senderMac = payload.subarray(8, 14);
-  if (isGroupMac(senderMac) || senderMac.every((byte) => byte === 0)) return "ARP_SENDER";
+  if (!isHostMac(senderMac)) return "ARP_SENDER";
   return {
     operation,
     senderMac,

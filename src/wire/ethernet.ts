@@ -58,6 +58,11 @@ export function isGroupMac(mac: Uint8Array): boolean {
   return ((mac[0] ?? 0) & 1) === 1;
 }
 
+/** @returns True if one host may have it: no group address, and not all zeros. */
+export function isHostMac(mac: Uint8Array): boolean {
+  return !isGroupMac(mac) && mac.some((byte) => byte !== 0);
+}
+
 /** @returns The MAC address of an IPv4 multicast group. Source: RFC 1112 section 6.4. */
 export function multicastMac(group: number): Uint8Array {
   return Uint8Array.of(0x01, 0x00, 0x5e, (group >>> 16) & 0x7f, (group >>> 8) & 0xff, group & 0xff);

@@ -1,6 +1,7 @@
 /** Messages and options of neighbor discovery. Source: RFC 4861 section 4, RFC 8106 section 5. */
 import { IPV6_ADDRESS_BYTES, readIpv6, writeIpv6 } from "./address_bytes.ts";
 import { read32, read8 } from "./bytes.ts";
+import { isHostMac } from "./ethernet.ts";
 import type { IcmpMessage } from "./icmp.ts";
 import { NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION, ROUTER_SOLICITATION } from "./icmpv6.ts";
 
@@ -89,7 +90,8 @@ export type NdDrop = "ND_SHORT" | "ND_OPTION";
 /**
  * Reads options; of each kind that stands alone the first one counts.
  *
- * @returns Null if one has no length or too much of it: RFC 4861 sections 6.1 and 7.1 discard the message.
+ * @returns Null if one has no length or too much of it: RFC 4861 sections 6.1 and 7.1 discard the message. As with ARP, so does a MAC
+ * that no host can have: what is for one neighbour would go to all.
  */
 export function parseNdOptions(bytes: Uint8Array): NdOptions | null {
   const options: NdOptions = {
@@ -104,19 +106,31 @@ export function parseNdOptions(bytes: Uint8Array): NdOptions | null {
   for (let count = 0; at < bytes.length; count++) {
     const size = read8(bytes, at + 1) * OPTION_UNIT_BYTES;
     if (size === 0 || at + size > bytes.length) return null;
-    if (count < OPTIONS_MAX) readOption(bytes.subarray(at, at + size), options);
+    const option = bytes.subarray(at, at + size);
+    if (!isPossible(option)) return null;
+    if (count < OPTIONS_MAX) readOption(option, options);
     at += size;
   }
   return options;
 }
 
+/** RFC 2464 section 6: of Ethernet an option with a MAC has 8 bytes. */
+function isPossible(option: Uint8Array): boolean {
+  const kind = read8(option, 0);
+  const hasMac = kind === OPTION_SOURCE_MAC || kind === OPTION_TARGET_MAC;
+  return !hasMac || option.length !== OPTION_UNIT_BYTES || isHostMac(macOf(option));
+}
+
+function macOf(option: Uint8Array): Uint8Array {
+  return option.subarray(2, 2 + MAC_BYTES);
+}
+
 function readOption(option: Uint8Array, options: NdOptions): void {
   const kind = read8(option, 0);
-  // RFC 2464 section 6: of Ethernet the option has 8 bytes.
-  const isMac = option.length === OPTION_UNIT_BYTES;
-  if (kind === OPTION_SOURCE_MAC && isMac) options.sourceMac ??= option.subarray(2, 2 + MAC_BYTES);
-  if (kind === OPTION_TARGET_MAC && isMac) options.targetMac ??= option.subarray(2, 2 + MAC_BYTES);
-  if (kind === OPTION_MTU && isMac) options.mtu ??= read32(option, 4);
+  const isShort = option.length === OPTION_UNIT_BYTES;
+  if (kind === OPTION_SOURCE_MAC && isShort) options.sourceMac ??= macOf(option);
+  if (kind === OPTION_TARGET_MAC && isShort) options.targetMac ??= macOf(option);
+  if (kind === OPTION_MTU && isShort) options.mtu ??= read32(option, 4);
   if (kind === OPTION_PREFIX && option.length === PREFIX_BYTES) readPrefix(option, options);
   if (kind === OPTION_RDNSS) readServers(option, options);
   if (kind === OPTION_DNSSL && option.length > OPTION_UNIT_BYTES) {

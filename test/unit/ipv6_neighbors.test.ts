@@ -286,6 +286,20 @@ describe("RFC 4861 section 7: neighbours", () => {
       solicitedNode(OURS),
       "ND_SOURCE",
     ],
+    [
+      "the MAC of a group",
+      neighborSolicitation(OURS, Uint8Array.of(0x33, 0x33, 0, 0, 0, 1)),
+      NEIGHBOR,
+      solicitedNode(OURS),
+      "ND_OPTION",
+    ],
+    [
+      "a MAC of zeros",
+      neighborAdvertisement(NEIGHBOR, SOLICITED, new Uint8Array(6)),
+      NEIGHBOR,
+      OURS,
+      "ND_OPTION",
+    ],
     ["the wrong group", neighborSolicitation(OURS, null), 0n, ALL_NODES, "ND_SOURCE"],
     [
       "an answer to all",
