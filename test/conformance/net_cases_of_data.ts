@@ -12,126 +12,87 @@ import {
   quiet,
   QUIET_MS,
   serve,
+  serverCase,
   spy,
 } from "./net_world.ts";
 
 /** More than both buffers of a connection take, bytes. */
 const MUCH: number = 24 << 20;
+const PATTERN = Buffer.alloc(MUCH, "0123456789abcdefghijklmnopqrstuvwxyz.");
 
 const FLOWING: readonly NetCase[] = [
-  {
-    name: "a write above the high-water mark says false, and drains",
-    run: async (world) => {
-      const lines: string[] = [];
-      const { port, close } = await serve(world, (socket) => {
-        setTimeout(() => socket.resume(), QUIET_MS);
-      }, { pauseOnConnect: true, allowHalfOpen: true });
-      const socket = world.client.connect(port, world.host);
-      await once(socket, "connect");
-      spy(socket, lines, world, port);
-      lines.push(`took ${socket.write(Buffer.alloc(10))} ${socket.writableNeedDrain}`);
-      lines.push(`took ${socket.write(Buffer.alloc(MUCH))} ${socket.writableNeedDrain}`);
-      lines.push(`written ${socket.bytesWritten}`);
-      await once(socket, "drain");
-      lines.push(`length ${socket.writableLength}`);
-      socket.destroy();
-      await once(socket, "close");
-      await close();
-      return lines;
-    },
-  },
-  {
-    name: "much data arrives whole",
-    run: async (world) => {
-      const data = Buffer.alloc(MUCH, "0123456789abcdefghijklmnopqrstuvwxyz.");
-      const { port, close } = await serve(world, (socket) => void socket.end(data));
-      const socket = world.client.connect({ port, host: world.host });
-      const chunks: Buffer[] = [];
-      socket.on("data", (chunk) => chunks.push(chunk));
-      await once(socket, "close");
-      await close();
-      return [
-        `${Buffer.concat(chunks).equals(data)} ${socket.bytesRead} ${socket.bytesWritten}`,
-      ];
-    },
-  },
-  {
-    name: "much data is piped there and back",
-    run: async (world) => {
-      const data = Buffer.alloc(MUCH >> 2, "0123456789abcdefghijklmnopqrstuvwxyz.");
-      const { port, close } = await serve(world, echo, { allowHalfOpen: true });
-      const socket = world.client.connect({ port, host: world.host });
-      const chunks: Buffer[] = [];
-      socket.on("readable", () => {
-        for (let chunk; (chunk = socket.read()) !== null;) chunks.push(chunk);
-      });
-      socket.end(data);
-      await once(socket, "close");
-      await close();
-      return [
-        `${Buffer.concat(chunks).equals(data)} ${socket.bytesRead} ${socket.bytesWritten}`,
-      ];
-    },
-  },
-  {
-    name: "what is corked goes at once",
-    run: async (world) => {
-      const lines: string[] = [];
-      const { port, close } = await serve(world, (socket) => {
-        socket.on("data", (chunk) => lines.push(`got ${chunk}`));
-        socket.on("end", () => lines.push("got the end"));
-      });
-      const socket = world.client.connect(port, world.host);
-      await once(socket, "connect");
-      socket.cork();
-      for (const word of ["a", "b", "c"]) socket.write(word);
-      lines.push(`waiting ${socket.writableLength} written ${socket.bytesWritten}`);
-      socket.uncork();
-      socket.end();
-      await once(socket, "close");
-      await close();
-      return lines;
-    },
-  },
-  {
-    name: "text is written in its encoding, and read in one",
-    run: async (world) => {
-      const lines: string[] = [];
-      const { port, close } = await serve(world, echo);
-      const socket = world.client.connect(port, world.host);
-      socket.setEncoding("utf8");
-      let heard = "";
-      socket.on("data", (words) => (heard += words));
-      socket.write("grüße ", "utf8");
-      socket.write("68c3b6", "hex");
-      socket.end(" ü", "latin1");
-      await once(socket, "close");
-      lines.push(heard, String(socket.bytesWritten));
-      await close();
-      return lines;
-    },
-  },
-  {
-    name: "pause() stops the data, resume() lets it come",
-    run: async (world) => {
-      const lines: string[] = [];
-      const { port, close } = await serve(world, (socket) => {
-        socket.write("first");
-        socket.on("data", () => socket.end("second"));
-      });
-      const socket = spy(world.client.connect(port, world.host), lines, world, port);
-      socket.once("data", async () => {
-        socket.pause();
-        socket.write("go on");
-        await quiet();
-        lines.push(`paused ${socket.isPaused()}`);
-        socket.resume();
-      });
-      await once(socket, "close");
-      await close();
-      return lines;
-    },
-  },
+  serverCase("a write above the high-water mark says false, and drains", (socket) => {
+    setTimeout(() => socket.resume(), QUIET_MS);
+  }, async ({ world, port, lines, connect }) => {
+    const socket = connect();
+    await once(socket, "connect");
+    spy(socket, lines, world, port);
+    lines.push(`took ${socket.write(Buffer.alloc(10))} ${socket.writableNeedDrain}`);
+    lines.push(`took ${socket.write(Buffer.alloc(MUCH))} ${socket.writableNeedDrain}`);
+    lines.push(`written ${socket.bytesWritten}`);
+    await once(socket, "drain");
+    lines.push(`length ${socket.writableLength}`);
+    socket.destroy();
+    await once(socket, "close");
+  }, { pauseOnConnect: true, allowHalfOpen: true }),
+  serverCase("much data arrives whole", (socket) => void socket.end(PATTERN), async (served) => {
+    const socket = served.connect();
+    const chunks: Buffer[] = [];
+    socket.on("data", (chunk) => chunks.push(chunk));
+    await once(socket, "close");
+    const isWhole = Buffer.concat(chunks).equals(PATTERN);
+    served.lines.push(`${isWhole} ${socket.bytesRead} ${socket.bytesWritten}`);
+  }),
+  serverCase("much data is piped there and back", echo, async ({ lines, connect }) => {
+    const data = PATTERN.subarray(0, MUCH >> 2);
+    const socket = connect();
+    const chunks: Buffer[] = [];
+    socket.on("readable", () => {
+      for (let chunk; (chunk = socket.read()) !== null;) chunks.push(chunk);
+    });
+    socket.end(data);
+    await once(socket, "close");
+    const isWhole = Buffer.concat(chunks).equals(data);
+    lines.push(`${isWhole} ${socket.bytesRead} ${socket.bytesWritten}`);
+  }, { allowHalfOpen: true }),
+  serverCase("what is corked goes at once", (socket, lines) => {
+    socket.on("data", (chunk) => lines.push(`got ${chunk}`));
+    socket.on("end", () => lines.push("got the end"));
+  }, async ({ lines, connect }) => {
+    const socket = connect();
+    await once(socket, "connect");
+    socket.cork();
+    for (const word of ["a", "b", "c"]) socket.write(word);
+    lines.push(`waiting ${socket.writableLength} written ${socket.bytesWritten}`);
+    socket.uncork();
+    socket.end();
+    await once(socket, "close");
+  }),
+  serverCase("text is written in its encoding, and read in one", echo, async (served) => {
+    const socket = served.connect();
+    socket.setEncoding("utf8");
+    let heard = "";
+    socket.on("data", (words) => (heard += words));
+    socket.write("grüße ", "utf8");
+    socket.write("68c3b6", "hex");
+    socket.end(" ü", "latin1");
+    await once(socket, "close");
+    served.lines.push(heard, String(socket.bytesWritten));
+  }),
+  serverCase("pause() stops the data, resume() lets it come", (socket) => {
+    socket.write("first");
+    socket.on("data", () => socket.end("second"));
+  }, async ({ world, port, lines, connect }) => {
+    const socket = spy(connect(), lines, world, port);
+    socket.once("data", async () => {
+      socket.pause();
+      socket.write("go on");
+      await quiet();
+      lines.push(`paused ${socket.isPaused()}`);
+      socket.resume();
+    });
+    await once(socket, "close");
+  }),
   clientCase("onread reads into one buffer", (socket) => {
     socket.end(Buffer.alloc(100, 7));
   }, (_, lines) => {
@@ -229,22 +190,16 @@ const STATES: readonly NetCase[] = [
       return [...lines, ...served];
     },
   },
-  {
-    name: "a socket connects again after it was destroyed",
-    run: async (world) => {
-      const { port, close } = await serve(world, answer);
-      const lines: string[] = [];
-      const socket = spy(new world.client.Socket(), lines, world, port);
-      for (let i = 0; i < 2; i++) {
-        socket.connect(port, world.host, () => lines.push("callback"));
-        socket.resume();
-        await once(socket, "close");
-        lines.push(`${socket.bytesRead} ${socket.destroyed}`);
-      }
-      await close();
-      return lines;
-    },
-  },
+  serverCase("a socket connects again after it was destroyed", answer, async (served) => {
+    const { world, port, lines } = served;
+    const socket = spy(new world.client.Socket(), lines, world, port);
+    for (let i = 0; i < 2; i++) {
+      socket.connect(port, world.host, () => lines.push("callback"));
+      socket.resume();
+      await once(socket, "close");
+      lines.push(`${socket.bytesRead} ${socket.destroyed}`);
+    }
+  }),
 ];
 
 /** All of them. */

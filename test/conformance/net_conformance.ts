@@ -10,11 +10,11 @@ import {
   ignore,
   named,
   type NetCase,
-  type NetWorld,
   once,
   quiet,
   QUIET_MS,
   serve,
+  serverCase,
   spy,
   text,
   thrown,
@@ -196,11 +196,9 @@ const LOOKUPS: readonly NetCase[] = [
   ["family 4", { family: 4 }],
   ["autoSelectFamily off", { autoSelectFamily: false }],
   ["both families", { autoSelectFamily: true }],
-].map(([name, extra]) => ({
-  name: `a custom lookup gives the address: ${String(name)}`,
-  run: async (world: NetWorld) => {
-    const lines: string[] = [];
-    const { port, close } = await serve(world, answer);
+].map(([name, extra]) =>
+  serverCase(`a custom lookup gives the address: ${String(name)}`, answer, async (served) => {
+    const { world, port, lines } = served;
     // deno-lint-ignore no-explicit-any -- the module's own types differ between versions
     const lookup = (_: string, options: any, callback: any): void => {
       lines.push(`asked ${JSON.stringify(options)}`);
@@ -211,10 +209,8 @@ const LOOKUPS: readonly NetCase[] = [
     const socket = spy(world.client.connect(options), lines, world, port);
     socket.resume();
     await once(socket, "close");
-    await close();
-    return lines;
-  },
-}));
+  })
+);
 
 const SERVING: readonly NetCase[] = [
   {
@@ -242,20 +238,14 @@ const SERVING: readonly NetCase[] = [
       return lines;
     },
   },
-  {
-    name: "a port that is taken is an error of listening",
-    run: async (world) => {
-      const lines: string[] = [];
-      const { port, close } = await serve(world, echo);
-      const second = world.server.createServer();
-      second.on("close", () => lines.push("close"));
-      second.listen(port, world.host);
-      lines.push(text(await once(second, "error"), world, port), String(second.listening));
-      await quiet();
-      await close();
-      return lines;
-    },
-  },
+  serverCase("a port that is taken is an error of listening", echo, async (served) => {
+    const { world, port, lines } = served;
+    const second = world.server.createServer();
+    second.on("close", () => lines.push("close"));
+    second.listen(port, world.host);
+    lines.push(text(await once(second, "error"), world, port), String(second.listening));
+    await quiet();
+  }),
   {
     name: "a server that does not listen is closed with an error",
     run: async (world) => {
@@ -280,48 +270,35 @@ const SERVING: readonly NetCase[] = [
       return lines;
     },
   },
-  {
-    name: "beyond maxConnections they are dropped",
-    run: async (world) => {
-      const lines: string[] = [];
-      const { server, port, close } = await serve(world, echo);
-      server.maxConnections = 1;
-      const dropped = new Promise<void>((resolve) =>
-        server.on("drop", (told) => {
-          lines.push(named(`drop ${Object.keys(told).sort()} ${told.localAddress}`, world, port));
-          resolve();
-        })
-      );
-      const first = world.client.connect(port, world.host);
-      await Promise.all([once(first, "connect"), once(server, "connection")]);
-      const second = world.client.connect(port, world.host);
-      second.resume().on("error", ignore);
-      await Promise.all([once(second, "close"), dropped]);
-      lines.push(first.readyState);
-      first.destroy();
-      await close();
-      return lines;
-    },
-  },
-  {
-    name: "pauseOnConnect keeps what comes",
-    run: async (world) => {
-      const lines: string[] = [];
-      const { port, close } = await serve(world, async (socket) => {
-        await quiet();
-        lines.push(`${socket.isPaused()} ${socket.bytesRead} ${socket.readableLength}`);
-        socket.on("data", (chunk) => lines.push(`got ${chunk}`));
-        socket.resume();
-        socket.on("end", () => socket.end());
-      }, { pauseOnConnect: true });
-      const socket = world.client.connect(port, world.host);
-      socket.end("x");
-      socket.resume();
-      await once(socket, "close");
-      await close();
-      return lines;
-    },
-  },
+  serverCase("beyond maxConnections they are dropped", echo, async (served) => {
+    const { world, server, port, lines, connect } = served;
+    server.maxConnections = 1;
+    const dropped = new Promise<void>((resolve) =>
+      server.on("drop", (told) => {
+        lines.push(named(`drop ${Object.keys(told).sort()} ${told.localAddress}`, world, port));
+        resolve();
+      })
+    );
+    const first = connect();
+    await Promise.all([once(first, "connect"), once(server, "connection")]);
+    const second = connect();
+    second.resume().on("error", ignore);
+    await Promise.all([once(second, "close"), dropped]);
+    lines.push(first.readyState);
+    first.destroy();
+  }),
+  serverCase("pauseOnConnect keeps what comes", async (socket, lines) => {
+    await quiet();
+    lines.push(`${socket.isPaused()} ${socket.bytesRead} ${socket.readableLength}`);
+    socket.on("data", (chunk) => lines.push(`got ${chunk}`));
+    socket.resume();
+    socket.on("end", () => socket.end());
+  }, async ({ connect }) => {
+    const socket = connect();
+    socket.end("x");
+    socket.resume();
+    await once(socket, "close");
+  }, { pauseOnConnect: true }),
   {
     name: "a signal closes a server",
     run: async (world) => {

@@ -125,6 +125,41 @@ export function thrown(call: () => unknown): string {
   }
 }
 
+/** What a case with a server runs over. */
+export interface Served {
+  readonly world: NetWorld;
+  readonly server: Server;
+  readonly port: number;
+  /** What is told; the server's side may write, too. */
+  readonly lines: string[];
+  /** A client of the server, with the arguments that are shortest. */
+  connect(): Socket;
+}
+
+/** A case with a server that does one thing, whatever its clients do; the server ends with it. */
+export function serverCase(
+  name: string,
+  serveOne: (socket: Socket, lines: string[]) => void,
+  act: (served: Served) => Promise<void>,
+  options: Parameters<NetModule["createServer"]>[0] = {},
+): NetCase {
+  return {
+    name,
+    run: async (world) => {
+      const lines: string[] = [];
+      const { server, port, close } = await serve(
+        world,
+        (socket) => serveOne(socket, lines),
+        options,
+      );
+      const connect = (): Socket => world.client.connect(port, world.host);
+      await act({ world, server, port, lines, connect });
+      await close();
+      return lines;
+    },
+  };
+}
+
 /** A case with a server that does one thing, and a client that is spied on until it closes. */
 export function clientCase(
   name: string,
@@ -132,22 +167,15 @@ export function clientCase(
   act: (socket: Socket, lines: string[], world: NetWorld) => void | Promise<void>,
   options: { readonly server?: object; readonly client?: object; readonly except?: string[] } = {},
 ): NetCase {
-  return {
-    name,
-    run: async (world) => {
-      const { port, close } = await serve(world, serveOne, options.server);
-      const lines: string[] = [];
-      const connected = world.client.connect({ ...options.client, port, host: world.host });
-      const socket = spy(connected, lines, world, port, options.except);
-      socket.on("error", () => {});
-      const closed = once(socket, "close");
-      await act(socket, lines, world);
-      await closed;
-      await quiet();
-      await close();
-      return lines;
-    },
-  };
+  return serverCase(name, serveOne, async ({ world, port, lines }) => {
+    const connected = world.client.connect({ ...options.client, port, host: world.host });
+    const socket = spy(connected, lines, world, port, options.except);
+    socket.on("error", () => {});
+    const closed = once(socket, "close");
+    await act(socket, lines, world);
+    await closed;
+    await quiet();
+  }, options.server);
 }
 
 /** Does nothing. */
