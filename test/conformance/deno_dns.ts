@@ -145,4 +145,26 @@ export const DENO_DNS_CASES: Readonly<Record<string, DenoCase>> = {
     const error = await failure(() => client.resolveDns("a.example", "A", { nameServer }));
     same([error.name, error.message], ["Error", "invalid IP address syntax"]);
   },
+  "options that can not be meant are refused": async ({ client, hostname }) => {
+    const ask = async (options: unknown) => {
+      const error = await failure(() => client.resolveDns("a.example", "A", options as object));
+      return error.name;
+    };
+    for (const options of [5, "x", { nameServer: 5 }, { nameServer: "x" }, { signal: {} }]) {
+      same([options, await ask(options)], [options, "TypeError"]);
+    }
+    for (const port of ["53", "x", null, true, {}]) {
+      same([port, await ask({ nameServer: { ipAddr: hostname, port } })], [port, "TypeError"]);
+    }
+    for (const ipAddr of ["", "x", "[::1]", "::g", "fe80::1%1"]) {
+      same([ipAddr, await ask({ nameServer: { ipAddr } })], [ipAddr, "Error"]);
+    }
+  },
+  "names that can be none are refused": (setting) =>
+    withServer(setting, async (ask) => {
+      const long = "a".repeat(64);
+      for (const name of ["a..b", `${long}.example`, `${"a".repeat(60)}.`.repeat(5)]) {
+        same([name, (await failure(() => ask(name, "A"))).name], [name, "Error"]);
+      }
+    }),
 };

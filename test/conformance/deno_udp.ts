@@ -129,4 +129,80 @@ export const DENO_UDP_CASES: Readonly<Record<string, DenoCase>> = {
     for (const port of [65_536, -1]) same(await bind(port), "RangeError -");
     for (const port of [NaN, 1.5, "a", {}]) same(await bind(port), "TypeError -");
   },
+  "hosts that can be none are refused": async (setting) => {
+    const { client } = setting;
+    await withSockets(setting, async (near) => {
+      for (const hostname of ["a b", "::g", "a..b", "[10.0.0.1]", "[::1", "a:1", "ä", ""]) {
+        const udp = { hostname, port: 9, transport: "udp" } as const;
+        const calls = [
+          () => client.listenDatagram(udp),
+          () => near.send(bytes(1), udp),
+          () => client.listen({ hostname, port: 0 }),
+          () => client.connect({ hostname, port: 9 }),
+        ];
+        for (const call of calls) same([hostname, await failsAs(call)], [hostname, "URIError -"]);
+      }
+    });
+  },
+  "no host is any, and a number is true": ({ client, clientHostname }) => {
+    const none: unknown = null;
+    const truth: unknown = 5;
+    const anywhere = { hostname: none as string, port: 0, transport: "udp" } as const;
+    const socket = client.listenDatagram(anywhere);
+    same(socket.addr.hostname, "0.0.0.0");
+    socket.close();
+    const flags = { reuseAddress: truth as boolean, loopback: none as boolean };
+    client.listenDatagram({ ...anywhere, hostname: clientHostname, ...flags }).close();
+    return Promise.resolve();
+  },
+  "send() takes ports that are numbers, and addresses of the socket's family": (setting) =>
+    withSockets(setting, async (near, far) => {
+      const send = (parts: object) => failsAs(() => near.send(bytes(1), { ...far.addr, ...parts }));
+      for (const port of ["9", "x", "", null, undefined, true, {}]) {
+        same(await send({ port }), "TypeError -");
+      }
+      for (const port of [0, -1, NaN]) same(await send({ port }), "TypeError EINVAL");
+      const other = far.addr.hostname.includes(":") ? "10.0.0.9" : "::1";
+      same(await send({ hostname: other }), "Error EAFNOSUPPORT");
+    }),
+  "what is no buffer is refused, by what is closed too": (setting) =>
+    withSockets(setting, async (near, far) => {
+      const text: unknown = "text";
+      const none: unknown = null;
+      same(await failsAs(() => near.receive(text as Uint8Array)), "TypeError -");
+      await near.send(bytes(1), far.addr);
+      same((await far.receive(none as Uint8Array))[0], [1]);
+      near.close();
+      same(await failsAs(() => near.receive(text as Uint8Array)), "TypeError -");
+      same(await failsAs(() => near.send(text as Uint8Array, far.addr)), "TypeError -");
+    }),
+  "groups are joined once and left once, in words of the system": async ({ client }) => {
+    const group = "239.1.1.1";
+    // Of the platform's interfaces that which is everywhere.
+    const place = "127.0.0.1";
+    const socket = client.listenDatagram({ hostname: "0.0.0.0", port: 0, transport: "udp" });
+    const join = (address: unknown, at: unknown) =>
+      failsAs(() => socket.joinMulticastV4(address as string, at as string));
+    for (const address of ["x", "", "ff02::1", undefined, null, 5]) {
+      same(await join(address, place), "Error -");
+    }
+    for (const at of ["x", "", undefined, 5]) same(await join(group, at), "Error -");
+    same(await join(place, place), "TypeError EINVAL");
+    for (const address of ["x", group, "ff02::1"]) {
+      same(await failsAs(() => socket.joinMulticastV6(address, 0)), "Error -");
+    }
+    const membership = await socket.joinMulticastV4(group, place);
+    same(await join(group, place), "AddrInUse EADDRINUSE");
+    const text: unknown = "x";
+    same(await failsAs(() => membership.setTTL(text as number)), "TypeError -");
+    same(await failsAs(() => membership.setTTL(300)), "TypeError EINVAL");
+    for (const ttl of [-1, 0, 1.5, NaN, 255]) await membership.setTTL(ttl);
+    await membership.setLoopback(text as boolean);
+    await membership.leave();
+    same(await failsAs(() => membership.leave()), "AddrNotAvailable EADDRNOTAVAIL");
+    socket.close();
+    same(await failsAs(() => membership.leave()), "BadResource -");
+    same(await failsAs(() => membership.setTTL(3)), "BadResource -");
+    same(await join(group, place), "BadResource -");
+  },
 };

@@ -1,7 +1,9 @@
 /** `Deno.DatagramConn` over a datagram socket of the stack. */
+import { StackError } from "../../errors.ts";
+import { type Ip, isMulticastIp, tryParseIp } from "../../net/addresses.ts";
 import type { UdpSocket } from "../../options.ts";
 import { assertBytes, readHostname, readPort } from "./checks.ts";
-import { badResource, DENO_ERRORS, interrupted, toDenoError } from "./errors.ts";
+import { badResource, DENO_ERRORS, interrupted, systemError, toDenoError } from "./errors.ts";
 import { toNetAddr } from "./tcp_conn.ts";
 import type {
   DatagramConn,
@@ -35,12 +37,13 @@ export class FaceDatagramConn implements DatagramConn {
   }
 
   async receive(p?: Uint8Array): Promise<[Uint8Array<ArrayBuffer>, NetAddr]> {
+    if (p !== undefined && p !== null) assertBytes(p);
     this.#assertOpen();
-    if (p !== undefined) assertBytes(p);
     try {
       const socket = await this.#coming;
       // Memory that is shared between threads is none of this face's.
-      const { data, address } = await socket.receive(p as Uint8Array<ArrayBuffer> | undefined);
+      const into = p as Uint8Array<ArrayBuffer> | null | undefined;
+      const { data, address } = await socket.receive(into ?? undefined);
       return [data, toNetAddr(address, "udp")];
     } catch (error) {
       throw this.#isClosed ? interrupted() : toDenoError(error);
@@ -48,28 +51,44 @@ export class FaceDatagramConn implements DatagramConn {
   }
 
   async send(p: Uint8Array, addr: DatagramTarget): Promise<number> {
-    this.#assertOpen();
     assertBytes(p);
+    this.#assertOpen();
     if (typeof addr !== "object" || addr === null) {
       throw new TypeError("Cannot send: expected an address");
     }
-    const to = {
-      hostname: readHostname(addr.hostname, "127.0.0.1"),
-      port: readPort(addr.port, 0),
-    };
-    if (to.port === 0) throw new TypeError("Invalid port: 0");
-    await this.#call((socket) => socket.send(p, to));
+    if (typeof addr.port !== "number") {
+      throw new TypeError(`Invalid port (expected number): ${String(addr.port)}`);
+    }
+    const hostname = readHostname(addr.hostname, "127.0.0.1");
+    // To the system what is no port is port 0, and nobody has that.
+    if (!(addr.port >= 1)) throw systemError("EINVAL");
+    const to = { hostname, port: readPort(addr.port, 1) };
+    await this.#call(async (socket) => {
+      try {
+        await socket.send(p, to);
+      } catch (error) {
+        // To an address of the other family than the socket's.
+        const isForeign = error instanceof StackError && error.code === "EADDRNOTAVAIL";
+        throw isForeign ? systemError("EAFNOSUPPORT") : error;
+      }
+    });
     return p.length;
   }
 
-  async joinMulticastV4(address: string, _interface: string): Promise<MulticastV4Membership> {
+  async joinMulticastV4(address: string, networkInterface: string): Promise<MulticastV4Membership> {
     this.#assertOpen();
-    return { ...await this.#join(address), setTTL: (ttl) => this.#set({ multicastTtl: ttl }) };
+    const group = readAddress(address, 4);
+    readAddress(networkInterface, 4);
+    // deno-lint-ignore require-await -- errors of an async function are rejections
+    const setTTL = async (ttl: number): Promise<void> => this.#set({ multicastTtl: readTtl(ttl) });
+    return { ...await this.#join(address, group), setTTL };
   }
 
   async joinMulticastV6(address: string, _interface: number): Promise<MulticastV6Membership> {
     this.#assertOpen();
-    return await this.#join(address);
+    const group = readAddress(address, 6);
+    if (!this.#addr.hostname.includes(":")) throw systemError("ENOPROTOOPT");
+    return await this.#join(address, group);
   }
 
   close(): void {
@@ -99,11 +118,12 @@ export class FaceDatagramConn implements DatagramConn {
     if (this.#isClosed) socket.close();
   }
 
-  async #join(group: string): Promise<MulticastV6Membership> {
-    await this.#call((socket) => socket.joinMulticast(group));
+  async #join(address: string, group: Ip): Promise<MulticastV6Membership> {
+    if (!isMulticastIp(group)) throw systemError("EINVAL");
+    await this.#call((socket) => socket.joinMulticast(address));
     return {
-      leave: () => this.#call((socket) => socket.leaveMulticast(group)),
-      setLoopback: (loopback) => this.#set({ multicastLoopback: loopback }),
+      leave: () => this.#call((socket) => socket.leaveMulticast(address)),
+      setLoopback: (loopback) => this.#set({ multicastLoopback: Boolean(loopback) }),
     };
   }
 
@@ -122,4 +142,20 @@ export class FaceDatagramConn implements DatagramConn {
   #assertOpen(): void {
     if (this.#isClosed) throw new DENO_ERRORS.BadResource("Socket has been closed");
   }
+}
+
+function readAddress(text: unknown, family: 4 | 6): Ip {
+  const ip = tryParseIp(String(text));
+  if (ip !== null && (typeof ip === "number") === (family === 4)) return ip;
+  throw new Error(`invalid IPv${family} address syntax`);
+}
+
+const TTL_MAX = 255;
+
+/** As the system reads it: -1 is its default of 1, and 0, which is for this host alone, is taken for 1. */
+function readTtl(value: unknown): number {
+  if (typeof value !== "number") throw new TypeError("expected i32");
+  const ttl = Math.trunc(value) || 0;
+  if (ttl < -1 || ttl > TTL_MAX) throw systemError("EINVAL");
+  return Math.max(ttl, 1);
 }

@@ -75,6 +75,12 @@ const WITHOUT_CODE: readonly StackErrorCode[] = [
   "CORE_FAULT",
 ];
 
+const SYSTEM_TEXTS = {
+  EINVAL: ["Invalid argument", 22],
+  EAFNOSUPPORT: ["Address family not supported by protocol", 97],
+  ENOPROTOOPT: ["Protocol not available", 92],
+} as const;
+
 /** The classes in use. */
 export const DENO_ERRORS: DenoErrors = makeErrors();
 
@@ -105,6 +111,15 @@ export function toDenoError(error: unknown): unknown {
   const Class = name === null ? Error : DENO_ERRORS[name];
   const made = new Class(error.message, { cause: error });
   return WITHOUT_CODE.includes(error.code) ? made : Object.assign(made, { code: error.code });
+}
+
+/** What a system call refused, in the class that Deno has for it: a plain Error, but a TypeError for an argument. */
+export function systemError(code: "EINVAL" | "EAFNOSUPPORT" | "ENOPROTOOPT"): Error {
+  const [text, number] = SYSTEM_TEXTS[code];
+  const Class = code === "EINVAL" ? TypeError : Error;
+  const error = new Class(`${text} (os error ${number})`);
+  // Deno has no name for this one.
+  return code === "ENOPROTOOPT" ? error : Object.assign(error, { code });
 }
 
 /** A resource that is closed. */

@@ -98,8 +98,13 @@ function listenDatagram(stack: NetworkStack, options: UdpListenOptions): Datagra
   checkTransport("listenDatagram", options, "udp");
   const port = readPort(options.port ?? 0, 0);
   const hostname = readListenHost(options.hostname);
-  const { reuseAddress = false, loopback = true } = options;
-  const wanted = { hostname, port, reuseAddress, multicastLoopback: loopback };
+  const { reuseAddress, loopback } = options;
+  const wanted = {
+    hostname,
+    port,
+    reuseAddress: Boolean(reuseAddress),
+    multicastLoopback: Boolean(loopback ?? true),
+  };
   try {
     const socket = stack.bindUdpNow?.(wanted) ?? stack.bindUdp(wanted);
     return new FaceDatagramConn(socket, { transport: "udp", hostname, port });

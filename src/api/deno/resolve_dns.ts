@@ -47,13 +47,13 @@ export async function resolveDns<K extends keyof DnsRecords>(
   stack: NetworkStack,
   query: string,
   type: K,
-  options: ResolveDnsOptions = {},
+  options?: ResolveDnsOptions,
 ): Promise<DnsRecords[K][]> {
   const known = TYPES.find((one) => one === type);
   if (known === undefined) {
     throw new TypeError(`unknown variant \`${String(type)}\`, expected one of ${TYPES.join(", ")}`);
   }
-  const { nameServer, signal } = options;
+  const { nameServer, signal } = readOptions(options);
   const name = String(query);
   signal?.throwIfAborted();
   const asked = {
@@ -66,15 +66,33 @@ export async function resolveDns<K extends keyof DnsRecords>(
     return records.map((record) => inDenosShape(known as RecordType, record)) as DnsRecords[K][];
   } catch (error) {
     const isNone = error instanceof StackError && ["ENOTFOUND", "ENODATA"].includes(error.code);
-    throw isNone ? notFound(name, known, error) : toDenoError(error);
+    if (isNone) throw notFound(name, known, error);
+    // A name that is none. The other arguments have been looked at.
+    throw error instanceof RangeError
+      ? new Error(`proto error: ${error.message}`, { cause: error })
+      : toDenoError(error);
   }
 }
 
-function readServer(
-  { ipAddr, port }: { ipAddr: string; port?: number },
-): { ipAddr: string; port?: number } {
-  if (isIp(String(ipAddr)) === 0) throw new Error("invalid IP address syntax");
-  return { ipAddr, ...(port === undefined ? {} : { port: readPort(port, 1) }) };
+function readOptions(options: unknown): ResolveDnsOptions {
+  if (options === undefined || options === null) return {};
+  if (typeof options !== "object") throw new TypeError("Cannot resolve: expected an object");
+  const { nameServer, signal } = options as ResolveDnsOptions;
+  return {
+    ...(nameServer === undefined || nameServer === null ? {} : { nameServer }),
+    ...(signal === undefined || signal === null ? {} : { signal }),
+  };
+}
+
+function readServer(server: unknown): { ipAddr: string; port?: number } {
+  if (typeof server !== "object") throw new TypeError("Cannot resolve: expected a name server");
+  const { ipAddr, port } = server as { ipAddr: unknown; port?: unknown };
+  if (port !== undefined && typeof port !== "number") {
+    throw new TypeError(`Invalid port (expected number): ${String(port)}`);
+  }
+  const text = String(ipAddr);
+  if (isIp(text) === 0) throw new Error("invalid IP address syntax");
+  return { ipAddr: text, ...(port === undefined ? {} : { port: readPort(port, 1) }) };
 }
 
 function inDenosShape(type: RecordType, record: unknown): unknown {
