@@ -1,11 +1,14 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { nodeModules } from "../../src/api/node/mod.ts";
+import { ATTEMPT_DELAY_MS } from "../../src/api/happy_eyeballs.ts";
 import { createStack, type InProcessStack } from "../../src/api/network_stack.ts";
 import { StackError } from "../../src/errors.ts";
 import type { Device } from "../../src/link/device.ts";
 import { pipe } from "../../src/link/pipe.ts";
 import type { StaticAddress, TcpConnection, Tuning } from "../../src/options.ts";
+import type { Clock } from "../../src/runtime/clock.ts";
 import { systemClock } from "../../src/runtime/system_clock.ts";
+import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
 import { createWorkerStack } from "../../src/worker/client.ts";
 import { serveWorker } from "../../src/worker/host.ts";
 import { type PublishingLink, serveStack } from "../../src/worker/build_stack.ts";
@@ -33,11 +36,16 @@ const a = (name: string, ...addresses: string[]): WireAnswer => ({
 });
 
 /** A stack that answers for names at port 53, over UDP and TCP, and what it was asked, by the way it was asked. */
-async function server(link: Device, zone: Zone, address: StaticAddress = IPV4.right): Promise<{
+async function server(
+  link: Device,
+  zone: Zone,
+  address: StaticAddress = IPV4.right,
+  clock: Clock = systemClock(),
+): Promise<{
   stack: InProcessStack;
   asked: string[];
 }> {
-  const stack = await createStack({ link, address, tuning: TUNING });
+  const stack = await createStack({ link, address, clock, tuning: TUNING });
   ends.push(() => stack.close());
   const asked: string[] = [];
   const socket = stack.interface.udp.bind({ port: 53 });
@@ -98,15 +106,16 @@ const TWO_FAMILIES: Ends = {
   right: { cidr: [`${SERVER}/24`, `${SERVER_V6}/64`] },
 };
 
-async function pair(zone: Zone, addresses: Ends = IPV4): Promise<{
+async function pair(zone: Zone, addresses: Ends = IPV4, clock: Clock = systemClock()): Promise<{
   left: InProcessStack;
   right: InProcessStack;
   asked: string[];
 }> {
-  const [near, far] = pipe({ clock: systemClock() });
-  const { stack: right, asked } = await server(far, zone, addresses.right);
+  const [near, far] = pipe({ clock });
+  const { stack: right, asked } = await server(far, zone, addresses.right, clock);
   const left = await createStack({
     link: near,
+    clock,
     address: addresses.left,
     tuning: TUNING,
     names: { search: ["test"], hosts: { "fixed.test": SERVER } },
@@ -115,6 +124,18 @@ async function pair(zone: Zone, addresses: Ends = IPV4): Promise<{
   // An IPv6 address is used once nobody else has claimed it.
   await Promise.all([left.ready, right.ready]);
   return { left, right, asked };
+}
+
+/** Lets virtual time pass until a promise is settled; in each ms, all that waits for no time is done. */
+async function inTime<T>(clock: VirtualClock, promise: Promise<T>): Promise<T> {
+  let isSettled = false;
+  const settle = (): void => void (isSettled = true);
+  promise.then(settle, settle);
+  while (!isSettled) {
+    clock.advance(1);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return await promise;
 }
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
@@ -175,10 +196,14 @@ test("dns.resolve4() of Node tells for how long an address holds", async () => {
 
 describe("connect() by name", () => {
   test("goes on to the next address, when the first one is silent (RFC 8305)", async () => {
-    const { left, right } = await pair({ "db.test": a("db.test", NOBODY, SERVER) });
+    const clock = new VirtualClock();
+    const zone = { "db.test": a("db.test", NOBODY, SERVER) };
+    const { left, right } = await inTime(clock, pair(zone, IPV4, clock));
     const listener = await right.listen({ port: PORT });
+    const startMs = clock.now();
     // The short name is completed.
-    const connection = await left.connect({ hostname: "db", port: PORT });
+    const connection = await inTime(clock, left.connect({ hostname: "db", port: PORT }));
+    expect(clock.now() - startMs).toBeGreaterThanOrEqual(ATTEMPT_DELAY_MS);
     expect(connection.remoteAddress).toEqual({ hostname: SERVER, port: PORT });
     // The loser is gone.
     expect((await left.connections()).map(({ remoteAddress }) => remoteAddress.hostname))
@@ -194,11 +219,15 @@ describe("connect() by name", () => {
   });
 
   test("ends in time and at a signal, and leaves nothing behind", async () => {
-    const { left } = await pair({ "db.test": a("db.test", NOBODY) });
+    const clock = new VirtualClock();
+    const zone = { "db.test": a("db.test", NOBODY) };
+    const { left } = await inTime(clock, pair(zone, IPV4, clock));
     const options = { hostname: "db.test", port: PORT };
-    const late = left.connect({ ...options, connectTimeoutMs: 100 });
+    const startMs = clock.now();
+    const late = inTime(clock, left.connect({ ...options, connectTimeoutMs: 100 }));
     await expect(late).rejects.toMatchObject({ code: "ETIMEDOUT" });
     await expect(late).rejects.toThrow("db.test:7: not within 100 ms");
+    expect(clock.now() - startMs).toBe(100);
     const controller = new AbortController();
     const aborted = left.connect({ ...options, signal: controller.signal });
     controller.abort("enough");
@@ -206,20 +235,22 @@ describe("connect() by name", () => {
     expect(await left.connections()).toEqual([]);
     expect(left.stack.resolver.client.pending).toBe(0);
     await expect(left.connect({ ...options, hostname: "a b" })).rejects.toBeInstanceOf(RangeError);
-    expect(await codeOf(left.connect({ ...options, hostname: "no.test" }))).toBe("ENOTFOUND");
+    const unknown = inTime(clock, left.connect({ ...options, hostname: "no.test" }));
+    expect(await codeOf(unknown)).toBe("ENOTFOUND");
   });
 
   test("8305-2 prefers IPv6, and asks name servers over it, when both ends have it", async () => {
-    const { left, right, asked } = await pair({ "db.test": both }, TWO_FAMILIES);
+    const clock = new VirtualClock();
+    const made = pair({ "db.test": both }, TWO_FAMILIES, clock);
+    const { left, right, asked } = await inTime(clock, made);
     const listener = await right.listen({ port: PORT });
-    const connection = await left.connect({ hostname: "db.test", port: PORT });
+    const connection = await inTime(clock, left.connect({ hostname: "db.test", port: PORT }));
     expect(connection.remoteAddress).toEqual({ hostname: SERVER_V6, port: PORT });
     expect(asked).toEqual(["udp db.test", "udp db.test"]);
-    expect(await left.resolve("db.test")).toEqual([SERVER_V6, SERVER]);
+    expect(await inTime(clock, left.resolve("db.test"))).toEqual([SERVER_V6, SERVER]);
     connection.abort();
-    const fromIpv4 = await left.connect({
-      ...{ hostname: "db.test", port: PORT, localAddress: CLIENT },
-    });
+    const options = { hostname: "db.test", port: PORT, localAddress: CLIENT };
+    const fromIpv4 = await inTime(clock, left.connect(options));
     expect(fromIpv4.remoteAddress.hostname).toBe(SERVER);
     fromIpv4.abort();
     listener.close();
@@ -227,9 +258,11 @@ describe("connect() by name", () => {
 
   test("goes on to IPv4, when IPv6 is silent", async () => {
     const answers = [aaaa("db.test", "2001:db8::77"), ...a("db.test", SERVER).answers ?? []];
-    const { left, right } = await pair({ "db.test": { answers } }, TWO_FAMILIES);
+    const clock = new VirtualClock();
+    const made = pair({ "db.test": { answers } }, TWO_FAMILIES, clock);
+    const { left, right } = await inTime(clock, made);
     const listener = await right.listen({ port: PORT });
-    const connection = await left.connect({ hostname: "db.test", port: PORT });
+    const connection = await inTime(clock, left.connect({ hostname: "db.test", port: PORT }));
     expect(connection.remoteAddress.hostname).toBe(SERVER);
     connection.abort();
     listener.close();
