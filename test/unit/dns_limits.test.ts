@@ -56,7 +56,7 @@ describe("RFC 5452: a forger", () => {
   test("5452-1 has to know the server's port", () => {
     const { made, query, port, outcome } = waiting();
     forgeUdp(made, 54, port, answerTo(query, WWW));
-    expect([outcome(), made.client.iface.counters["DNS_SERVER"]]).toEqual([null, 1]);
+    expect([outcome(), made.client.iface.counters["UDP_PORT"]]).toEqual([null, 1]);
     forgeUdp(made, 53, port, answerTo(query, WWW));
     expect(outcome()).toMatchObject({ data: FOUND });
   });
