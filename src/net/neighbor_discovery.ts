@@ -6,6 +6,7 @@
  * otherwise. What is read here has passed the checks of RFC 4861 section 7.1: see `icmpv6.ts`.
  */
 import type { IcmpMessage } from "../wire/icmp.ts";
+import { sameBytes } from "../wire/bytes.ts";
 import { ETHERTYPE_IPV6 } from "../wire/ethernet.ts";
 import {
   NA_OVERRIDE,
@@ -24,7 +25,7 @@ import { NeighborCache, NEIGHBORS_MAX } from "./neighbor_cache.ts";
 export const ALL_NODES: bigint = (0xff02n << 112n) | 1n;
 /** ff02::2, all routers of the link. */
 export const ALL_ROUTERS: bigint = (0xff02n << 112n) | 2n;
-/** Solicitations answered per second; more are dropped and counted. */
+/** Solicitations of strangers answered per second; more are dropped and counted. */
 export const ADVERTISEMENTS_SENT_PER_SECOND = 200;
 /** How long a stale entry is used before its owner is asked, ms. RFC 4861 section 10: DELAY_FIRST_PROBE_TIME. */
 export const DELAY_FIRST_PROBE_MS = 5_000;
@@ -108,7 +109,9 @@ export class NeighborDiscovery {
   /** A solicitation for an address of ours that is ready. RFC 4861 section 7.2.3. @param from MAC of the sender. */
   onSolicitation({ target, options }: NeighborMessage, source: bigint, from: Uint8Array): void {
     const { port, count } = this.#options;
-    if (!this.#limit.take(port.clock.now())) return count("ND_SOLICITATION_LIMIT");
+    // Whom we know is answered in any case: else a flood would make us vanish for the router.
+    const isKnown = sameBytes(this.cache.macOf(source) ?? new Uint8Array(0), from);
+    if (!isKnown && !this.#limit.take(port.clock.now())) return count("ND_SOLICITATION_LIMIT");
     const { mac } = port;
     // RFC 4861 section 7.2.4: whoever tries the address itself is answered by everyone's group.
     if (source === 0n) {

@@ -333,6 +333,23 @@ describe("RFC 4861 section 7: neighbours", () => {
     expect(host.iface.ipv6.neighbors.cache.size).toBeLessThanOrEqual(512);
   });
 
+  test("a flood of strangers does not keep the answer from whom we know", () => {
+    const host = staticStation();
+    const asking = neighborSolicitation(OURS, NEIGHBOR_MAC);
+    const destination = solicitedNode(OURS);
+    say(host, asking, { source: NEIGHBOR, destination, mac: NEIGHBOR_MAC });
+    for (let i = 1n; i <= 300n; i++) {
+      const stranger = neighborSolicitation(OURS, null);
+      say(host, stranger, { source: NEIGHBOR + (i << 16n), destination, mac: macOf(66) });
+    }
+    // Nor does it help a stranger to take the address alone.
+    say(host, asking, { source: NEIGHBOR, destination, mac: macOf(66) });
+    takePackets(host);
+    say(host, asking, { source: NEIGHBOR, destination, mac: NEIGHBOR_MAC });
+    expect(takeMessages(host, NEIGHBOR_ADVERTISEMENT)).toMatchObject([{ destination: NEIGHBOR }]);
+    expect(host.iface.counters["ND_SOLICITATION_LIMIT"]).toBe(102);
+  });
+
   test("our own address in another's mouth is counted, and the link hears us", () => {
     const host = staticStation();
     const claim = neighborAdvertisement(OURS, NA_OVERRIDE, NEIGHBOR_MAC);
