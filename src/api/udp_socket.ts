@@ -63,6 +63,8 @@ export class DatagramSocket implements UdpSocket {
   #counts = { datagramsIn: 0, datagramsOut: 0, dropped: 0 };
   #address: NetAddress | null = null;
   #isClosed = false;
+  /** Lets the signal go that would close it. */
+  #letGo: () => void = () => {};
   /** The last send that waits, and how many do. */
   #sending: Promise<void> = Promise.resolve();
   #sendsWaiting = 0;
@@ -204,6 +206,13 @@ export class DatagramSocket implements UdpSocket {
   /** See {@linkcode UdpSocket}. */
   close(): void {
     this.#port.close();
+  }
+
+  /** Closes it with a signal, which may outlive many sockets: it is let go with this one. */
+  closeOn(signal: AbortSignal | undefined): void {
+    const close = (): void => this.close();
+    signal?.addEventListener("abort", close, { once: true });
+    this.#letGo = () => signal?.removeEventListener("abort", close);
   }
 
   /** Receives until it is closed; ends then, without an error. */
@@ -362,6 +371,7 @@ export class DatagramSocket implements UdpSocket {
 
   #end(): void {
     this.#isClosed = true;
+    this.#letGo();
     this.#queue.length = 0;
     this.#queuedBytes = 0;
     for (const waiter of this.#waiters.splice(0)) waiter.reject(closedError());
@@ -389,7 +399,7 @@ export function bindUdp(stack: UdpSurroundings, options: UdpBindOptions = {}): D
     ...(isAny && isOneFamily ? { family: ipv6Only ? 6 : 4 } : {}),
   });
   const socket = new DatagramSocket(bound, stack, options);
-  signal?.addEventListener("abort", () => socket.close(), { once: true });
+  socket.closeOn(signal);
   return socket;
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { bindUdp } from "../../src/api/udp_socket.ts";
 import { AddressInUse, AddressNotAvailable, BadResource, NoBuffers } from "../../src/errors.ts";
 import { PUNT_IPV6, PUNT_UDP } from "../../src/layout/layout.gen.ts";
 import { parseIpv4 } from "../../src/net/addresses.ts";
@@ -27,6 +28,23 @@ function pair(anyAddress: boolean = false): { a: Station; b: Station; pass: () =
   const pass = (): void => a.port.clock.advance(10);
   pass();
   return { a, b, pass };
+}
+
+/** A signal that knows how many listen to it. */
+function watched(): { signal: AbortSignal & { listeners: number }; abort: () => void } {
+  const controller = new AbortController();
+  const signal = Object.assign(controller.signal, { listeners: 0 });
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>): void => {
+    signal.listeners++;
+    add(...args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof remove>): void => {
+    signal.listeners--;
+    remove(...args);
+  };
+  return { signal, abort: () => controller.abort() };
 }
 
 function bytes(text: string): Uint8Array {
@@ -202,6 +220,26 @@ describe("what arrives broken", () => {
     expect(b.iface.lastDrop).toBe("ADDRESS_GONE");
     pass();
     expect(got).toHaveLength(1);
+  });
+
+  test("bindUdp() ends with its signal, and lets go one that outlives it", () => {
+    const { a } = pair();
+    const surroundings = {
+      interface: a.iface,
+      resolve: () => Promise.resolve([]),
+      whenConfigured: () => Promise.resolve(),
+    };
+    const { signal, abort } = watched();
+    bindUdp(surroundings, { port: 7, signal });
+    expect(signal.listeners).toBe(1);
+    expect(() => a.iface.udp.bind({ port: 7 })).toThrow(AddressInUse);
+    abort();
+    a.iface.udp.bind({ port: 7 }).close();
+    const long = watched();
+    for (let index = 0; index < 3; index++) {
+      bindUdp(surroundings, { port: 7, signal: long.signal }).close();
+    }
+    expect(long.signal.listeners).toBe(0);
   });
 
   test("a socket without a listener counts; a datagram too large is not sent", () => {
