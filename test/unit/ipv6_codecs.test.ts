@@ -97,6 +97,15 @@ describe("RFC 8200: packets", () => {
     const fields = { source: A, destination: B, protocol: PROTOCOL_ICMPV6, routerAlert: true };
     const packet = parsed(buildIpv6Packet(fields, Uint8Array.of(1)));
     expect(packet).toMatchObject({ hasRouterAlert: true, protocol: 58, headerBytes: 48 });
+    // Elsewhere no router looks for it: RFC 2711 section 2.1.
+    const hidden = withHeaders(UDP, [], [60, 0, 5, 2, 0, 0, 1, 0]);
+    expect(parsed(hidden)).toMatchObject({ hasRouterAlert: false, headerBytes: 48 });
+  });
+
+  test("what stands behind the header of a fragment is its payload", () => {
+    const bytes = withHeaders(60, [UDP, 0, ...PAD], [44, 0, 0, 1, 0, 0, 0, 5]);
+    expect(parsed(bytes)).toMatchObject({ isFragment: true, protocol: 60, headerBytes: 48 });
+    expect(parsed(bytes).payload).toHaveLength(8);
   });
 
   test("unknown options do what their two high bits say (section 4.2)", () => {
@@ -243,6 +252,30 @@ describe("RFC 4861: neighbor discovery", () => {
     expect(options?.prefixes).toEqual([]);
     expect(options?.dns).toEqual([]);
     expect(options?.search.flatMap(({ values }) => values)).toEqual([]);
+  });
+
+  test("of several options of a kind that stands alone the first one counts, of 64 options in all", () => {
+    const read = (...options: Uint8Array[]): ReturnType<typeof parseNdOptions> =>
+      parseNdOptions(Uint8Array.from(options.flatMap((option) => [...option])));
+    const [first, second] = [macOf(1), macOf(2)];
+    const both = read(macOption(first), macOption(second), mtuOption(1_400), mtuOption(1_300));
+    expect(both).toMatchObject({ sourceMac: first, mtu: 1_400 });
+    const unknown = Uint8Array.of(200, 1, 0, 0, 0, 0, 0, 0);
+    const behind = (count: number): number | null | undefined =>
+      read(...new Array<Uint8Array>(count).fill(unknown), mtuOption(1_400))?.mtu;
+    expect([behind(63), behind(64)]).toEqual([1_400, null]);
+    // RFC 2464 section 6: a MAC of Ethernet has 6 bytes, and its option 8.
+    expect(read(Uint8Array.of(1, 2, ...new Array<number>(14).fill(7)))?.sourceMac).toBeNull();
+  });
+
+  test("a domain is no longer than a name may be, nor its labels than labels", () => {
+    const label = "a".repeat(63);
+    const long = `${label}.${label}.${label}.${"a".repeat(61)}`;
+    const names = (name: string): unknown =>
+      parseNdOptions(searchOption(60, name))?.search.map(({ values }) => values);
+    expect(names(long)).toEqual([[long]]);
+    expect(names(`${long}a`)).toEqual([[]]);
+    expect(names(`${label}a`)).toEqual([[]]);
   });
 
   test("a reserved preference is medium (RFC 4191 section 2.2)", () => {

@@ -7,15 +7,17 @@ import { DNS_MAX, PREFIXES_MAX } from "../../src/net/router_advertisements.ts";
 import { SLAAC_PREFIXES_MAX } from "../../src/net/slaac.ts";
 import { NEIGHBOR_SOLICITATION, ROUTER_SOLICITATION } from "../../src/wire/icmpv6.ts";
 import { NA_OVERRIDE, neighborAdvertisement } from "../../src/wire/ndp.ts";
-import { macOf, type Station } from "../fake_port.ts";
+import { macOf, type Station, station } from "../fake_port.ts";
 import {
   addressesOf,
   advance,
   advertise,
   advertisement,
   ALL_NODES,
+  config,
   dnsOption,
   ip6,
+  linkLocalOf,
   macOption,
   madeOf,
   mtuOption,
@@ -47,6 +49,29 @@ describe("what routers may say", () => {
       expect(host.iface.ipv6.mtu).toBe(mtu);
     }
     expect(host.iface.counters["ND_MTU"]).toBeUndefined();
+  });
+
+  test("of what a router and others say of the MTU the least is kept to", () => {
+    const host = station6(1);
+    const v4 = { address: 0x0a000002, prefixLength: 24, gateway: null, dns: [] };
+    advertise(host, [mtuOption(1_400)]);
+    host.iface.configure({ ...v4, mtu: 1_450 });
+    expect(host.iface.ipv6.mtu).toBe(1_400);
+    host.iface.configure({ ...v4, mtu: 1_300 });
+    expect(host.iface.ipv6.mtu).toBe(1_300);
+  });
+
+  test("a router is asked for its MAC as soon as there is an address to ask from", () => {
+    const host = station(1);
+    host.iface.ipv6.start(config());
+    advertise(host, []);
+    expect(takeMessages(host, NEIGHBOR_SOLICITATION).filter(({ source }) => source !== 0n)).toEqual(
+      [],
+    );
+    advance(host, 1_000);
+    expect(takeMessages(host, NEIGHBOR_SOLICITATION)).toMatchObject([
+      { source: linkLocalOf(host), destination: solicitedNode(ROUTER) },
+    ]);
   });
 
   test("times are believed up to an hour and from 100 ms to 10 s, and 0 says nothing", () => {

@@ -102,6 +102,13 @@ describe("RFC 6724 section 6: the order of destinations", () => {
       .toEqual(["2001:db8:1::1", "198.51.100.121"]);
   });
 
+  test("rule 3: no deprecated source", () => {
+    const sources = [candidate("2001:db8:1::9", true), candidate("2001:db8:2::9")];
+    const all = ["2001:db8:1::1", "2001:db8:2::1"].map(parseIp);
+    const sorted = sortDestinations(all, (to) => sources[all.indexOf(to)] ?? null);
+    expect(sorted).toEqual([...all].reverse());
+  });
+
   test("rule 5: matching label", () => {
     const native = ["2001:db8:1::1", "2002:c633:6401::2"] as const;
     expect(order(native, ["2002:c633:6401::1", "2002:c633:6401::2"]))
@@ -127,5 +134,19 @@ describe("RFC 6724 section 6: the order of destinations", () => {
       "10.9.0.1",
       "10.0.0.1",
     ]);
+  });
+
+  test("rule 9: no more of an address is compared than a network's prefix", () => {
+    const near = (text: string, prefixLength: number): SourceCandidate => (
+      { address: parseIp(text), prefixLength, isDeprecated: false }
+    );
+    const all = ["2001:db8:1::1", "2001:db8:1::2"].map(parseIp);
+    for (const prefixLength of [64, 128]) {
+      const from = near("2001:db8:1::2", prefixLength);
+      expect(sortDestinations(all, () => from)).toEqual(all);
+    }
+    // Rule 8 of the source: what is behind its own prefix says nothing either.
+    const sources = [near("2001:db8:1:ff::1", 48), near("2001:db8:1:1::1", 48)];
+    expect(selectSource(parseIp("2001:db8:1:1::9"), sources)).toBe(sources[0]);
   });
 });

@@ -116,6 +116,19 @@ describe("a datagram", () => {
     expect(made.iface.counters["UDP_UNHEARD"]).toBeUndefined();
   });
 
+  test("to a group of IPv6 is heard by members here, unless the sender does not want it", () => {
+    const made = host();
+    const group = parseIp("ff05::7");
+    const got: number[] = [];
+    const socket = made.iface.udp.bind({ port: 7 });
+    socket.join(group);
+    socket.onMessage = ({ data }) => void got.push(data.length);
+    socket.send(new Uint8Array(1), group, 7);
+    socket.send(new Uint8Array(2), group, 7, { loopback: false });
+    made.port.clock.advance(0);
+    expect(got).toEqual([1]);
+  });
+
   test("does not leave from an address of the other family", () => {
     const made = host();
     const socket = made.iface.udp.bind({ port: 7, address: A });
