@@ -80,6 +80,9 @@ describe("serve() has limits", () => {
     const seen = vi.fn(ok);
     serve(seen, { maxBodyBytes: 4 });
     expect(await exchange(post("hello"))).toMatch(/^HTTP\/1.1 413 Content Too Large/);
+    // The head alone says so: the body need not come.
+    const head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+    expect(await exchange(head)).toMatch(/^HTTP\/1.1 413 /);
     expect(seen).not.toHaveBeenCalled();
     expect(await exchange(post("hell", "Connection: close"))).toMatch(/^HTTP\/1.1 200 OK/);
   });
@@ -92,12 +95,35 @@ describe("serve() has limits", () => {
     expect(await exchange(`${head}3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n`)).toMatch(/^HTTP\/1.1 413 /);
   });
 
-  test("a head that does not come to its end, and a connection that rests, are closed", async () => {
-    serve(ok, { headTimeoutMs: 100, idleTimeoutMs: 500 });
+  // The other limit is none, so that nothing else can end the connection.
+  test("a head that has begun and does not come to its end is closed", async () => {
+    serve(ok, { headTimeoutMs: 100, idleTimeoutMs: Infinity });
     expect(await exchange("GET / HTTP/1.1\r\nHost:")).toBe("");
+    const kept = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    expect(await exchange(`${kept}GET /`)).toMatch(/^HTTP\/1.1 200 OK/);
+  });
+
+  test("a connection that rests is closed, before its first request and behind it", async () => {
+    serve(ok, { headTimeoutMs: Infinity, idleTimeoutMs: 100 });
     expect(await exchange("")).toBe("");
-    const kept = await exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    expect(kept).toMatch(/^HTTP\/1.1 200 OK/);
+    expect(await exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n")).toMatch(/^HTTP\/1.1 200 OK/);
+  });
+
+  test("a client that waits to be asked for a body that nobody wants is not asked, and let go", async () => {
+    serve(ok);
+    const answer = await exchange(post("hello", "Expect: 100-continue").slice(0, -"hello".length));
+    expect(answer).toMatch(/^HTTP\/1.1 200 OK/);
+    expect(answer).toContain("connection: close");
+  });
+
+  test("what is under way when it stops is told that it is the last", async () => {
+    serve(() => {
+      void server?.shutdown();
+      return new Response("x");
+    });
+    const answer = await exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(answer).toMatch(/^HTTP\/1.1 200 OK/);
+    expect(answer).toContain("connection: close");
   });
 
   test("limits that are none are refused", () => {
