@@ -67,7 +67,8 @@ export async function examine(path: string): Promise<Findings> {
     ...["-E", "aggregator=+", ...fields],
   ]);
   if (code !== 0) throw new Error(`tshark ended with ${code}: ${stderr}`);
-  const rows = stdout.trimEnd().split("\n").map((line) => line.split("\t"));
+  // A line ends in the tabs of its empty columns: they are not to be trimmed.
+  const rows = stdout.split("\n").slice(0, -1).map((line) => line.split("\t"));
   const count = (matches: (row: readonly string[]) => boolean): number =>
     rows.filter(matches).length;
   const has = (cell: string | undefined, status: string): boolean =>
