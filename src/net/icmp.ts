@@ -114,6 +114,10 @@ export class Icmp {
     if (!this.#anyAddress && !this.#ip.isLocal(quoted.source)) {
       return this.#ip.count("ICMP_QUOTED");
     }
+    // What is from us to us leaves by no link, so nobody there has seen it.
+    if (this.#ip.isLocal(quoted.destination) && !this.#ip.isLocal(packet.source)) {
+      return this.#ip.count("ICMP_QUOTED");
+    }
     const isTooBig = message.type === ICMP_UNREACHABLE && message.code === UNREACHABLE_TOO_BIG;
     // RFC 1191 section 4: the MTU stands in the low half, 0 from routers that do not know better.
     const mtu = isTooBig ? message.rest & 0xffff : 0;

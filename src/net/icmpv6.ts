@@ -81,6 +81,8 @@ export class Icmpv6 {
       return count("ICMPV6_QUOTED");
     }
     if (!isLocal(quoted.source) || quoted.fragmentOffset !== 0) return count("ICMPV6_QUOTED");
+    // What is from us to us leaves by no link, so nobody there has seen it.
+    if (isLocal(quoted.destination) && !isLocal(packet.source)) return count("ICMPV6_QUOTED");
     const { type, code } = message;
     const mtu = type === ICMPV6_TOO_BIG ? message.rest : 0;
     // RFC 8201 section 4: no path is narrower than the smallest MTU; such a message is discarded.

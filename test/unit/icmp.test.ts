@@ -154,6 +154,29 @@ describe("errors that arrive", () => {
     expect(errors.length).toBe(1);
   });
 
+  test.each(["127.0.0.1", "10.0.0.2"])(
+    "from the link say nothing of what we send to %s",
+    (text) => {
+      const made = ready();
+      const self = ip(text);
+      const socket = made.iface.udp.bind({ port: 5_000 });
+      const errors: UdpError[] = [];
+      socket.onError = (error): void => void errors.push(error);
+      const datagram = { sourcePort: 5_000, destinationPort: 53, payload: segment };
+      const packet = buildIpv4Packet(
+        { source: self, destination: self, protocol: 17 },
+        buildUdp(datagram, self, self),
+      );
+      deliver(made.iface, errorAbout(packet.slice(0, 28), 3, 3));
+      expect(errors).toEqual([]);
+      expect(made.iface.counters["ICMP_QUOTED"]).toBe(1);
+      // We may say so ourselves.
+      socket.send(segment, self, 53);
+      made.port.clock.advance(10);
+      expect(errors).toMatchObject([{ type: 3, code: 3, address: self, port: 53 }]);
+    },
+  );
+
   test("changed or cut anyhow throw nothing and answer nothing", () => {
     const made = ready();
     mutate(errorAbout(tcp, 3, 3), 5, (bytes) => made.iface.receive(bytes, PUNT_ICMP));

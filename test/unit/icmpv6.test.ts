@@ -113,6 +113,28 @@ describe("RFC 4443: ICMPv6", () => {
     expect(socket.send(new Uint8Array(1_400), NEIGHBOR, 9, { dontFragment: true })).toBe(false);
   });
 
+  test.each([1n, OURS])(
+    "an error from the link says nothing of what we send to ourselves (%s)",
+    (self) => {
+      const host = known();
+      const socket = host.iface.udp.bind({ port: 7 });
+      const errors: number[] = [];
+      socket.onError = ({ code }) => void errors.push(code);
+      const ports = { sourcePort: 7, destinationPort: 9, payload: new Uint8Array(4) };
+      const quoted = { source: self, destination: self, protocol: 17 };
+      const body = buildIpv6Packet(quoted, buildUdp(ports, self, self));
+      say(host, { type: ICMPV6_UNREACHABLE, code: 4, rest: 0, body }, {
+        destination: OURS,
+        ttl: 60,
+      });
+      expect(errors).toEqual([]);
+      // We may say so ourselves.
+      socket.send(new Uint8Array(4), self, 9);
+      advance(host, 10);
+      expect(errors).toEqual([4]);
+    },
+  );
+
   test("8201-10 packet too big about what we have not sent cuts nothing, about an echo request it does", () => {
     const host = known();
     const { ipv6, probes } = host.iface;
