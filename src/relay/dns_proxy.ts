@@ -21,6 +21,9 @@ export const PENDING_MAX = 256;
 /** How long an answer is waited for, ms. */
 export const PENDING_MS = 5_000;
 
+/** Questions that the host's resolver has, in one of its few threads each: more would keep these from everybody else. */
+export const LOOKUPS_MAX = 16;
+
 /** After so long the next server is asked, ms. */
 const NEXT_SERVER_MS = 1_500;
 
@@ -96,6 +99,8 @@ export class DnsProxy {
   readonly #servers: readonly string[];
   readonly #upstreams: Upstream[] = [];
   readonly #pending = new Map<number, Pending>();
+  /** Lookups that have not come back: the resolver goes on with those that were given up. */
+  #lookingUp = 0;
   #closed = false;
 
   /** @param options See {@linkcode DnsProxyOptions}. */
@@ -229,7 +234,6 @@ export class DnsProxy {
   }
 
   #lookUp(pending: Pending): void {
-    this.counters.lookups++;
     const { query, question } = pending;
     const reply = (rcode: number, addresses: readonly number[]) => {
       if (this.#closed || this.#pending.get(pending.id) !== pending) return;
@@ -237,7 +241,11 @@ export class DnsProxy {
     };
     // Other types can not be looked up: no data is an answer that leads on.
     if (question.type !== DNS_TYPE_A || question.class !== DNS_CLASS_IN) return reply(0, []);
+    if (this.#lookingUp >= LOOKUPS_MAX) return this.#giveUp(pending);
+    this.#lookingUp++;
+    this.counters.lookups++;
     lookup(question.name, { family: 4, all: true }, (error, found) => {
+      this.#lookingUp--;
       if (error === null) return reply(0, found.map(({ address }) => parseIpv4(address)));
       reply(error.code === "ENOTFOUND" ? RCODE_NAME_ERROR : RCODE_SERVER_FAILURE, []);
     });
