@@ -177,13 +177,48 @@ export async function checkArguments(module: DnsModule): Promise<string[]> {
     () => dns.lookupService("x", 1, ignore),
     () => dns.lookupService("1.1.1.1", 70_000, ignore),
     () => dns.setDefaultResultOrder("x"),
+    ...["x", true, 5, -1, 6.5, "IPv4"].map((options) => () =>
+      dns.lookup("192.0.2.7", options, ignore)
+    ),
+    ...["4", -1, 5, true, {}].map((family) => () => dns.lookup("192.0.2.7", { family }, ignore)),
+    ...["4", -1, 1, 1.5].map((hints) => () => dns.lookup("192.0.2.7", { hints }, ignore)),
+    ...["x", 5, 0].flatMap((flag) => [
+      () => dns.lookup("192.0.2.7", { all: flag }, ignore),
+      () => dns.lookup("192.0.2.7", { verbatim: flag }, ignore),
+    ]),
+    ...[undefined, null, 5, "x"].map((callback) => () => dns.resolve4("a", callback)),
+    ...[5, null, {}, "", "::g"].map((address) => () => dns.lookupService(address, 1, ignore)),
+    ...[-1, 1.5, NaN, "x", null].map((port) => () => dns.lookupService("127.0.0.1", port, ignore)),
+    ...[5, undefined, null, {}].flatMap((name) => [
+      () => dns.reverse(name, ignore),
+      () => dns.resolveMx(name, ignore),
+      () => dns.promises.resolve6(name),
+    ]),
+    ...["x", "", "1.1.1"].map((address) => () => dns.reverse(address, ignore)),
+    ...[undefined, null, "x", [5], ["a.example"], [":53"]].map((servers) => () =>
+      new dns.Resolver().setServers(servers)
+    ),
+    ...[{ timeout: "x" }, { timeout: -2 }, { timeout: 1.5 }, { tries: 0 }].flatMap((options) => [
+      () => new dns.Resolver(options),
+      () => new dns.promises.Resolver(options),
+    ]),
+    ...[[], ["x"], [5], ["1.1.1.1", "x"], ["::1", "::1"], ["1.1.1.1", 5]].map((given) => () =>
+      new dns.Resolver().setLocalAddress(...given)
+    ),
   ];
+  const reversed = (address: string): Promise<string> =>
+    dns.promises.reverse(address).catch((error: Error) =>
+      `${error} ${JSON.stringify(Object.entries(error).sort())}`
+    );
   const lookup = (name: string, options: object): Promise<string> =>
     new Promise((resolve) =>
       dns.lookup(name, options, (...args: unknown[]) => resolve(JSON.stringify(args)))
     );
   return [
     ...calls.map((call) => `${call}: ${thrown(call)}`),
+    await reversed("x"),
+    await reversed(""),
+    await lookup("192.0.2.7", { family: null, hints: null, all: null, order: null }),
     await lookup("192.0.2.7", {}),
     await lookup("192.0.2.7", { all: true }),
     await lookup("::1", { family: 4 }),

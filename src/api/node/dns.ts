@@ -22,6 +22,7 @@ import dnsPromises, {
   setDefaultResultOrder,
   V4MAPPED,
 } from "./dns_promises.ts";
+import { readReversible } from "./dns_resolver.ts";
 import { soon } from "./later.ts";
 import type { LookupAddress, LookupCallback, LookupOptions } from "./lookup.ts";
 import { defaultStack } from "./net_defaults.ts";
@@ -72,11 +73,14 @@ function one(value: unknown): unknown[] {
 
 /** A method with a callback behind its other arguments. */
 function withCallback(
+  method: string,
   call: (...args: unknown[]) => Promise<unknown>,
 ): (...args: unknown[]) => void {
   return (...args) => {
     const callback = args.length > 1 ? args.pop() : undefined;
     checkFunction("callback", callback);
+    // Of all that is wrong with names this alone is thrown.
+    if (method === "reverse" && typeof args[0] === "string") readReversible(args[0]);
     answer(call(...args), callback as Callback, one);
   };
 }
@@ -88,18 +92,19 @@ class CallbackResolver {
   // deno-lint-ignore no-explicit-any -- `resolveMx` and its like
   readonly [method: string]: any;
 
-  constructor() {
+  /** @param options Accepted; the stack has times of its own. */
+  constructor(options?: unknown) {
     const stackOf = (): NetworkStack => this.stackOf();
     class StackResolver extends PromisesResolver {
       protected override stackOf(): NetworkStack {
         return stackOf();
       }
     }
-    const resolver = new StackResolver();
+    const resolver = new StackResolver(options);
     this.#resolver = resolver;
     for (const method of ["resolve", "reverse", ...RESOLVE_METHODS]) {
       Object.defineProperty(this, method, {
-        value: withCallback((...args) => resolver[method](...args)),
+        value: withCallback(method, (...args) => resolver[method](...args)),
         enumerable: false,
       });
     }
@@ -125,8 +130,10 @@ class CallbackResolver {
     this.#resolver.setServers(servers);
   }
 
-  /** Does nothing: the stack chooses its address. */
-  setLocalAddress(): void {}
+  /** Changes nothing: the stack chooses its address. */
+  setLocalAddress(ipv4: string, ipv6?: string): void {
+    this.#resolver.setLocalAddress(ipv4, ipv6);
+  }
 }
 
 /** The module of one stack. */
@@ -144,7 +151,7 @@ function makeModule(promises: DnsPromisesModule, stack: () => NetworkStack): Dns
   Object.defineProperty(StackResolver, "name", { value: "Resolver" });
   const methods = (["resolve", "reverse", ...RESOLVE_METHODS] as const).map((name) => [
     name,
-    withCallback(promises[name] as Asker),
+    withCallback(name, promises[name] as Asker),
   ]);
   const lookup = (
     hostname: string,

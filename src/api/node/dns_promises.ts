@@ -5,6 +5,15 @@
  */
 import type * as node from "node:dns/promises";
 import type { NetworkStack } from "../../options.ts";
+import {
+  ADDRCONFIG,
+  ALL,
+  checkLocalAddresses,
+  checkOrder,
+  checkResolverOptions,
+  readLookupOptions,
+  V4MAPPED,
+} from "./dns_arguments.ts";
 import * as codes from "./dns_codes.ts";
 import { checkRecordName, NameResolver, type RecordName } from "./dns_resolver.ts";
 import { familyOfText, type LookupAddress, lookupAll, type LookupOptions } from "./lookup.ts";
@@ -16,14 +25,7 @@ export * from "./dns_codes.ts";
 /** In which order addresses of both families come. */
 export type ResultOrder = "ipv4first" | "ipv6first" | "verbatim";
 
-const ORDERS: readonly string[] = ["verbatim", "ipv4first", "ipv6first"];
-
-/** Flags of getaddrinfo on Linux. */
-export const ADDRCONFIG = 0x20;
-/** Addresses of both families, with V4MAPPED. */
-export const ALL = 0x10;
-/** IPv4 addresses within IPv6. */
-export const V4MAPPED = 0x08;
+export { ADDRCONFIG, ALL, V4MAPPED };
 
 /** Services by port that `lookupService()` knows: others are numbers. */
 const SERVICES: Readonly<Record<number, string>> = {
@@ -54,25 +56,7 @@ export function setDefaultResultOrder(order: ResultOrder): void {
 
 /** Refuses options of `lookup()` that can not be meant. @returns Them, as an object. */
 export function lookupOptions(hostname: unknown, options: unknown): LookupOptions {
-  if (typeof hostname !== "string" && hostname) throw argumentType("hostname", "string", hostname);
-  const given: LookupOptions = typeof options === "number"
-    ? { family: options }
-    : options !== null && typeof options === "object"
-    ? options
-    : {};
-  const { family = 0, hints = 0, order } = given;
-  if (![0, 4, 6, "IPv4", "IPv6"].includes(family)) {
-    throw argumentValue("options.family", family, "must be one of: 0, 4, 6");
-  }
-  if ((hints & ~(ADDRCONFIG | ALL | V4MAPPED)) !== 0) throw argumentValue("hints", hints);
-  if (order !== undefined) checkOrder("options.order", order);
-  return { order: defaultOrder, ...given };
-}
-
-function checkOrder(name: string, order: unknown): void {
-  if (typeof order === "string" && ORDERS.includes(order)) return;
-  const allowed = ORDERS.map((one) => `'${one}'`).join(", ");
-  throw argumentValue(name, order, `must be one of: ${allowed}`);
+  return { order: defaultOrder, ...readLookupOptions(hostname, options) };
 }
 
 /** What `lookup()` of a name that is no name, or of an address, gives; null = the stack has to be asked. */
@@ -144,7 +128,9 @@ export class RecordResolver {
   // deno-lint-ignore no-explicit-any -- `resolveMx` and its like
   readonly [method: string]: any;
 
-  constructor() {
+  /** @param options Accepted; the stack has times of its own. */
+  constructor(options?: unknown) {
+    checkResolverOptions(options);
     this.#names = new NameResolver(() => this.stackOf());
     for (const [method, type] of Object.entries(KINDS)) {
       Object.defineProperty(this, method, {
@@ -174,8 +160,10 @@ export class RecordResolver {
     this.#names.setServers(servers);
   }
 
-  /** Does nothing: the stack chooses its address. */
-  setLocalAddress(): void {}
+  /** Changes nothing: the stack chooses its address. */
+  setLocalAddress(ipv4: string, ipv6?: string): void {
+    checkLocalAddresses(ipv4, ipv6);
+  }
 
   /** Records of a name, by default its IPv4 addresses. */
   // deno-lint-ignore no-explicit-any -- records have a shape per type
@@ -185,7 +173,7 @@ export class RecordResolver {
 
   /** Names of an address. */
   reverse(ip: string): Promise<string[]> {
-    if (typeof ip !== "string") throw argumentType("ip", "string", ip);
+    if (typeof ip !== "string") throw argumentType("name", "string", ip);
     return this.#names.reverse(ip);
   }
 
@@ -250,7 +238,9 @@ function lookupServiceBy(
   address: string,
   port: number,
 ): Promise<{ hostname: string; service: string }> {
-  if (familyOfText(address) === 0) throw argumentValue("address", address);
+  if (typeof address !== "string" || familyOfText(address) === 0) {
+    throw argumentValue("address", address);
+  }
   const checked = checkPort("Port", port);
   const service = SERVICES[checked] ?? String(checked);
   return resolver.reverse(address).then(

@@ -71,6 +71,13 @@ export function checkRecordName(value: unknown): RecordName {
   throw argumentValue("rrtype", value);
 }
 
+/** An address whose names can be asked for. @throws `getHostByAddr EINVAL` if it is none. */
+export function readReversible(address: string): string {
+  const ip = familyOfText(address) === 0 ? null : tryParseIp(address);
+  if (ip === null) throw nameError("getHostByAddr", "EINVAL", address);
+  return formatIp(ip);
+}
+
 /** A resolver with servers and questions of its own. */
 export class NameResolver {
   readonly #stack: () => NetworkStack;
@@ -108,9 +115,7 @@ export class NameResolver {
 
   /** Names of an address. */
   async reverse(address: string): Promise<string[]> {
-    const ip = familyOfText(address) === 0 ? null : tryParseIp(address);
-    if (ip === null) throw nameError("getHostByAddr", "EINVAL", address);
-    return await this.#ask(formatIp(ip), "PTR", "getHostByAddr") as string[];
+    return await this.#ask(readReversible(address), "PTR", "getHostByAddr") as string[];
   }
 
   /** Addresses of a name, each with its time to live, s. */

@@ -104,13 +104,15 @@ export function nameError(
   hostname: string,
   reason?: unknown,
 ): NodeError {
-  const error: NodeError = Object.assign(new Error(`${syscall} ${code} ${hostname}`), {
-    errno: SYSTEM_CODES[code]?.[0],
-    code,
-    syscall,
-    hostname,
-  }) as NodeError;
-  if (syscall !== "getaddrinfo") delete error.errno;
+  const place = hostname === "" ? {} : { hostname };
+  const text = hostname === "" ? "" : ` ${hostname}`;
+  const fields = { errno: SYSTEM_CODES[code]?.[0], code, syscall, ...place };
+  const error: NodeError = Object.assign(
+    new Error(`${syscall} ${code}${text}`),
+    fields,
+  ) as NodeError;
+  // What a server said has no number; what the system says of an argument has one.
+  if (syscall !== "getaddrinfo" && code !== "EINVAL") delete error.errno;
   return because(error, reason);
 }
 
