@@ -22,7 +22,7 @@ export interface Found<K extends DnsTypeName = DnsTypeName> {
   readonly ttlSeconds: number;
   /** Why there are none; null if there are some, or if the server says nothing about the last name. */
   readonly absence: DnsAbsence | null;
-  /** How long it may be kept that there are none, s; null = not at all. */
+  /** How long it may be kept that there are none, s, if the aliases hold for as long; null = not at all. */
   readonly absentSeconds: number | null;
 }
 
@@ -74,7 +74,7 @@ function absent(
   const { denial, rcode } = response;
   // RFC 2308 section 5: an answer without SOA says nothing about its life, and is not kept.
   const isDenied = denial !== null && isWithin(name, denial.zone);
-  const absentSeconds = isDenied ? Math.min(denial.ttlSeconds, ttlSeconds) : null;
+  const absentSeconds = isDenied ? denial.ttlSeconds : null;
   let absence: DnsAbsence | null = rcode === RCODE_NAME_ERROR ? "NO_NAME" : "NO_DATA";
   // RFC 1034 section 5.2.2: a server that ends with an alias and says no more may know only the alias.
   if (absence === "NO_DATA" && aliases > 0 && denial === null) absence = null;

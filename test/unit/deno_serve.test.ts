@@ -163,6 +163,42 @@ describe("serve() and its clients", () => {
     expect(signal!.aborted).toBe(true);
   });
 
+  test("one that names two hosts, or speaks another HTTP, is refused", async () => {
+    serve(ok);
+    expect(await exchange("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"))
+      .toMatch(/^HTTP\/1.1 400 /);
+    expect(await exchange("GET / HTTP/2.0\r\nHost: a\r\n\r\n")).toMatch(/^HTTP\/1.1 505 /);
+  });
+
+  test("one that sends a body with HEAD is answered", async () => {
+    serve(ok);
+    const asking = post("hello", "Connection: close").replace("POST", "HEAD");
+    expect(await exchange(asking)).toMatch(/^HTTP\/1.1 200 OK/);
+  });
+
+  test("fields behind a body are none of the next request", async () => {
+    const seen: (string | null)[] = [];
+    serve(async (request) => {
+      await request.text();
+      seen.push(request.headers.get("x-behind"));
+      return new Response("x");
+    });
+    const chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    await exchange(`${chunked}1\r\na\r\n0\r\nX-Behind: 1\r\n\r\n${GET}`);
+    expect(seen).toEqual([null, null]);
+  });
+
+  test("one whose body nobody reads has a while to send it, and is let go", async () => {
+    serve(ok, { headTimeoutMs: Infinity, idleTimeoutMs: Infinity });
+    expect(await exchange(post("hello").slice(0, -1))).toMatch(/^HTTP\/1.1 200 OK/);
+  });
+
+  test("one of HTTP/1.0 is not asked for its body: it would take that for the answer", async () => {
+    serve(async (request) => new Response(await request.text()));
+    const asking = post("hello", "Expect: 100-continue").replace("HTTP/1.1", "HTTP/1.0");
+    expect(await exchange(asking)).toMatch(/^HTTP\/1.1 200 OK[^]*hello$/);
+  });
+
   test("one that goes away while a stream is sent cancels it", async () => {
     const cancelled = vi.fn();
     const pull = vi.fn(() => new Promise<void>(() => {}));

@@ -114,6 +114,12 @@ describe("a record", () => {
     if (isSound) expect(response).toMatchObject({ answers: { length: 2 } });
     else expect(response).toBe("DNS_RECORD");
   });
+
+  test("CAA whose tag reaches beyond the message is none", () => {
+    const data = bytesOf([0, 9, 105, 115, 115]);
+    expect(parseDnsResponse(message({ answers: [{ name: NAME, type: 257, data }] })))
+      .toBe("DNS_RECORD");
+  });
 });
 
 describe("a name on the wire", () => {

@@ -3,7 +3,10 @@ import { describe, expect, test } from "vitest";
 import { type DgramModule, dgramOf } from "../../src/api/node/dgram.ts";
 import { checkDgramArguments, exchange } from "../conformance/dgram_conformance.ts";
 import * as doors from "../conformance/dgram_doors.ts";
+import { pause } from "../conformance/joined.ts";
 import type { StackPair } from "../conformance/stack_conformance.ts";
+import type { NetworkStack } from "../../src/options.ts";
+import type { UdpSocket } from "../../src/udp_options.ts";
 import { inProcessPair, workerPair } from "./stack_pairs.ts";
 
 const real = platform as unknown as DgramModule;
@@ -73,4 +76,32 @@ describe.each(PAIRS)("dgram as node:dgram, %s", (_, makePair) => {
       await new Promise<void>((resolve) => socket.close(resolve));
     });
   });
+
+  test("a time to live of 0 for groups is taken for 1, which stays on the link too", async () => {
+    await withStacks(makePair, async ({ left }) => {
+      const socket = dgramOf(left).createSocket("udp4");
+      const failed: unknown[] = [];
+      socket.on("error", (error: unknown) => void failed.push(error));
+      await new Promise<void>((resolve) => socket.bind(0, resolve));
+      expect(socket.setMulticastTTL(0)).toBe(0);
+      await pause(20);
+      expect(failed).toEqual([]);
+      await new Promise<void>((resolve) => socket.close(resolve));
+    });
+  });
+});
+
+test("a socket that is closed while it is bound frees the port that it gets", async () => {
+  let bound: (socket: UdpSocket) => void = () => {};
+  const stack: Pick<NetworkStack, "bindUdp"> = {
+    bindUdp: () => new Promise((resolve) => (bound = resolve)),
+  };
+  const socket = dgramOf(stack as NetworkStack).createSocket("udp4");
+  socket.bind(7);
+  await new Promise<void>((resolve) => socket.close(resolve));
+  const closed = new Promise<string>((resolve) => {
+    const late: Pick<UdpSocket, "close"> = { close: () => resolve("closed") };
+    bound(late as UdpSocket);
+  });
+  expect(await closed).toBe("closed");
 });

@@ -1,7 +1,7 @@
 /** Paths that datagrams have to be smaller on, and what is said of those that are narrower than we cut to. */
 import { describe, expect, test } from "vitest";
 import { parseIpv4 } from "../../src/net/addresses.ts";
-import { PATH_MTU_MS, PathMtus } from "../../src/net/path_mtus.ts";
+import { PATH_MTU_MS, PathMtus, PATHS_MAX } from "../../src/net/path_mtus.ts";
 import { ARP_REQUEST, buildArp } from "../../src/wire/arp.ts";
 import { buildEthernet, ETHERTYPE_ARP, ETHERTYPE_IPV4 } from "../../src/wire/ethernet.ts";
 import { buildIcmp } from "../../src/wire/icmp.ts";
@@ -15,6 +15,13 @@ const PEER_V6 = ip6("2001:db8::9");
 const NEVER = null;
 
 describe("PathMtus", () => {
+  test("remembers so many paths and no more; the oldest is forgotten first", () => {
+    const paths = new PathMtus();
+    for (let i = 0; i <= PATHS_MAX; i++) paths.lower(PEER + i, 1_400, 0);
+    expect([paths.of(PEER, 0), paths.of(PEER + 1, 0), paths.of(PEER + PATHS_MAX, 0)])
+      .toEqual([null, 1_400, 1_400]);
+  });
+
   test.each([
     ["what a router told", PEER, [1_400], 1_400, false],
     ["the smallest of several", PEER, [1_400, 600, 1_300], 600, false],

@@ -9,7 +9,12 @@ import {
 } from "../../src/api/sockets/mod.ts";
 import { toSocketError } from "../../src/api/sockets/errors.ts";
 import { errorOf, type StackErrorCode } from "../../src/errors.ts";
-import type { TcpConnection, TcpListener } from "../../src/options.ts";
+import type {
+  ConnectOptions,
+  NetworkStack,
+  TcpConnection,
+  TcpListener,
+} from "../../src/options.ts";
 import { arrival } from "../conformance/checks.ts";
 import { pattern, pause, readAll, send, type StackPair } from "../conformance/joined.ts";
 import { inProcessPair } from "./stack_pairs.ts";
@@ -56,7 +61,47 @@ async function stateOf(promise: Promise<unknown>): Promise<string> {
   return await Promise.race([states, pause(20).then(() => "pending")]);
 }
 
+/** Where a connection is asked for that never opens, and what it was asked with. */
+function asking(): { sockets: Sockets; asked: ConnectOptions[] } {
+  const asked: ConnectOptions[] = [];
+  const stack: Pick<NetworkStack, "connect"> = {
+    connect: (options) => {
+      asked.push(options);
+      return new Promise(() => {});
+    },
+  };
+  return { sockets: socketsOf(stack as NetworkStack), asked };
+}
+
 describe("a socket of tidewire/sockets", () => {
+  test("knows an address of IPv6 with brackets, in text and beside its port", () => {
+    const { sockets, asked } = asking();
+    sockets.connect("[fd00::1]:80");
+    sockets.connect({ hostname: "[fd00::1]", port: 80 });
+    sockets.connect({ hostname: "fd00::1", port: 80 });
+    expect(asked.map(({ hostname, port }) => [hostname, port]))
+      .toEqual(new Array(3).fill(["fd00::1", 80]));
+  });
+
+  test("whose readable is cancelled takes what still comes, so that the peer is not stopped", async () => {
+    const [socket, far] = await open({ allowHalfOpen: true });
+    await socket.readable.cancel();
+    // More than all buffers hold.
+    await send(far, pattern(4_000_000));
+    await arrival(far);
+    expect(far.info().sendQueuedBytes).toBe(0);
+  });
+
+  test("that is closed or aborted before it is open asks for nothing any more", async () => {
+    const { sockets, asked } = asking();
+    const [first, second] = [1, 2].map(() => sockets.connect({ hostname: HOST, port: PORT }));
+    expect(asked.map(({ signal }) => signal?.aborted)).toEqual([false, false]);
+    await first?.close();
+    expect(asked.map(({ signal }) => signal?.aborted)).toEqual([true, false]);
+    void second?.writable.abort();
+    expect(asked.map(({ signal }) => signal?.aborted)).toEqual([true, true]);
+  });
+
   test("can be used before it is open", async () => {
     const socket = sockets.connect(`${HOST}:${PORT}`);
     const writer = socket.writable.getWriter();

@@ -99,7 +99,10 @@ describe("a datagram", () => {
     expect(() => udp.bind({ port: 7, family: 6 })).toThrow(AddressInUse);
   });
 
-  test("to a group is not told to one that another hearer has closed", () => {
+  test.each([
+    ["a group", GROUP],
+    ["everybody", parseIpv4("10.0.0.255")],
+  ])("to %s is not told to one that another hearer has closed", (_, destination) => {
     const made = host();
     const { udp } = made.iface;
     const got: string[] = [];
@@ -111,7 +114,7 @@ describe("a datagram", () => {
         for (const other of sockets) if (other !== socket) other.close();
       };
     }
-    hear(made, 7, 9, GROUP);
+    hear(made, 7, 9, destination);
     expect(got).toEqual(["one"]);
     expect(made.iface.counters["UDP_UNHEARD"]).toBeUndefined();
   });
