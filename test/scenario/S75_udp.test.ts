@@ -89,17 +89,21 @@ describe("S75 a port where nobody is", () => {
     expect(client.send(encode("hello"), B, PORT)).toBe(true);
   });
 
-  test("a connected socket hears its peer alone", () => {
+  test("a connected socket hears its peer alone; for others its port is closed", () => {
     const hosts = new Hosts();
     const client = hosts.at("A").interface.udp.bind({ port: 5000 });
     const got: string[] = [];
     client.onMessage = ({ data }) => got.push(new TextDecoder().decode(data));
     client.connect(B, PORT);
     const to = parseIpv4(addressOf("A"));
-    hosts.at("C").interface.udp.bind({ port: PORT }).send(encode("of C"), to, 5000);
+    const stranger = hosts.at("C").interface.udp.bind({ port: PORT });
+    const told: number[] = [];
+    stranger.onError = ({ code }) => void told.push(code);
+    stranger.send(encode("of C"), to, 5000);
     hosts.at("B").interface.udp.bind({ port: PORT }).send(encode("of B"), to, 5000);
     hosts.pass();
     expect(got).toEqual(["of B"]);
-    expect(hosts.at("A").stats()["host_udp_unheard"]).toBe(1);
+    expect(hosts.at("A").stats()["host_udp_port"]).toBe(1);
+    expect(told).toEqual([3]);
   });
 });
