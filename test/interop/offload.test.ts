@@ -171,6 +171,8 @@ describe.skipIf(missing !== null)("offloads", () => {
 
     async function start(namespace: Namespace): Promise<{ url: string; token: string }> {
       await workshop.startKernelServer(namespace);
+      // A test that has one after the other would leave the first behind.
+      await relay?.stop();
       relay = await startRelay({
         program: inRoot("dist", "tidewire.mjs"),
         args: ["relay", "--tap", namespace.tap, "--listen", "127.0.0.1:0"],
