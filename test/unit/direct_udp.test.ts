@@ -136,6 +136,43 @@ describe("a UDPSocket", () => {
     expect(await nameOf(socket.closed)).toBe("NetworkError");
   });
 
+  test("takes ports as WebIDL does, and refuses others in messages", async () => {
+    // A fraction is cut off, and digits are a number.
+    for (const remotePort of [1.5, "1"]) {
+      const options = { remoteAddress: HOST, remotePort: remotePort as number };
+      expect((await new direct.UDPSocket(options).opened).remotePort).toBe(1);
+    }
+    for (const remotePort of [65_536, -1, NaN, 0, "x"]) {
+      const { writable } = await new direct.UDPSocket({ localAddress: "0.0.0.0" }).opened;
+      const message = { data: bytes(1), remoteAddress: HOST, remotePort: remotePort as number };
+      expect(await nameOf(writable.getWriter().write(message))).toBe("TypeError");
+    }
+  });
+
+  test("fails to open where it can not be", async () => {
+    for (const localAddress of ["9.9.9.9", "::g", "300.1.1.1", "a b"]) {
+      const socket = new direct.UDPSocket({ localAddress });
+      expect([localAddress, await nameOf(socket.opened)]).toEqual([localAddress, "NetworkError"]);
+      expect(await nameOf(socket.closed)).toBe("NetworkError");
+      expect(await nameOf(socket.close())).toBe("InvalidStateError");
+    }
+    for (const remoteAddress of ["::g", "300.1.1.1", "a b"]) {
+      const socket = new direct.UDPSocket({ remoteAddress, remotePort: 1 });
+      expect([remoteAddress, await nameOf(socket.opened)]).toEqual([remoteAddress, "NetworkError"]);
+    }
+  });
+
+  test("can not be used after close()", async () => {
+    const socket = new direct.UDPSocket({ localAddress: "0.0.0.0" });
+    const { readable, writable, multicastController } = await socket.opened;
+    await socket.close();
+    await socket.closed;
+    const message = { data: bytes(1), remoteAddress: HOST, remotePort: PORT };
+    expect(await nameOf(writable.getWriter().write(message))).toBe("InvalidStateError");
+    expect((await readable.getReader().read()).done).toBe(true);
+    expect(await nameOf(multicastController.joinGroup("239.1.2.3"))).toBe("InvalidStateError");
+  });
+
   test("joins groups and leaves them", async () => {
     const group = "239.1.2.3";
     const local = { localAddress: "0.0.0.0", localPort: 5_353, multicastAllowAddressSharing: true };
@@ -189,6 +226,11 @@ describe("a UDPSocket", () => {
     { localAddress: "0.0.0.0", ipv6Only: true },
     { localAddress: "0.0.0.0", dnsQueryType: "ipv4" },
     { localAddress: "" },
+    ...[-1, NaN, Infinity, "x", {}].map((remotePort) => ({ remoteAddress: HOST, remotePort })),
+    ...[65_536, -1, NaN, "x"].map((localPort) => ({ localAddress: "0.0.0.0", localPort })),
+    ...[-1, NaN, 2 ** 32].map((size) => ({ localAddress: "0.0.0.0", receiveBufferSize: size })),
+    { localAddress: "0.0.0.0", sendBufferSize: 0 },
+    { localAddress: "0.0.0.0", multicastTimeToLive: NaN },
   ];
   test.each(BAD)("with %j throws a TypeError", (options) => {
     expect(() => new direct.UDPSocket(options as UDPSocketOptions)).toThrow(TypeError);

@@ -1,7 +1,8 @@
 /** `MulticastController` of an open `UDPSocket`. */
+import { BadResource } from "../../errors.ts";
 import { isIp } from "../../net/addresses.ts";
 import type { UdpSocket } from "../../options.ts";
-import { toOpenError } from "./errors.ts";
+import { directError, toOpenError } from "./errors.ts";
 import type { MulticastController } from "./types.ts";
 
 /** The groups of one socket. */
@@ -23,7 +24,7 @@ export class FaceMulticastController implements MulticastController {
     try {
       await this.#socket.joinMulticast(group);
     } catch (error) {
-      throw toOpenError(error);
+      throw toGroupError(error);
     }
     this.#joined = Object.freeze([...this.#joined, group]);
   }
@@ -33,10 +34,17 @@ export class FaceMulticastController implements MulticastController {
     try {
       await this.#socket.leaveMulticast(group);
     } catch (error) {
-      throw toOpenError(error);
+      throw toGroupError(error);
     }
     this.#joined = Object.freeze(this.#joined.filter((joined) => joined !== group));
   }
+}
+
+/** A socket that is closed is in no state to join, whatever its network does. */
+function toGroupError(error: unknown): unknown {
+  return error instanceof BadResource
+    ? directError("InvalidStateError", error.message, error)
+    : toOpenError(error);
 }
 
 function readGroup(ipAddress: unknown): string {

@@ -92,7 +92,7 @@ class CallbackResolver {
   // deno-lint-ignore no-explicit-any -- `resolveMx` and its like
   readonly [method: string]: any;
 
-  /** @param options Accepted; the stack has times of its own. */
+  /** Times and tries of the options are checked and have no effect: the stack has its own. */
   constructor(options?: unknown) {
     const stackOf = (): NetworkStack => this.stackOf();
     class StackResolver extends PromisesResolver {

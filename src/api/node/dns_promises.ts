@@ -128,7 +128,7 @@ export class RecordResolver {
   // deno-lint-ignore no-explicit-any -- `resolveMx` and its like
   readonly [method: string]: any;
 
-  /** @param options Accepted; the stack has times of its own. */
+  /** Times and tries of the options are checked and have no effect: the stack has its own. */
   constructor(options?: unknown) {
     checkResolverOptions(options);
     this.#names = new NameResolver(() => this.stackOf());
