@@ -6,7 +6,7 @@ import { faultPtr, setCurrentSlot } from "./assert.ts";
 import { load16, load32, store16, store32 } from "./bytes.ts";
 import { checksum, copySum, copySumAt, fold, pseudoSum, sum, update16 } from "./checksum.ts";
 import { bootAddress, initialize } from "./config.ts";
-import { enterTcb, enterTimeWait, findTuple, leaveTcb, leaveTimeWait } from "./conn/demux.ts";
+import { enterAsked, findTuple, leaveTcb, leaveTimeWait, replaceByTimeWait } from "./conn/demux.ts";
 import { edge } from "./conn/state.ts";
 import {
   dueNow,
@@ -125,7 +125,7 @@ export { prrCount };
 export { sipHash, sipHash12, sipHash5 };
 export { bootAddress, initialize };
 export { dueNow, earliestOfAll, hasDeadlines, relinkDeadline, turnTo, unlinkDeadline };
-export { enterTcb, enterTimeWait, findTuple, leaveTcb, leaveTimeWait };
+export { enterAsked, findTuple, leaveTcb, leaveTimeWait, replaceByTimeWait };
 export { cookieHash, cookieMss, cookieMssIndex, stampHasEcn, stampHasSack, stampShift, stampWith };
 export { allocRing, freeRing, initRings, ringAddress, ringPagesLive, ringTableBytes };
 export { growCubic, pauseCubic, reduceCubic, restoreCubic, saveCubic, timeoutCubic };

@@ -68,8 +68,8 @@ export interface Kernels {
   relinkDeadline: Nothing;
   turnTo: Nothing;
   unlinkDeadline: Nothing;
-  enterTcb: Nothing;
-  enterTimeWait: Nothing;
+  enterAsked: Nothing;
+  replaceByTimeWait: Nothing;
   leaveTcb: Nothing;
   leaveTimeWait: Nothing;
   findTuple(

@@ -146,18 +146,6 @@ export function findSegment(seg: Segment): u32 {
   );
 }
 
-function enter(ref: u32, hash: u64): void {
-  const line = lineOf(hash);
-  const entry = (tagOf(hash) << TAG_SHIFT) | ref;
-  const free = matches(line, 0, 0);
-  if (free !== 0) {
-    store<u32>(entryAt(line, free), entry);
-    return;
-  }
-  setNext(ref, load<u32>(line, CHAIN_AT));
-  store<u32>(line, entry, CHAIN_AT);
-}
-
 /** Takes an entry out of a line's chain. */
 function unchain(line: usize, ref: u32): void {
   let link = load<u32>(line, CHAIN_AT);
@@ -191,29 +179,26 @@ function leave(ref: u32): void {
   store<u32>(entryAt(line, found), first);
 }
 
-/** Enters a connection. @param slot Its slot; the tuple must be set and not be there. */
-export function enterTcb(slot: u32): void {
-  enter(slot, hashOf(slot));
-}
-
-/** Enters a connection whose tuple is the one that was looked up last. @param slot Its slot; the tuple must be set. */
+/** Enters a connection whose tuple is the one that was looked up last, and not there. @param slot Its slot; the tuple must be set. */
 export function enterAsked(slot: u32): void {
   assert(
     load<u32>(ptrOf(slot), PORTS_AT) === askedPorts,
     "a tuple is entered that nobody asked for",
   );
-  enter(slot, askedHash);
+  const line = lineOf(askedHash);
+  const entry = (tagOf(askedHash) << TAG_SHIFT) | slot;
+  const free = matches(line, 0, 0);
+  if (free !== 0) {
+    store<u32>(entryAt(line, free), entry);
+    return;
+  }
+  setNext(slot, load<u32>(line, CHAIN_AT));
+  store<u32>(line, entry, CHAIN_AT);
 }
 
 /** Removes a connection. */
 export function leaveTcb(slot: u32): void {
   leave(slot);
-}
-
-/** Enters a TIME-WAIT record. */
-export function enterTimeWait(record: u32): void {
-  const ref = record | REF_TIME_WAIT;
-  enter(ref, hashOf(ref));
 }
 
 /** Puts a TIME-WAIT record where its connection stands, which leaves. */

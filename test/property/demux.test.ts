@@ -14,8 +14,12 @@ import * as model from "../model/demux.ts";
 import { type TestRandom, withSeed } from "../random.ts";
 
 const CONNECTIONS = 400;
-const TIME_WAITS = 300;
-/** 700 entries, at most ten a line on average, and a power of two. */
+const TIME_WAITS = 600;
+/** A slot that no tuple has: a record takes the place of a connection. */
+const STAND_IN = CONNECTIONS - 1;
+/** Records from this number on take the place of connections that are there for a while. */
+const LATER_RECORDS = 200;
+/** 1000 entries, at most ten a line on average, and a power of two. */
 const LINES = 128n;
 /** Set in references to TIME-WAIT records. */
 const REF_TIME_WAIT = 1 << 23;
@@ -90,9 +94,19 @@ function write(ref: number, tuple: model.Tuple): void {
   view.setUint16(at + 34, tuple.remote, true);
 }
 
-function enter(ref: number): void {
-  if ((ref & REF_TIME_WAIT) !== 0) kernels.enterTimeWait(ref & ~REF_TIME_WAIT);
-  else kernels.enterTcb(ref);
+/** Enters what was just looked for, as the stack does. */
+function enter(ref: number, tuple: model.Tuple): void {
+  expect(find(tuple)).toBeUndefined();
+  const slot = (ref & REF_TIME_WAIT) === 0 ? ref : STAND_IN;
+  write(slot, tuple);
+  kernels.enterAsked(slot);
+  if (slot !== ref) replace(slot, ref, tuple);
+}
+
+/** Puts a record where a connection stands. */
+function replace(slot: number, ref: number, tuple: model.Tuple): void {
+  write(ref, tuple);
+  kernels.replaceByTimeWait(slot, ref & ~REF_TIME_WAIT);
 }
 
 function leave(ref: number): void {
@@ -115,13 +129,18 @@ function run(random: TestRandom, tuples: readonly model.Tuple[], steps: number):
     const [tuple, ref] = [tuples[i], refs[i]];
     if (tuple === undefined || ref === undefined) throw new Error("no such tuple");
     expect(find(tuple)).toBe(model.find(table, tuple));
-    if (model.find(table, tuple) === undefined) {
-      write(ref, tuple);
-      enter(ref);
+    const known = model.find(table, tuple);
+    if (known === undefined) {
+      enter(ref, tuple);
       model.enter(table, tuple, ref);
     } else if (random.below(100) < (Math.floor(step / 500) % 2 === 0 ? 10 : 90)) {
-      leave(ref);
+      leave(known);
       model.leave(table, tuple);
+    } else if ((known & REF_TIME_WAIT) === 0) {
+      const record = REF_TIME_WAIT | (LATER_RECORDS + i);
+      replace(known, record, tuple);
+      model.leave(table, tuple);
+      model.enter(table, tuple, record);
     }
   }
   for (const tuple of tuples) expect(find(tuple)).toBe(model.find(table, tuple));
@@ -142,8 +161,7 @@ describe("demultiplexer and its twin", () => {
   test("a tuple that differs in one value is another one", () => {
     withSeed(4098, (random) => {
       const tuple = drawTuple(random, true);
-      write(5, tuple);
-      enter(5);
+      enter(5, tuple);
       expect(find(tuple)).toBe(5);
       for (const key of ["localA", "localB", "remoteA", "remoteB"] as const) {
         expect(find({ ...tuple, [key]: tuple[key] ^ 1n })).toBeUndefined();
@@ -155,8 +173,7 @@ describe("demultiplexer and its twin", () => {
 
   test("leaving twice traps", () => {
     withSeed(4099, (random) => {
-      write(5, drawTuple(random, false));
-      enter(5);
+      enter(5, drawTuple(random, false));
       leave(5);
       expect(() => leave(5)).toThrow(WebAssembly.RuntimeError);
     });
