@@ -223,6 +223,7 @@ export class Udp implements UdpTable {
   receiveError(error: IcmpError, quoted: IpPacket): void {
     const to = { address: quoted.destination, port: read16(quoted.payload, 2) };
     const socket = this.#find(quoted.source, read16(quoted.payload, 0), to);
+    // RFC 8201 section 5.3: what quotes no datagram of ours tells of no path.
     const isHost = isUnicastIp(quoted.destination) || isLoopbackIp(quoted.destination);
     if (socket === null || !isHost) {
       return this.#ip.count("ICMP_QUOTED");
