@@ -50,11 +50,15 @@ export interface IcmpError {
 /** Takes an error about a datagram of ours, from its quoted packet. */
 export type QuotedUdpHandler = (error: IcmpError, quoted: Ipv4Packet) => void;
 
+/** Takes the MTU of a path, bytes; 0 = not told. */
+export type TooBigHandler = (destination: number, mtu: number) => void;
+
 /** ICMP of an interface. */
 export class Icmp {
   readonly #ip: IpLayer;
   readonly #onUdpError: QuotedUdpHandler;
   readonly #probes: EchoProbes;
+  readonly #onTooBig: TooBigHandler;
   readonly #anyAddress: boolean;
   readonly #echoes: RateLimit = new RateLimit(ECHO_REPLIES_PER_SECOND);
   readonly #errors: RateLimit;
@@ -63,18 +67,21 @@ export class Icmp {
    * @param ip Sends.
    * @param onUdpError Takes errors about datagrams.
    * @param probes Takes what comes back for our echo requests.
+   * @param onTooBig Takes the MTU that one of those was too big for.
    * @param anyAddress True if packets of ours may have foreign source addresses: a gateway.
    */
   constructor(
     ip: IpLayer,
     onUdpError: QuotedUdpHandler,
     probes: EchoProbes,
+    onTooBig: TooBigHandler,
     anyAddress: boolean,
   ) {
     this.#ip = ip;
     this.#errors = new RateLimit(ICMP_ERRORS_PER_SECOND, ip.port.random);
     this.#onUdpError = onUdpError;
     this.#probes = probes;
+    this.#onTooBig = onTooBig;
     this.#anyAddress = anyAddress;
   }
 
@@ -128,7 +135,9 @@ export class Icmp {
     } else if (quoted.protocol === PROTOCOL_ICMP && isEchoRequest(quoted)) {
       const answer = { from: packet.source, ttl: packet.ttl, rest: read32(quoted.payload, 4) };
       const reason = icmpReason(4, message.type, message.code);
-      this.#probes.receiveError(answer, reason, quoted.destination);
+      const isOurs = this.#probes.receiveError(answer, reason, quoted.destination);
+      // RFC 1191 section 3: the estimate MUST be reduced, as each that fits has Don't Fragment set. UDP and TCP do so themselves.
+      if (isOurs && isTooBig) this.#onTooBig(quoted.destination, mtu);
     } else {
       this.#ip.count("ICMP_QUOTED");
     }

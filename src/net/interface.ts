@@ -123,10 +123,12 @@ export class NetworkInterface implements IpLayer {
       count: (reason) => this.count(reason),
       expired: (packet) => this.#fragmentsExpired(packet),
     });
+    const tooBig = (destination: Ip, mtu: number): void =>
+      this.#pathMtus.lower(destination, mtu, port.clock.now());
     this.udp = new Udp(this, {
       sourceFor: (destination) => this.sourceFor(destination),
       unreachable: (packet) => this.#sendPortUnreachable(packet),
-      tooBig: (destination, mtu) => this.#pathMtus.lower(destination, mtu, port.clock.now()),
+      tooBig,
       groups: this.groups,
     });
     const onUdpError = this.udp.receiveError.bind(this.udp);
@@ -141,7 +143,7 @@ export class NetworkInterface implements IpLayer {
       send: (address, rest, body, how) => this.#sendEcho(address, rest, body, how),
       count: (reason) => this.count(reason),
     });
-    this.icmp = new Icmp(this, onUdpError, this.probes, this.#anyAddress);
+    this.icmp = new Icmp(this, onUdpError, this.probes, tooBig, this.#anyAddress);
     this.ipv6 = new Ipv6({
       port,
       groups: this.groups,

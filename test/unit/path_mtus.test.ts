@@ -62,10 +62,10 @@ function sender(): Station & { send(bytes: number, dontFragment?: boolean): Data
   return { ...made, send };
 }
 
-/** A router says that a packet of ours was too big. */
-function sayTooBig(to: Station, packet: DataView, mtu: number): void {
+/** A router says that a packet of ours was too big, or by another code something else. */
+function sayTooBig(to: Station, packet: DataView, mtu: number, code = 4): void {
   const body = new Uint8Array(packet.buffer, packet.byteOffset, packet.byteLength).slice(0, 28);
-  const message = buildIcmp({ type: 3, code: 4, rest: mtu, body });
+  const message = buildIcmp({ type: 3, code, rest: mtu, body });
   const error = buildIpv4Packet({ source: PEER, destination: OURS, protocol: 1 }, message);
   deliver(to.iface, buildEthernet(macOf(2), macOf(9), ETHERTYPE_IPV4, error));
 }
@@ -103,5 +103,43 @@ describe("datagrams on a path of less than 552 bytes", () => {
     sayTooBig(from, whole as DataView, 552);
     const [small] = from.send(472);
     expect([small?.getUint16(2), small?.getUint16(6)]).toEqual([500, 0x4000]);
+  });
+});
+
+describe("echo requests on a path that is narrower than the link", () => {
+  const BYTES = 1_000;
+  /** Asks once. @returns Length, flags and offset of each packet, and what is told. */
+  const asking = (from: Station, dontFragment = false): { packets: DataView[]; told: string[] } => {
+    from.port.take();
+    const told: string[] = [];
+    const probe = { address: PEER, bytes: BYTES, timeoutMs: 1_000, options: { dontFragment } };
+    from.iface.probes.send(probe, (outcome) => told.push(outcome?.reason ?? ""));
+    const packets = from.port.sent.splice(0).map((frame) => new DataView(frame.slice(14).buffer));
+    return { packets, told };
+  };
+  const forms = (packets: readonly DataView[]): number[][] =>
+    packets.map((packet) => [packet.getUint16(2), packet.getUint16(6)]);
+
+  test("are told, and the next goes in pieces. RFC 1191 section 3", () => {
+    const from = sender();
+    const { packets, told } = asking(from);
+    expect(forms(packets)).toEqual([[BYTES + 28, 0x4000]]);
+    sayTooBig(from, packets[0] as DataView, 600);
+    expect(told).toEqual(["TOO_BIG"]);
+    expect(forms(asking(from).packets)).toEqual([[596, 0x2000], [452, 72]]);
+    // Who wants to know what fits is not helped by pieces.
+    expect(asking(from, true).packets).toEqual([]);
+    expect(from.iface.lastDrop).toBe("TOO_BIG");
+  });
+
+  test("teach nothing, if they are none of ours or it is said something else", () => {
+    const from = sender();
+    const { packets: [packet] } = asking(from);
+    const other = new DataView((packet as DataView).buffer.slice(0));
+    other.setUint16(24, other.getUint16(24) ^ 1);
+    sayTooBig(from, other, 600);
+    expect(from.iface.counters["ICMP_QUOTED"]).toBe(1);
+    sayTooBig(from, packet as DataView, 600, 1);
+    expect(forms(asking(from).packets)).toEqual([[BYTES + 28, 0x4000]]);
   });
 });
