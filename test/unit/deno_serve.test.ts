@@ -342,6 +342,21 @@ describe("serve() and its clients", () => {
   });
 });
 
+test("a listener that comes when the server was stopped already is closed, and nobody is told of it", async () => {
+  const both = await workerPair();
+  try {
+    const there = denoNamespace(both.left);
+    const onListen = vi.fn();
+    await there.serve({ port: PORT, onListen }, ok).shutdown();
+    await there.serve({ port: PORT, onListen, signal: AbortSignal.abort() }, ok).finished;
+    expect(onListen).not.toHaveBeenCalled();
+    await both.left.listen({ port: PORT });
+  } finally {
+    await both.left.close();
+    await both.right.close();
+  }
+});
+
 describe("a Request", () => {
   const head: RequestHead = {
     method: "POST",

@@ -25,12 +25,16 @@ export class RequestBody {
       },
       pull: async () => {
         const before = this.#pushed;
-        while (!this.#isOver && this.#pushed === before) await source.more();
+        while (this.#isWanted && this.#pushed === before) await source.more();
       },
       cancel: () => {
         this.#isUnwanted = true;
       },
     }, { highWaterMark: 0 });
+  }
+
+  get #isWanted(): boolean {
+    return !this.#isOver && !this.#isUnwanted;
   }
 
   /** Whether it ended, well or not. */
@@ -41,7 +45,7 @@ export class RequestBody {
   /** A piece of it came. */
   push(bytes: Uint8Array<ArrayBuffer>): void {
     this.#pushed++;
-    if (!this.#isUnwanted && !this.#isOver) this.#controller.enqueue(bytes);
+    if (this.#isWanted) this.#controller.enqueue(bytes);
   }
 
   /** It came whole. */
@@ -58,11 +62,15 @@ export class RequestBody {
   fail(message: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    if (!this.#isUnwanted) this.#controller.error(new DENO_ERRORS.Http(message));
+    this.#controller.error(new DENO_ERRORS.Http(message));
   }
 
-  /** What still comes of it is dropped: the response is written. */
+  /** What still comes of it is dropped: the response is written. Who reads on learns that it will not have all. */
   drop(): void {
+    if (!this.#isWanted) return;
     this.#isUnwanted = true;
+    this.#controller.error(
+      new DENO_ERRORS.Http("The response was written before the request's body was read"),
+    );
   }
 }

@@ -161,7 +161,10 @@ export class HttpConnection {
       throw error;
     }
     // A client that is still sending would not read the response if it were reset.
-    if (!body.isOver) await this.#linger();
+    if (!body.isOver) {
+      body.drop();
+      await this.#linger();
+    }
     return false;
   }
 
@@ -242,13 +245,11 @@ export class HttpConnection {
     while (!body.isOver && this.#bodyBytes < upTo) {
       if (!await this.#more()) return false;
     }
-    clearTimeout(this.#timer);
     return body.isOver && this.#refusal === null;
   }
 
   async #refuse(status: number): Promise<void> {
     try {
-      this.#body?.fail("The request was refused");
       await this.#channel.write(refusalHead(status));
       await this.#linger();
       this.#channel.close();
@@ -261,7 +262,6 @@ export class HttpConnection {
   async #linger(): Promise<void> {
     await this.#channel.closeWrite();
     this.#limitTime(LINGER_MS);
-    await this.#reading?.catch(() => false);
     for (let bytes = 0; bytes < DROPPED_MAX_BYTES;) {
       const chunk = await this.#channel.readChunk();
       if (chunk === null) return;

@@ -167,6 +167,8 @@ export class HttpParser {
    * @throws {HttpRefusal} If they are none of a request's.
    */
   execute(bytes: Uint8Array): number {
+    // Its memory may be another connection's by now, whose request these bytes would become.
+    if (this.#isFreed) return bytes.length;
     let at = 0;
     while (at < bytes.length && !this.#isPaused) {
       const piece = bytes.subarray(at, at + PIECE_BYTES);
