@@ -174,6 +174,8 @@ export class Opening {
       const { address, family, port } = target;
       attempted.push(`${address}:${port}`);
       this.#socket.emit("connectionAttempt", address, port, family);
+      // A listener may have destroyed the socket: nobody would abort what began now.
+      if (this.#isOver) return;
       const attempt = this.#begin(index < targets.length - 1);
       try {
         const connection = await this.#connect(target, attempt.signal);
