@@ -99,9 +99,6 @@ export class ClientReadSide {
     }, { highWaterMark: 0 });
     // It may have ended before anybody asked for the stream.
     if (this.#done) this.#tellController();
-    else if (this.#end !== null && this.#end.error !== null && this.#chunks.length === 0) {
-      this.#conclude();
-    }
     return stream;
   }
 

@@ -10,16 +10,16 @@ import {
 import type { AddressInfo, LinkState } from "../../src/options.ts";
 import { BufferPool } from "../../src/worker/buffers.ts";
 import type { ServedStack, StackBuilder } from "../../src/worker/build_stack.ts";
-import { createWorkerStack, type WorkerStack } from "../../src/worker/client.ts";
+import { createWorkerStack } from "../../src/worker/client.ts";
 import { serveWorker } from "../../src/worker/host.ts";
 import {
   BUFFER_BYTES,
   fromWireError,
-  type PageMessage,
   READ_WINDOW_BYTES,
   toWireError,
   WRITE_WINDOW_BYTES,
 } from "../../src/worker/protocol.ts";
+import { fakeStack, idOf, OPENED } from "./fake_worker.ts";
 import { type WorkerPair, workerPair } from "./stack_pairs.ts";
 
 const PORT = 7;
@@ -31,48 +31,6 @@ async function pairOf(adapt?: (build: StackBuilder) => StackBuilder): Promise<Wo
     await pair.right.close();
   });
   return pair;
-}
-
-/** A port whose other end is the test itself. */
-class FakeWorker extends EventTarget {
-  readonly sent: PageMessage[] = [];
-
-  postMessage(message: unknown): void {
-    this.sent.push(message as PageMessage);
-  }
-
-  /** What the worker says. */
-  say(message: unknown): void {
-    this.dispatchEvent(new MessageEvent("message", { data: message }));
-  }
-}
-
-/** A stack that has understood, and nothing else. */
-async function fakeStack(): Promise<{ worker: FakeWorker; stack: WorkerStack }> {
-  const worker = new FakeWorker();
-  const starting = createWorkerStack({
-    worker,
-    link: { kind: "websocket", url: "ws://relay.example/tunnel", token: "t" },
-    address: "dhcp",
-  });
-  worker.say({ kind: "answer", id: 1, value: null });
-  return { worker, stack: await starting };
-}
-
-const OPENED = {
-  connection: 5,
-  localAddress: { hostname: "10.0.0.1", port: 50_000 },
-  remoteAddress: { hostname: "10.0.0.2", port: PORT },
-  info: null,
-};
-
-function isCall(message: PageMessage, call: string): boolean {
-  return message.kind === "call" && message.call === call;
-}
-
-function idOf(messages: readonly PageMessage[], call: string): number {
-  const found = messages.findLast((message) => isCall(message, call));
-  return found?.kind === "call" ? found.id : -1;
 }
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
