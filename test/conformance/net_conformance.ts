@@ -3,6 +3,7 @@
  * and the lists have to be equal, word for word and in order.
  */
 import { DATA_CASES } from "./net_cases_of_data.ts";
+import { EDGE_CASES } from "./net_cases_of_edges.ts";
 import {
   answer,
   clientCase,
@@ -394,6 +395,7 @@ export const NET_CASES: readonly NetCase[] = [
   ...FAILING,
   ...LOOKUPS,
   ...DATA_CASES,
+  ...EDGE_CASES,
   ...SERVING,
   ...ARGUMENTS,
   ...ADDRESSES,

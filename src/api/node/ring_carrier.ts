@@ -65,7 +65,7 @@ export class RingCarrier implements Carrier {
   }
 
   get pendingBytes(): number {
-    let bytes = -this.#at;
+    let bytes = 0 - this.#at;
     for (let i = this.#index; i < this.#chunks.length; i++) bytes += this.#chunks[i]?.length ?? 0;
     return bytes;
   }

@@ -413,7 +413,7 @@ export class Socket extends Duplex {
       ? this.push(asBuffer(view, bytes))
       : this.#giveInto(this.#onread, view, bytes);
     if (!wantsMore) this.#stopReading();
-    return wantsMore && this.#reading;
+    return wantsMore;
   }
 
   /** The program's own buffer: the bytes are in it, or a carrier had its own view and they are copied. */
