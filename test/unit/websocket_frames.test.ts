@@ -1,7 +1,7 @@
 /** Batches past ws: what is taken out of the stream, what is left to it, and what is written. RFC 6455 section 5. */
 import { Buffer } from "node:buffer";
 import { Duplex, PassThrough } from "node:stream";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { BATCH_BYTES } from "../../src/link/records.ts";
 import { FrameReader, FrameWriter, readFrames } from "../../src/link/websocket_frames.ts";
 import { seededRandom } from "../../src/runtime/seeded_random.ts";
@@ -139,6 +139,42 @@ describe("FrameReader", () => {
     expect([...passed]).toEqual([0x82, 0xff, 0, 0, 0, 0, 0, 2, 0, 1, 0, 0, 0, 0]);
   });
 
+  test.each([true, false])(
+    "tells ws of what it has not seen in frames that are masked, %s, as all others",
+    (masked) => {
+      const key = masked ? {} : { key: null };
+      const [first, last] = [BATCH_BYTES, 1].map((bytes, i) =>
+        frameOf(bytesOf(bytes), { opcode: i === 0 ? BINARY : 0, fin: i === 1, ...key })
+      );
+      const large = read(Buffer.concat([first!, last!]), () => 70_000, masked);
+      const mask = masked ? [0, 0, 0, 0] : [];
+      const bit = masked ? 0x80 : 0;
+      expect([...large.passed]).toEqual([0x82, bit | 127, 0, 0, 0, 0, 0, 2, 0, 1, ...mask]);
+      const amid = frameOf(bytesOf(20), key);
+      const stream = Buffer.concat([frameOf(bytesOf(10), { fin: false, ...key }), amid]);
+      expect([...read(stream, () => 9, masked).passed]).toEqual([2, bit, ...mask, ...amid]);
+    },
+  );
+
+  test("leaves a message amid the fragments of a text to ws, which refuses it", () => {
+    const stream = Buffer.concat([
+      frameOf(bytesOf(10), { opcode: TEXT, fin: false }),
+      // Control frames end no message. RFC 6455 section 5.4.
+      frameOf(bytesOf(4), { opcode: PING }),
+      frameOf(bytesOf(20)),
+    ]);
+    const { batches, passed } = read(stream, () => 9);
+    expect(batches).toEqual([]);
+    expect(passed.equals(stream)).toBe(true);
+  });
+
+  test("reads all 64 bits of a length", () => {
+    const stream = Buffer.from([0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 0, 1, 2, 3]);
+    const { batches, passed } = read(stream, () => 5);
+    expect(batches).toEqual([]);
+    expect(passed.equals(stream)).toBe(true);
+  });
+
   test("has ws refuse a message amid the fragments of another", () => {
     const [first, second] = [frameOf(bytesOf(10), { fin: false }), frameOf(bytesOf(20))];
     const { batches, passed } = read(Buffer.concat([first, second]), () => 9);
@@ -199,6 +235,14 @@ describe("readFrames()", () => {
   });
 });
 
+test("sockets of Bun are left alone: they are none of node:net", () => {
+  const socket = new PassThrough();
+  socket.on("data", () => {});
+  vi.stubGlobal("Bun", {});
+  expect(readFrames(socket, { isMasked: true, deliver: () => {} })).toBeNull();
+  vi.unstubAllGlobals();
+});
+
 describe("FrameWriter", () => {
   function rig() {
     const taken: Buffer[] = [];
@@ -213,21 +257,21 @@ describe("FrameWriter", () => {
       },
     });
     const keys: Buffer[] = [];
-    const state = { isOpen: true };
+    const state = { isOpen: true, sent: 0 };
     const writer = new FrameWriter(socket, {
       fillKey: (key) => {
         key.set(bytesOf(4));
         keys.push(Buffer.from(key));
       },
       isOpen: () => state.isOpen,
-      onSent: () => {},
+      onSent: () => void state.sent++,
     });
     const read = async (bytes: number): Promise<Buffer> => {
       const count = () => Buffer.concat(taken).length;
       await expect.poll(count).toBeGreaterThanOrEqual(bytes);
       return Buffer.concat(taken);
     };
-    return { writer, keys, read, state };
+    return { writer, keys, read, state, socket };
   }
 
   test.each(SIZES)("writes a message of %i bytes as the RFC draws it", async (bytes) => {
@@ -249,6 +293,37 @@ describe("FrameWriter", () => {
     expect([keys.length, writer.stage.bytes]).toEqual([1, 0]);
     const frame = frameOf(Buffer.concat(parts), { key: keys[0] ?? null });
     expect((await read(frame.length)).equals(frame)).toBe(true);
+  });
+
+  test("fills a message to the last byte, and sends what the next turn brings as another", async () => {
+    const { writer, keys, state } = rig();
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    writer.stage.put(bytesOf(BATCH_BYTES - 10));
+    writer.stage.put(bytesOf(10));
+    expect(keys.length).toBe(0);
+    await turn();
+    expect(keys.length).toBe(1);
+    writer.stage.put(bytesOf(10));
+    await turn();
+    expect(keys.length).toBe(2);
+    await expect.poll(() => state.sent).toBe(2);
+  });
+
+  test("sends no message of nothing", async () => {
+    const { writer, keys } = rig();
+    writer.stage.put(bytesOf(10));
+    writer.stage.flush();
+    writer.stage.flush();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(keys.length).toBe(1);
+  });
+
+  test("sends nothing to a socket that has ended", () => {
+    const { writer, keys, socket } = rig();
+    socket.destroy();
+    writer.stage.put(bytesOf(10));
+    writer.stage.flush();
+    expect(keys).toEqual([]);
   });
 
   test("sends an answer at once when more than a batch has come since the last", () => {

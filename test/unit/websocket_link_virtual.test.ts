@@ -135,6 +135,71 @@ describe("websocketLink() in virtual time", () => {
     expect(log.news.at(-1)).toBe("down: The relay takes nothing any more");
   });
 
+  it("hears nothing of a connection that it has given up", async () => {
+    const { clock, link, log } = await virtual();
+    const late = FakeSocket.last;
+    clock.advance(10_000);
+    const news = log.news.length;
+    late.accept();
+    late.drop();
+    expect(late.sent).toEqual([]);
+    expect(link.counters).toMatchObject({ welcomes: 0, messagesIn: 0 });
+    expect(log.news.length).toBe(news);
+    expect(clock.pending).toBe(1);
+  });
+
+  it("takes nothing before the welcome, and only one welcome", async () => {
+    const { link, log } = await virtual();
+    const early = Uint8Array.from(record(1)).buffer;
+    FakeSocket.last.dispatchEvent(new MessageEvent("message", { data: early }));
+    expect([log.batches.length, link.counters.malformed]).toEqual([0, 1]);
+    FakeSocket.last.accept();
+    FakeSocket.last.accept();
+    expect(link.counters).toMatchObject({ welcomes: 1, malformed: 2 });
+    expect(log.news.filter((news) => news === "up").length).toBe(1);
+  });
+
+  it("sends no message of nothing, and counts none", async () => {
+    const { link } = await virtual();
+    FakeSocket.last.accept();
+    link.send(new Uint8Array(0));
+    expect(FakeSocket.last.sent.length).toBe(1);
+    expect(link.counters).toMatchObject({ messagesOut: 0, dropped: 0 });
+  });
+
+  it("calls ready() as soon as a message shows that there is room, and only then", async () => {
+    const { clock, link, log } = await virtual({ capacityBytes: 4_096 });
+    FakeSocket.last.accept();
+    const socket = FakeSocket.last;
+    link.send(record(...new Array(3_000).fill(0)));
+    const data = Uint8Array.from(record(1)).buffer;
+    const ready = (): number => log.news.filter((news) => news === "ready").length;
+    socket.dispatchEvent(new MessageEvent("message", { data }));
+    expect(ready()).toBe(1);
+    socket.bufferedAmount = 0;
+    socket.dispatchEvent(new MessageEvent("message", { data }));
+    expect(ready()).toBe(2);
+    socket.dispatchEvent(new MessageEvent("message", { data }));
+    clock.advance(100);
+    expect(ready()).toBe(2);
+  });
+
+  it("cuts a connection that does not answer the goodbye within a second", async () => {
+    for (const answers of [false, true]) {
+      const { clock, link } = await virtual();
+      FakeSocket.last.accept();
+      const socket = FakeSocket.last;
+      let cuts = 0;
+      Object.assign(socket, { terminate: () => cuts++ });
+      link.close();
+      clock.advance(999);
+      expect(cuts).toBe(0);
+      if (answers) socket.drop();
+      clock.advance(1);
+      expect([cuts, clock.pending]).toEqual([answers ? 0 : 1, 0]);
+    }
+  });
+
   it("times out a publication that is not answered", async () => {
     const { clock, link } = await virtual();
     FakeSocket.last.accept();
