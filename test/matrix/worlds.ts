@@ -12,8 +12,11 @@ import type { Door, End, Face, Peer, Trial } from "./trial.ts";
 /** Two stacks of one row need no more, MiB. */
 const MEMORY_MIB = 32;
 
-/** Patience of our stacks, ms, so that nobody waits for minutes. */
-const TUNING = { memoryMiB: MEMORY_MIB, synR2Ms: 3_500, dataR2Ms: 1_500, rtoInitialMs: 300 };
+/**
+ * Patience of our stacks, ms, so that nobody waits for minutes. It is enough for three retransmissions: who finds no room in a
+ * backlog of 1 comes again together with others, and one of them gets in.
+ */
+const TUNING = { memoryMiB: MEMORY_MIB, synR2Ms: 3_500, dataR2Ms: 3_500, rtoInitialMs: 300 };
 
 /** A trial and its end. */
 export interface World {
