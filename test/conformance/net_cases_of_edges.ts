@@ -64,11 +64,11 @@ const AGAIN: readonly NetCase[] = [
       }
     },
   ),
-  serverCase("a signal ends the first connection alone", answer, async (served) => {
+  serverCase("a signal ends the first connection alone", echo, async (served) => {
     const { world, port, lines } = served;
     const controller = new AbortController();
     const socket = new world.client.Socket({ signal: controller.signal }).on("error", ignore);
-    socket.connect(port, world.host).resume();
+    socket.connect(port, world.host).resume().end();
     await once(socket, "close");
     socket.connect(port, world.host);
     await once(socket, "connect");
