@@ -128,6 +128,29 @@ describe("a socket that leaves", () => {
   });
 });
 
+test("what comes for a socket that was paused meanwhile is kept, and told after resume()", async () => {
+  const connection = new FakeConnection();
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const heard: number[] = [];
+  const onread = {
+    buffer: new Uint8Array(8),
+    callback: (bytes: number, buffer: Uint8Array) => heard.push(...buffer.subarray(0, bytes)) > 0,
+  };
+  const tcp = Object.assign(connection, { readable }) as unknown as TcpConnection;
+  const socket = toDuplex(tcp, { onread });
+  await quiet();
+  socket.pause();
+  await writer.write(Uint8Array.of(1, 2, 3));
+  await quiet();
+  expect(heard).toEqual([]);
+  socket.resume();
+  // Nobody is called within his own call.
+  expect(heard).toEqual([]);
+  await expect.poll(() => heard).toEqual([1, 2, 3]);
+  socket.destroy();
+});
+
 describe("writes of a socket", () => {
   test("are reported at once while they are small, until 256 KiB are on their way", async () => {
     const { socket, connection } = made();
